@@ -1,0 +1,55 @@
+# Everything a person or CI runs. The first target that needs it makes .venv from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export UV_LINK_MODE ?= copy
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test test-browser lint format bench calibrate lock clean
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: $$($(PYTHON) --version) found. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@echo "Installing from requirements.lock into $(VENV) …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+setup: $(READY) ## Make the environment
+
+demo: $(READY) ## Sample votes through the whole loop, with a summary
+	@$(BIN)/feedback demo
+
+dev: $(READY) ## Dagster UI, daemon, capture API and demo page on this machine
+	@$(BIN)/feedback dev
+
+test: $(READY) ## What CI runs
+	@$(BIN)/python -m pytest -m "not browser" -n 2
+
+test-browser: $(READY) ## Tests in a real Chromium (installs it where it may)
+	@$(BIN)/python -m tests.browser.chromium
+	@$(BIN)/python -m pytest -m browser tests/browser
+
+lint: $(READY) ## ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(READY) ## Let ruff put the code in order
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: $(READY) ## The performance table: our figure and a peer's, side by side
+	@$(BIN)/python -m bench
+
+calibrate: $(READY) ## How often findings and alerts are wrong, by simulation
+	@$(BIN)/python -m bench.calibrate
+
+lock: ## Renew requirements.lock (pinned, hashed, naming no index)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment; data under .feedback stays
+	rm -rf $(VENV)

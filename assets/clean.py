@@ -1,0 +1,152 @@
+"""Clean: a day of the store becomes a day of rows that may be trusted, and a week of voters gets its weights."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import polars as pl
+
+from assets.declaration import Check, Outcome, daily, weekly
+from assets.partitions import window
+from feedback_pipeline.cleaning import clusters, days, facts, signatures, tables, trust
+from feedback_pipeline.parquet import Written
+from feedback_pipeline.privacy.canary import leaks
+from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.schema import Table
+from feedback_pipeline.store import bulk, changes
+
+GROUP = "clean"
+DAY_OLD = timedelta(hours=36)
+
+
+@daily(
+    tables.CLEAN_INTERACTIONS,
+    group=GROUP,
+    after=["raw_interactions"],
+    blocking=["no_personal_data"],
+    freshness=DAY_OLD,
+)
+def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
+    """One model answer of the day, voted on or not, with its redacted text; the only Parquet with prompts and
+    answers."""
+    scan = _LeakScan(tables.CLEAN_INTERACTIONS)
+    if changes.is_sealed(pipeline.database, day):
+        known = bulk.read_day(pipeline.database, "read_interaction_ids", day)
+        kept = pipeline.frames.read(tables.CLEAN_INTERACTIONS, [day]).join(known, on="interaction_id", how="semi")
+        return Outcome(kept, checks=lambda _: [scan.check()])
+    batches = bulk.read_day_batches(pipeline.database, "read_interactions", day)
+    return Outcome(
+        (scan.watch(days.clean_interactions(batch)) for batch in batches),
+        numbers=lambda: {"texts_scanned": scan.texts},
+        checks=lambda _: [scan.check()],
+    )
+
+
+@daily(
+    tables.CLEAN_FEEDBACK,
+    group=GROUP,
+    after=["raw_feedback", "raw_interactions"],
+    blocking=["conservation", "no_personal_data"],
+    freshness=DAY_OLD,
+)
+def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
+    """One current feedback event of the day with its verdict, the redacted words of the person, and the properties of
+    the answer it is about. Superseded, withdrawn, duplicate, opted-out, pending and refused events are counted."""
+    database = pipeline.database
+    raw = bulk.read_day(database, "read_feedback", day)
+    refusals = bulk.read_day(database, "read_refusals", day)
+    clean = days.clean_feedback(raw)
+    if changes.is_sealed(database, day):
+        clean = pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]).join(clean, on="feedback_id", how="semi")
+    delivered = bulk.count_events(database, day)
+    scan = _LeakScan(tables.CLEAN_FEEDBACK)
+
+    def checks(written: Written | None) -> list[Check]:
+        account = days.account(delivered, raw, refusals, written.rows if written else 0)
+        return [
+            Check(
+                "conservation",
+                account.missing == 0,
+                {"delivered": account.delivered, **account.parts, "missing": account.missing},
+                account.described(),
+            ),
+            scan.check(),
+        ]
+
+    account = days.account(delivered, raw, refusals, clean.height)
+    counted = clean.filter("counts")
+    up, down = (int((counted["verdict"] == verdict).sum()) for verdict in ("up", "down"))
+    return Outcome(
+        [scan.watch(clean)],
+        numbers={
+            "delivered": delivered,
+            **account.parts,
+            "people": clean["voter"].n_unique(),
+            "approval": up / (up + down) if up + down else None,
+        },
+        checks=checks,
+    )
+
+
+@daily(tables.QUARANTINED_FEEDBACK, group=GROUP, after=["raw_feedback"])
+def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
+    """One delivered row that could not be taken as feedback, with the reason; it can be corrected and re-admitted."""
+    refused = days.quarantined_feedback(bulk.read_day(pipeline.database, "read_refusals", day))
+    reasons = dict(refused.group_by("reason").len().sort("reason").iter_rows())
+    return Outcome(refused, numbers={f"reason/{reason}": count for reason, count in reasons.items()})
+
+
+@daily(tables.TEXT_SIGNATURES, group=GROUP, after=["clean_interactions"])
+def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
+    """One answer of the day with the hashes duplicates are found by, across days and without rereading text."""
+    columns = ["interaction_id", "day", "conversation_id", "prompt", "answer"]
+    answers = pipeline.frames.scan(tables.CLEAN_INTERACTIONS, [day]).select(columns).collect()
+    return signatures.text_signatures(answers)
+
+
+@daily(tables.VOTE_FACTS, group="patterns", after=["clean_feedback"])
+def vote_facts(pipeline: Pipeline, day: date) -> Outcome:
+    """One verdict by one person on one answer: coded dimensions, verdict, stars, person; no text."""
+    rows = facts.vote_facts(pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]))
+    return Outcome(rows, numbers={"people": rows["person"].n_unique()})
+
+
+@weekly(tables.PROMPT_CLUSTERS, group=GROUP, after=["text_signatures"])
+def prompt_clusters(pipeline: Pipeline, week: date) -> Outcome:
+    """One distinct prompt of the training window that ends with the week, and the group of duplicates it is in."""
+    days_seen = window(week, pipeline.settings.training_weeks)
+    rows = clusters.prompt_clusters(pipeline.frames.scan(tables.TEXT_SIGNATURES, days_seen))
+    repeated = rows.filter(pl.col("cluster_answers") > 1)
+    return Outcome(rows, numbers={"clusters": rows["cluster_id"].n_unique(), "repeated_prompts": repeated.height})
+
+
+@weekly(tables.RATER_TRUST, group=GROUP, after=["clean_feedback"])
+def rater_trust(pipeline: Pipeline, week: date) -> Outcome:
+    """One voter of the last four weeks and how far their votes may move a training file: 0.1–1, with the reasons."""
+    rows = trust.rater_trust(pipeline.frames.read(tables.CLEAN_FEEDBACK, window(week, 4)))
+    return Outcome(rows, numbers={"voters": rows.height, "trusted_less": int((rows["weight"] < 0.9).sum())})
+
+
+class _LeakScan:
+    """Counts structured identifiers left in the text columns of the frames that pass."""
+
+    def __init__(self, table: Table) -> None:
+        self._columns = table.text_columns
+        self._found: dict[str, int] = {}
+        self.texts = 0
+
+    def watch(self, frame: pl.DataFrame) -> pl.DataFrame:
+        for column in self._columns:
+            self.texts += frame.height - frame[column].null_count()
+            for kind, count in leaks(frame[column]).items():
+                self._found[kind] = self._found.get(kind, 0) + count
+        return frame
+
+    def check(self) -> Check:
+        described = ", ".join(f"{count} {kind}" for kind, count in sorted(self._found.items()))
+        return Check("no_personal_data", not self._found, {"texts": self.texts, **self._found}, described or "none")
+
+
+def declarations() -> Iterator[object]:
+    """The assets of this stage, in the order the data flows."""
+    yield from (clean_interactions, clean_feedback, quarantined_feedback, text_signatures, vote_facts)
+    yield from (prompt_clusters, rater_trust)

@@ -1,0 +1,249 @@
+"""Patterns: daily counts that add up, and what a week of them says: causes, words, topics, change, what to do."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import polars as pl
+
+from assets.declaration import Outcome, daily, weekly
+from assets.partitions import days_of, window
+from feedback_pipeline.cleaning.tables import (
+    CLEAN_FEEDBACK,
+    CLEAN_INTERACTIONS,
+    DIMENSIONS,
+    LENGTH_BANDS,
+    MULTI_DIMENSIONS,
+    PROMPT_CLUSTERS,
+    TEXT_SIGNATURES,
+    VOTE_FACTS,
+)
+from feedback_pipeline.parquet import replaced_file
+from feedback_pipeline.patterns import tables
+from feedback_pipeline.patterns.change import approval_change as compare_weeks
+from feedback_pipeline.patterns.change import repeated_failures
+from feedback_pipeline.patterns.recommendations import recommend
+from feedback_pipeline.patterns.slice_counts import count_slices
+from feedback_pipeline.patterns.slices import find_slices
+from feedback_pipeline.patterns.term_findings import find_terms
+from feedback_pipeline.patterns.terms import count_terms
+from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topics
+from feedback_pipeline.resources import Pipeline
+
+GROUP = "patterns"
+SLICED = (*DIMENSIONS, *LENGTH_BANDS, *MULTI_DIMENSIONS)
+HISTORY_WEEKS = 26
+TAXONOMY_WEEKS = 13
+MOST_FITTED = 50_000
+_VERDICT_CODES = {"up": 1, "neutral": 0, "down": -1}
+
+
+@daily(tables.SLICE_COUNTS, group=GROUP, after=["vote_facts"])
+def slice_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
+    """The day's votes in every cell of one, two and three dimensions: counts that add up over days."""
+    return count_slices(pipeline.frames.read(VOTE_FACTS, [day]), SLICED, day=day)
+
+
+@daily(tables.TERM_COUNTS, group=GROUP, after=["clean_feedback", "clean_interactions", "vote_facts"])
+def term_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
+    """How many prompts and comments of the day contain a phrase, by verdict. Phrases of under five people are not
+    kept."""
+    return count_terms(voted_texts(pipeline, day), day=day)
+
+
+def voted_texts(pipeline: Pipeline, day: date) -> pl.DataFrame:
+    """The prompts and comments behind the day's verdicts: `text`, `verdict` (1, 0, −1), `person`, `field`."""
+    counted = (
+        pipeline.frames.scan(CLEAN_FEEDBACK, [day])
+        .filter("counts")
+        .select("feedback_id", "interaction_id", "interaction_day", "comment")
+        .collect()
+    )
+    people = pipeline.frames.read(VOTE_FACTS, [day]).select("feedback_id", "person", "verdict")
+    counted = counted.join(people, on="feedback_id", maintain_order="left")
+    # a vote may come days after its answer
+    answered_on = counted["interaction_day"].unique().sort().to_list()
+    prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, answered_on).select("interaction_id", text="prompt")
+    by_prompt = counted.lazy().join(prompts, on="interaction_id", maintain_order="left").collect()
+    columns = ["text", "verdict", "person", "field"]
+    return pl.concat(
+        [
+            by_prompt.with_columns(field=pl.lit("prompt")).select(columns),
+            counted.rename({"comment": "text"}).with_columns(field=pl.lit("comment")).select(columns),
+        ]
+    )
+
+
+@weekly(tables.SLICE_FINDINGS, group=GROUP, after=["vote_facts"])
+def slice_findings(pipeline: Pipeline, week: date) -> Outcome:
+    """A group of votes that is worse than the rest beyond chance (false discoveries controlled, one cause one finding),
+    or a finding of an earlier week looked at again."""
+    facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
+    history = pipeline.frames.read(tables.SLICE_FINDINGS, _weeks_before(week))
+    search = find_slices(facts, SLICED, week=week, history=history)
+    rate = search.negative_rate
+    return Outcome(
+        search.findings,
+        numbers={
+            "slices_tested": search.tests,
+            "findings": int(search.findings["discovered"].sum()),
+            "votes": rate.n,
+            "people": rate.people,
+            "negative_rate": rate.estimate,
+            "cannot_say": search.reason,
+        },
+    )
+
+
+@weekly(tables.TERM_FINDINGS, group=GROUP, after=["term_counts"])
+def term_findings(pipeline: Pipeline, week: date) -> Outcome:
+    """A phrase more frequent in texts with votes down (or up) than in the others, beyond chance."""
+    counted = pipeline.frames.scan(tables.TERM_COUNTS, days_of(week)).collect()
+    found = find_terms(counted, week=week)
+    return Outcome(found, numbers={"phrases": found.height})
+
+
+@weekly(tables.APPROVAL_CHANGE, group=GROUP, after=["vote_facts", "slice_counts", "clean_interactions"])
+def approval_change(pipeline: Pipeline, week: date) -> Outcome:
+    """A part of the change of the approval rate from the week before: mix or rate, by dimension and level, and the
+    first appearance of a model or prompt version."""
+    before = week - timedelta(weeks=1)
+    change = compare_weeks(
+        pipeline.frames.read(VOTE_FACTS, days_of(week)),
+        pipeline.frames.read(VOTE_FACTS, days_of(before)),
+        SLICED,
+        week=week,
+        answers=_answers_given(pipeline, week),
+        previous_answers=_answers_given(pipeline, before),
+        seen_before=_seen_before(pipeline, week),
+    )
+    numbers = {"approval": change.rate.estimate, "previous": change.previous.estimate, "cannot_say": change.reason}
+    return Outcome(change.table, numbers=numbers)
+
+
+@weekly(
+    tables.REPEATED_FAILURES,
+    name="repeated_failures",
+    group=GROUP,
+    after=["vote_facts", "text_signatures", "prompt_clusters"],
+)
+def repeated_failures_(pipeline: Pipeline, week: date) -> pl.DataFrame:
+    """The same prompt, answer and action, voted down more than twice in the week."""
+    facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
+    clusters = pipeline.frames.scan(PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
+    keys = (
+        pipeline.frames.scan(TEXT_SIGNATURES, window(week, 2))
+        .join(clusters, on="prompt_hash", how="left")
+        .select("interaction_id", answer_key="pair_hash", prompt_key=pl.coalesce("cluster_id", "prompt_hash"))
+    )
+    columns = ["prompt_key", "answer_key", "action_type", "verdict", "person", "feedback_id"]
+    votes = facts.lazy().join(keys, on="interaction_id", maintain_order="left").select(columns).collect()
+    return repeated_failures(votes, week=week)
+
+
+@weekly(
+    tables.FAILURE_TOPICS,
+    group=GROUP,
+    kinds=("polars", "parquet", "scikitlearn"),
+    after=["vote_facts", "clean_feedback", "clean_interactions"],
+)
+def failure_topics(pipeline: Pipeline, week: date) -> Outcome:
+    """The week's texts with votes down that fall to one topic of a taxonomy. It is fitted rarely and then kept, so that
+    a topic means the same from week to week."""
+    taxonomy = _taxonomy(pipeline, week)
+    rows = assign_topics(taxonomy, _rejected_texts(pipeline, days_of(week)), week=week)
+    numbers = {"topics": len(taxonomy.topics), "taxonomy": taxonomy.version, "cannot_say": taxonomy.reason}
+    return Outcome(rows, numbers=numbers)
+
+
+@weekly(
+    tables.RECOMMENDATIONS,
+    group=GROUP,
+    after=["slice_findings", "approval_change", "failure_topics", "repeated_failures"],
+)
+def recommendations(pipeline: Pipeline, week: date) -> Outcome:
+    """Something to do about a finding, by rule, with its evidence and what it should bring."""
+    read = pipeline.frames.read
+    rows = recommend(
+        week=week,
+        slice_findings=read(tables.SLICE_FINDINGS, [week]),
+        approval_change=read(tables.APPROVAL_CHANGE, [week]),
+        failure_topics=read(tables.FAILURE_TOPICS, [week]),
+        repeated_failures=read(tables.REPEATED_FAILURES, [week]),
+    )
+    return Outcome(rows, numbers={"recommendations": rows.height})
+
+
+def _taxonomy(pipeline: Pipeline, week: date) -> Taxonomy:
+    """The taxonomy in force: the newest of the last quarter, else one fitted now on the weeks up to this one."""
+    folder = pipeline.frames.root / "failure_topics"
+    for back in range(TAXONOMY_WEEKS):
+        path = folder / f"taxonomy-{week - timedelta(weeks=back)}.json"
+        if path.exists():
+            return Taxonomy.from_json(path.read_text(encoding="utf-8"))
+    fitted = fit_topics(_rejected_texts(pipeline, window(week, 4)).head(MOST_FITTED))
+    if fitted.reason is None:
+        with replaced_file(folder / f"taxonomy-{week}.json") as file:
+            file.write(fitted.to_json().encode())
+    return fitted
+
+
+def _rejected_texts(pipeline: Pipeline, days: list[date]) -> pl.DataFrame:
+    """What people said about answers they voted down, else what they had asked: `text`, `person`, `feedback_id`."""
+    people = pipeline.frames.scan(VOTE_FACTS, days).filter(pl.col("verdict") == -1).select("feedback_id", "person")
+    votes = (
+        pipeline.frames.scan(CLEAN_FEEDBACK, days)
+        .select("feedback_id", "interaction_id", "interaction_day", "comment")
+        .join(people, on="feedback_id")
+        .collect()
+    )
+    prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, votes["interaction_day"].unique().sort().to_list())
+    return (
+        votes.lazy()
+        .join(prompts.select("interaction_id", "prompt"), on="interaction_id", how="left")
+        .select("feedback_id", "person", text=pl.coalesce("comment", "prompt"))
+        .collect()
+        .sort("feedback_id")
+    )
+
+
+def _answers_given(pipeline: Pipeline, week: date) -> pl.DataFrame:
+    """Answers of a week, voted on or not: `dimension`, `level`, `answers`; null dimension for the whole."""
+    answers = pipeline.frames.scan(CLEAN_INTERACTIONS, days_of(week)).select(*DIMENSIONS, *MULTI_DIMENSIONS).collect()
+    counted = [answers.select(dimension=pl.lit(None, pl.String), level=pl.lit(None, pl.String), answers=pl.len())]
+    for name in (*DIMENSIONS, *MULTI_DIMENSIONS):
+        levels = answers.select(level=name)
+        if name in MULTI_DIMENSIONS:
+            levels = levels.explode("level").filter(pl.col("level").is_not_null())
+        counted.append(
+            levels.group_by("level")
+            .agg(answers=pl.len())
+            .select(dimension=pl.lit(name), level="level", answers="answers")
+        )
+    return pl.concat(counted, how="vertical_relaxed").sort("dimension", "level")
+
+
+def _seen_before(pipeline: Pipeline, week: date) -> dict[str, list[str]]:
+    """Levels of single dimensions that had votes in the weeks before."""
+    days = [day for earlier in _weeks_before(week) for day in days_of(earlier)]
+    single = (
+        pipeline.frames.scan(tables.SLICE_COUNTS, days)
+        .filter(pl.col("second_dimension").is_null() & pl.col("first_value").is_not_null())
+        .select("first_dimension", "first_value")
+        .unique()
+        .collect()
+        .sort("first_dimension", "first_value")
+    )
+    return {
+        str(name): levels["first_value"].to_list()
+        for (name,), levels in single.group_by(["first_dimension"], maintain_order=True)
+    }
+
+
+def _weeks_before(week: date) -> list[date]:
+    return [week - timedelta(weeks=back) for back in range(HISTORY_WEEKS, 0, -1)]
+
+
+def declarations() -> Iterator[object]:
+    """The assets of this stage, in the order the data flows."""
+    yield from (slice_counts, term_counts)
+    yield from (slice_findings, term_findings, failure_topics, approval_change, repeated_failures_, recommendations)

@@ -1,0 +1,216 @@
+"""Training: from a rolling window of votes to weighted examples, pairs, every trainer's files and a manifest."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date, timedelta
+from typing import Any
+
+import orjson
+import polars as pl
+
+from assets.declaration import Check, Outcome, weekly
+from assets.partitions import window
+from feedback_pipeline import __version__
+from feedback_pipeline.cleaning.tables import (
+    CLEAN_FEEDBACK,
+    CLEAN_INTERACTIONS,
+    PROMPT_CLUSTERS,
+    RATER_TRUST,
+    TEXT_SIGNATURES,
+)
+from feedback_pipeline.parquet import replaced_file
+from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.store import datasets
+from feedback_pipeline.training import archive, tables
+from feedback_pipeline.training.curation import curate
+from feedback_pipeline.training.files import WrittenFile, write_files
+from feedback_pipeline.training.formats import FORMATS
+from feedback_pipeline.training.manifest import build_manifest, lineage
+from feedback_pipeline.training.pairs import preference_pairs as pairs_of
+from feedback_pipeline.training.rules import CurationSettings
+from feedback_pipeline.training.validators import validate_file
+from feedback_pipeline.training.weights import RECOMMENDED
+
+GROUP = "training"
+FILE_KINDS = ("jsonl", "file")
+FILES = "training_files"
+LICENCE = "proprietary"
+
+
+@weekly(
+    tables.TRAINING_EXAMPLES,
+    group=GROUP,
+    after=["clean_feedback", "clean_interactions", "text_signatures", "prompt_clusters", "rater_trust"],
+)
+def training_examples(pipeline: Pipeline, week: date) -> Outcome:
+    """One completion of one conversation that people judged in the rolling window: desirable or not, how much it
+    weighs, and why. Provenance, consent, caps per person, conflicts, duplicates, junk and leaks are dealt with here."""
+    curated = curate(
+        _votes(pipeline, week),
+        pipeline.frames.scan(CLEAN_INTERACTIONS, _window(pipeline, week)),
+        _signatures(pipeline, week),
+        _trust(pipeline, week),
+        _settings(pipeline),
+        _window_end(week),
+        evaluation_hashes=_evaluation_hashes(pipeline, week),
+    )
+    archive.keep(pipeline.frames, week, curated)
+    splits = dict(curated.examples.group_by("split").len().sort("split").iter_rows())
+    return Outcome(
+        curated.examples,
+        numbers={
+            "desirable": int(curated.examples["label"].sum()),
+            "undesirable": int((~curated.examples["label"]).sum()),
+            "person_cap": curated.person_cap,
+            **{f"split/{name}": count for name, count in splits.items()},
+        },
+    )
+
+
+@weekly(tables.PREFERENCE_PAIRS, group=GROUP, after=["training_examples"])
+def preference_pairs(pipeline: Pipeline, week: date) -> Outcome:
+    """Two answers to the same input, of which people preferred one: corrections, pairwise preferences, regenerations,
+    approved against disapproved answers."""
+    found = pairs_of(
+        archive.kept(pipeline.frames, week, _settings(pipeline)),
+        _votes(pipeline, week),
+        pipeline.frames.scan(CLEAN_INTERACTIONS, _window(pipeline, week)),
+        _signatures(pipeline, week),
+        _trust(pipeline, week),
+        evaluation_hashes=_evaluation_hashes(pipeline, week),
+    )
+    pipeline.frames.write(tables.FUNNEL, archive.pairs_funnel(week), found.funnel)
+    origins = dict(found.pairs.group_by("origin").len().sort("origin").iter_rows())
+    return Outcome(found.pairs, numbers={f"origin/{name}": count for name, count in origins.items()})
+
+
+@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"])
+def sft_file(pipeline: Pipeline, week: date) -> Outcome:
+    """Supervised examples (approved answers and corrections) in every trainer's format, with their weights where a
+    format has them and deterministic copies where it has not."""
+    return _written(pipeline, week, "sft", "supervised", "table")
+
+
+@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples", "preference_pairs"], blocking=["accepted"])
+def dpo_file(pipeline: Pipeline, week: date) -> Outcome:
+    """Preference pairs in every trainer's format."""
+    return _written(pipeline, week, "dpo", "preference")
+
+
+@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"])
+def kto_file(pipeline: Pipeline, week: date) -> Outcome:
+    """Unpaired desirable and undesirable answers in every trainer's format (Kahneman–Tversky optimisation)."""
+    return _written(pipeline, week, "kto", "kto")
+
+
+@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"])
+def promptfoo_tests(pipeline: Pipeline, week: date) -> Outcome:
+    """Prompts whose answers people rejected, as test cases that promptfoo runs."""
+    return _written(pipeline, week, "promptfoo", "cases")
+
+
+@weekly(
+    tables.LINEAGE,
+    group=GROUP,
+    kinds=("json", "parquet", "postgres"),
+    after=["sft_file", "dpo_file", "kto_file", "promptfoo_tests", "training_examples", "preference_pairs"],
+)
+def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
+    """One line of the week's training files and the votes it came from; with it the manifest: content hash, every
+    input, rule, weight and file."""
+    curated = archive.kept(pipeline.frames, week, _settings(pipeline))
+    pairs = archive.kept_pairs(pipeline.frames, week)
+    files = [
+        WrittenFile(**given)
+        for family in _FAMILIES
+        for given in orjson.loads((_folder(pipeline, week) / family / "files.json").read_bytes())
+    ]
+    manifest = build_manifest(
+        curated,
+        pairs,
+        files,
+        RECOMMENDED,
+        inputs={
+            name: str(pipeline.frames.path(name, week).stat().st_size)
+            for name in ("training_examples", "preference_pairs", "rater_trust", "prompt_clusters")
+        },
+        evaluation_hashes=_evaluation_hashes(pipeline, week),
+        code_version=__version__,
+        licence=LICENCE,
+        previous=datasets.newest_before(pipeline.database, week),
+    )
+    with replaced_file(_folder(pipeline, week) / "manifest.json") as file:
+        file.write(manifest.to_json())
+    lines = lineage(manifest.dataset_id, files, curated, pairs)
+    datasets.record(pipeline.database, week, manifest.dataset_id, manifest.to_json(), lines)
+    return Outcome(
+        lines,
+        numbers={
+            "dataset": manifest.dataset_id,
+            "files": len(files),
+            "lines": sum(file.lines for file in files),
+            "path": str(_folder(pipeline, week) / "manifest.json"),
+        },
+    )
+
+
+_FAMILIES = ("sft", "dpo", "kto", "promptfoo")
+
+
+def _written(pipeline: Pipeline, week: date, family: str, *tasks: str) -> Outcome:
+    """Writes the files of every format that holds such rows, validates them, and says how many lines each has."""
+    curated = archive.kept(pipeline.frames, week, _settings(pipeline))
+    pairs = archive.kept_pairs(pipeline.frames, week)
+    folder = _folder(pipeline, week) / family
+    formats = [name for name, format_ in FORMATS.items() if format_.task in tasks]
+    files = write_files(curated, pairs, folder, formats, RECOMMENDED, LICENCE)
+    with replaced_file(folder / "files.json") as listing:
+        listing.write(orjson.dumps([asdict(file) for file in files], option=orjson.OPT_SORT_KEYS))
+    checked = [file for file in files if file.format in FORMATS and FORMATS[file.format].rules is not None]
+    found = [validate_file(folder / file.name, file.format, least_lines=1) for file in checked]
+    wrong = {result.file: result.problem_count for result in found if not result.passed}
+    described = "; ".join(str(problem) for result in found for problem in result.problems[:3])
+    numbers: dict[str, Any] = {f"lines/{file.name}": file.lines for file in files if file.lines}
+    check = Check("accepted", not wrong, wrong, described or f"{len(found)} files keep their format's rules")
+    return Outcome(numbers={**numbers, "path": str(folder)}, checks=[check])
+
+
+def _folder(pipeline: Pipeline, week: date) -> Any:
+    return pipeline.frames.root / FILES / week.isoformat()
+
+
+def _window(pipeline: Pipeline, week: date) -> list[date]:
+    return window(week, pipeline.settings.training_weeks)
+
+
+def _window_end(week: date) -> date:
+    return week + timedelta(days=6)
+
+
+def _settings(pipeline: Pipeline) -> CurationSettings:
+    return CurationSettings(key=pipeline.split_key(), window_weeks=pipeline.settings.training_weeks)
+
+
+def _votes(pipeline: Pipeline, week: date) -> pl.DataFrame:
+    return pipeline.frames.read(CLEAN_FEEDBACK, _window(pipeline, week))
+
+
+def _signatures(pipeline: Pipeline, week: date) -> pl.DataFrame:
+    clusters = pipeline.frames.scan(PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
+    signatures = pipeline.frames.scan(TEXT_SIGNATURES, _window(pipeline, week))
+    return signatures.join(clusters, on="prompt_hash", how="left").collect().sort("interaction_id")
+
+
+def _trust(pipeline: Pipeline, week: date) -> pl.DataFrame:
+    """Trust in voters as of the week before: it enters from the last closed week, never from the week it weighs."""
+    return pipeline.frames.read(RATER_TRUST, [week - timedelta(weeks=1)])
+
+
+def _evaluation_hashes(pipeline: Pipeline, week: date) -> pl.Series:
+    """Prompts that judges are calibrated on in the week: what is trained on cannot measure."""
+    return pl.Series([], dtype=pl.UInt64)
+
+
+def declarations() -> Iterator[object]:
+    """The assets of this stage, in the order the data flows."""
+    yield from (training_examples, preference_pairs, sft_file, dpo_file, kto_file, promptfoo_tests, training_manifest)

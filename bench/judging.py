@@ -1,0 +1,181 @@
+"""Judging: what calibration costs, and how close the calls come to what the endpoint allows.
+
+python -m bench.judging
+"""
+
+import asyncio
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openai
+import polars as pl
+
+from feedback_pipeline.judging.agreement import agreement
+from feedback_pipeline.judging.backends.chat import ChatJudge, _Question
+from feedback_pipeline.judging.calibration import calibrate
+from feedback_pipeline.judging.calls import CallLayer, Endpoint
+from feedback_pipeline.judging.judgements import judge_answers
+from feedback_pipeline.judging.local import LocalJudge, train_local
+from feedback_pipeline.judging.reply_cache import MemoryCache
+from feedback_pipeline.judging.rubrics import read_rubric
+from feedback_pipeline.judging.tables import JUDGEMENTS
+
+ITEMS = 100_000
+CALLS = 1_000
+CONCURRENCY = 16
+LATENCY_SECONDS = 0.2
+LOCAL_TEXTS = 20_000
+SERVER = Path(__file__).parents[1] / "tests" / "judging" / "openai_server.py"
+
+
+def rows() -> list[dict[str, Any]]:
+    """The figures, one dictionary a row of the performance table."""
+    return [*_calibration(), *_calls(), _local()]
+
+
+def _calibration() -> list[dict[str, Any]]:
+    random = np.random.default_rng(1)
+    human = random.integers(0, 3, ITEMS)
+    judge = np.where(random.random(ITEMS) < 0.7, human, random.integers(0, 3, ITEMS))
+    names = np.array(["down", "neutral", "up"])
+    number = pl.int_range(ITEMS, eager=True).cast(pl.String)
+    judgements = JUDGEMENTS.conform(
+        pl.DataFrame({"interaction_id": number, "verdict": names[judge], "score": judge / 2}).with_columns(
+            pl.lit("").alias("other_interaction_id"),
+            *(pl.lit(name).alias(name) for name in ("judge", "fingerprint")),
+            pl.lit("satisfaction").alias("criterion"),
+            pl.lit("ok").alias("status"),
+            *(pl.lit(None).alias(name) for name in ("reason", "rating", "consistent", "first_slot", "deviation")),
+            *(pl.lit(None).alias(name) for name in ("rationale", "model_returned", "content_hash")),
+            *(pl.lit(None).alias(name) for name in ("input_tokens", "output_tokens", "cost_usd", "calls")),
+        )
+    )
+    verdicts = pl.DataFrame(
+        {
+            "interaction_id": number,
+            "voter": number,
+            "verdict": names[human],
+            "conversation_id": (np.arange(ITEMS) // 3).astype(str),
+            "answer_chars": random.integers(10, 4000, ITEMS),
+        }
+    )
+    whole = _seconds(lambda: calibrate(judgements, verdicts))
+    conversations = np.arange(ITEMS) // 3
+    ours = _seconds(lambda: agreement(human, judge, 3, conversations))
+    theirs = _seconds(lambda: _kappa_bootstrap(human, judge, conversations, replicates=20)) * 100
+    return [
+        _row("calibration of 100,000 items, all statistics", f"{whole:.2f} s", None, None, "target 1 s"),
+        _row(
+            "five agreement coefficients with clustered intervals, 100,000 items",
+            f"{ours:.2f} s",
+            f"{theirs:.1f} s",
+            theirs / ours,
+            "peer: scikit-learn's kappa alone, 2,000 cluster bootstraps (20 timed)",
+        ),
+    ]
+
+
+def _kappa_bootstrap(human: Any, judge: Any, conversations: Any, replicates: int) -> float:
+    from sklearn.metrics import cohen_kappa_score
+
+    random = np.random.default_rng(1)
+    groups = int(conversations.max()) + 1
+    kappas = []
+    for _ in range(replicates):
+        counts = np.bincount(random.integers(0, groups, groups), minlength=groups)[conversations]
+        kappas.append(cohen_kappa_score(human, judge, sample_weight=counts))
+    return float(np.std(kappas))
+
+
+def _calls() -> list[dict[str, Any]]:
+    numbers = [f"{number:05}" for number in range(CALLS)]
+    answers = pl.DataFrame({"interaction_id": numbers, "prompt": numbers, "answer": numbers})
+    command = [sys.executable, str(SERVER), "--latency", str(LATENCY_SECONDS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        endpoint = Endpoint(server.stdout.readline().strip(), "judge-1", "test", concurrency=CONCURRENCY)
+        cache = MemoryCache()
+        judge = ChatJudge(CallLayer(endpoint, cache=cache), read_rubric())
+        first = _seconds(lambda: judge_answers(answers, judge))
+        again = ChatJudge(CallLayer(endpoint, cache=cache), read_rubric())
+        second = _seconds(lambda: judge_answers(answers, again))
+        bare = _seconds(lambda: asyncio.run(_bare_client(endpoint)))
+        server.terminate()
+    limit = math.ceil(CALLS / CONCURRENCY) * LATENCY_SECONDS
+    return [
+        _row(
+            "1,000 judgements at 200 ms, 16 in flight",
+            f"{first:.2f} s",
+            f"{limit:.2f} s",
+            limit / first,
+            "peer: ⌈1000/16⌉ × 0.2 s, what latency and concurrency allow; target 0.95",
+        ),
+        _row(
+            "1,000 judgements at 200 ms, beside the bare SDK with a semaphore",
+            f"{first:.2f} s",
+            f"{bare:.2f} s",
+            bare / first,
+            "peer: AsyncOpenAI.chat.completions.create on the same bodies, no cache, budget, retries or reading",
+        ),
+        _row(
+            "the same again",
+            f"{second:.2f} s",
+            None,
+            None,
+            f"{again.calls.statistics.attempts} calls, all {again.calls.statistics.cached} from the cache",
+        ),
+    ]
+
+
+async def _bare_client(endpoint: Endpoint) -> None:
+    rubric = read_rubric()
+    judge = ChatJudge(CallLayer(endpoint), rubric)
+    row = {"interaction_id": "1", "prompt": "p", "answer": "a"}
+    call = judge._call(row, _Question(0, rubric, False, "0" * 16), "pointwise_system", 0)
+    slots = asyncio.Semaphore(CONCURRENCY)
+    async with openai.AsyncOpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key, max_retries=0) as client:
+
+        async def one() -> None:
+            async with slots:
+                await client.chat.completions.create(
+                    model=endpoint.model,
+                    messages=list(call.messages),  # type: ignore[arg-type]
+                    response_format=call.options["response_format"],
+                )
+
+        await asyncio.gather(*(one() for _ in range(CALLS)))
+
+
+def _local() -> dict[str, Any]:
+    random = np.random.default_rng(2)
+    words = np.array([f"word{number}" for number in range(5000)])
+    texts = [" ".join(words[random.zipf(1.3, 60) % 5000]) for _ in range(LOCAL_TEXTS)]
+    verdicts = ["down" if "word7 " in text else "up" for text in texts]
+    frame = pl.DataFrame({"prompt": [text[:80] for text in texts], "answer": texts, "verdict": verdicts})
+    started = time.perf_counter()
+    judge = train_local(frame)
+    training = time.perf_counter() - started
+    assert isinstance(judge, LocalJudge)
+    scoring = _seconds(lambda: judge.score(frame))
+    note = f"training on the same texts, cross-fitted: {training:.2f} s"
+    return _row("local judge, texts a second", f"{LOCAL_TEXTS / scoring:,.0f}", None, None, note)
+
+
+def _seconds(work: Any) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _row(work: str, ours: str, peer: str | None, ratio: float | None, note: str) -> dict[str, Any]:
+    return {"work": work, "ours": ours, "peer": peer, "ratio": ratio, "note": note}
+
+
+if __name__ == "__main__":
+    for row in rows():
+        print(row)

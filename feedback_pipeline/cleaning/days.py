@@ -1,0 +1,95 @@
+"""One day of raw rows becomes one day of clean ones, with an account of every event."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
+from feedback_pipeline.cleaning.verdicts import DEFAULT_POLICY, VerdictPolicy, add_verdicts
+
+PARTS = ("current", "superseded", "withdrawn", "duplicate", "opted_out", "pending", "quarantined")
+"""What can become of an event."""
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """Where the events delivered for one day went. Nothing is silently lost: the parts add up to `delivered`."""
+
+    delivered: int
+    parts: Mapping[str, int]
+    quarantined_by_reason: Mapping[str, int]
+
+    @property
+    def missing(self) -> int:
+        """Events delivered that are in no part (negative: more came out than went in)."""
+        return self.delivered - sum(self.parts.values())
+
+    def described(self) -> str:
+        parts = " + ".join(f"{count} {name}" for name, count in self.parts.items() if count)
+        return f"{self.delivered} delivered = {parts or '0'}" + (f", {self.missing} missing" if self.missing else "")
+
+
+def clean_interactions(raw: pl.DataFrame) -> pl.DataFrame:
+    """A day of answers (`read_interactions`) as CLEAN_INTERACTIONS; people who opted out of analysis are left out."""
+    kept = raw.filter("use_for_analysis").with_columns(_sorted_names("tags"), _sorted_names("tools"))
+    return CLEAN_INTERACTIONS.conform(kept).sort("interaction_id")
+
+
+def clean_feedback(raw: pl.DataFrame, policy: VerdictPolicy = DEFAULT_POLICY) -> pl.DataFrame:
+    """A day of events (`read_feedback`) as CLEAN_FEEDBACK: the current ones, each with its verdict."""
+    current = add_verdicts(raw.filter(pl.col("state") == "current"), policy)
+    current = current.with_columns(
+        _sorted_names("tags"),
+        _sorted_names("tools"),
+        counts=pl.col("verdict").is_not_null() & ~pl.col("outranked"),
+        use_for_analysis=pl.lit(value=True),
+    )
+    return CLEAN_FEEDBACK.conform(current).sort("feedback_id")
+
+
+def quarantined_feedback(refusals: pl.DataFrame) -> pl.DataFrame:
+    """A day of refusals (`read_refusals`) as QUARANTINED_FEEDBACK: those that were refused for what they held."""
+    return QUARANTINED_FEEDBACK.conform(refusals.filter(pl.col("category") == "quarantined")).sort("refusal_id")
+
+
+def account(delivered: int, raw: pl.DataFrame, refusals: pl.DataFrame, clean_rows: int) -> Conservation:
+    """Where the events of a day went, from the rows read and the rows kept.
+
+    Args:
+        delivered: events counted in the store without looking at what became of them.
+        raw: the day's events (`read_feedback`).
+        refusals: the day's refusals (`read_refusals`).
+        clean_rows: rows written to `clean_feedback`.
+    """
+    states = dict(raw.group_by("state").len().iter_rows())
+    categories = dict(refusals.group_by("category").len().iter_rows())
+    reasons = refusals.filter(pl.col("category") == "quarantined").group_by("reason").len().sort("reason")
+    return Conservation(
+        delivered=delivered,
+        parts={
+            "current": clean_rows,
+            "superseded": states.get("superseded", 0),
+            "withdrawn": states.get("withdrawn", 0),
+            "duplicate": categories.get("duplicate", 0),
+            "opted_out": states.get("opted_out", 0) + categories.get("opted_out", 0),
+            "pending": states.get("pending", 0),
+            "quarantined": categories.get("quarantined", 0),
+        },
+        quarantined_by_reason=dict(reasons.iter_rows()),
+    )
+
+
+def counted(row: Mapping[str, Any]) -> Conservation:
+    """A row of `account_for_days`: what became of a day's events, as the store counts them."""
+    return Conservation(
+        delivered=row["delivered"],
+        parts={name: row[name] for name in PARTS},
+        quarantined_by_reason=dict(sorted(Counter(row["reasons"] or ()).items())),
+    )
+
+
+def _sorted_names(column: str) -> pl.Expr:
+    return pl.col(column).fill_null([]).list.unique().list.sort().alias(column)

@@ -1,0 +1,335 @@
+"""The import itself: every delivery of every source, batch by batch, into the store or into refusals.
+
+A batch and how far it brings its file are filed in one transaction, so an import that was killed goes on where it
+stopped, and one that is repeated changes nothing. While the store takes a batch, the next one is read.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import sqlalchemy as sa
+
+from feedback_pipeline.ingest import judgements
+from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, deliveries, lookups, read_delivery
+from feedback_pipeline.ingest.door import Door
+from feedback_pipeline.ingest.filing import Filing, file_rows
+from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
+from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, readable
+from feedback_pipeline.ingest.refusals import Place, RejectFile, refusals, unread_rows
+from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, Votes, read_votes
+from feedback_pipeline.ingest.sources import Source, Sources
+from feedback_pipeline.ingest.summary import ImportSummary, Problem, Progress, Refused, SourceSummary
+from feedback_pipeline.store.bulk import Batch, Filed, file_batch
+from feedback_pipeline.store.bulk import Progress as StoredProgress
+from feedback_pipeline.store.database import Database
+
+QUERIES = Path(__file__).parent / "queries"
+_NOBODY = pl.DataFrame(schema={"tenant": pl.String, "user_key": pl.String})
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Import:
+    """What all sources of one import share.
+
+    Attributes:
+        database: the store; None only for a dry run that is to compare with nothing.
+        door: redaction and pseudonyms.
+        home: reject files go to its `rejects` folder.
+        base: folder that relative paths of sources start in.
+        zone: zone that days are cut in.
+        started_at: when it started (UTC): the arrival of every row.
+        dry_run: nothing is written.
+        batch_rows: most rows in a batch.
+        on_progress: told after each batch.
+    """
+
+    database: Database | None
+    door: Door
+    home: Path
+    base: Path
+    zone: ZoneInfo
+    started_at: datetime
+    dry_run: bool = False
+    batch_rows: int = BATCH_ROWS
+    on_progress: OnProgress | None = None
+
+
+def import_sources(
+    database: Database | None,
+    sources: Sources,
+    door: Door,
+    home: Path,
+    on_progress: OnProgress | None = None,
+    dry_run: bool = False,
+    *,
+    names: tuple[str, ...] = (),
+    zone: ZoneInfo | None = None,
+    now: datetime | None = None,
+    batch_rows: int = BATCH_ROWS,
+) -> ImportSummary:
+    """Brings the named sources (all by default) into the store.
+
+    A source or file that cannot be read is a problem in the summary; the others are imported.
+
+    Args:
+        zone: the zone that the store cuts days in (UTC by default).
+        now: arrival of the rows.
+
+    Raises:
+        SourcesError: a name is unknown.
+        OSError: a reject file cannot be written (no space); what was filed before stays, and a repeated import goes on
+            from there.
+    """
+    if database is None and not dry_run:
+        raise ValueError("an import needs a database; only a dry run can do without")
+    run = Import(
+        database=database,
+        door=door,
+        home=home,
+        base=sources.file.parent,
+        zone=zone or ZoneInfo("UTC"),
+        started_at=now or datetime.now(UTC),
+        dry_run=dry_run,
+        batch_rows=batch_rows,
+        on_progress=on_progress,
+    )
+    return ImportSummary(tuple(_import_source(source, run) for source in sources.chosen(names)), dry_run)
+
+
+@dataclass
+class _Tally:
+    """What is counted while a source is imported."""
+
+    rows: int = 0
+    interactions: int = 0
+    events: int = 0
+    judgements: int = 0
+    known: int = 0
+    opted_out: int = 0
+    refused: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    redactions: Counter[str] = field(default_factory=Counter)
+    reject_files: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    filled: set[str] = field(default_factory=set)
+
+    def summary(self, name: str, seconds: float) -> SourceSummary:
+        refused = tuple(
+            Refused(reason, column, count)
+            for (reason, column), count in sorted(
+                self.refused.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or "")
+            )
+        )
+        return SourceSummary(
+            name, self.rows, self.interactions, self.events, self.judgements, self.known, self.opted_out, refused,
+            dict(sorted(self.redactions.items())), tuple(self.reject_files), tuple(self.unchanged),
+            tuple(self.problems), tuple(self.notes), seconds,
+        )  # fmt: skip
+
+
+def _import_source(source: Source, run: Import) -> SourceSummary:
+    started, tally = time.perf_counter(), _Tally()
+    if source.spread:
+        weeks, start = source.spread.weeks, source.spread.start
+        tally.notes.append(f"the data has no times: votes are spread over {weeks} weeks from {start:%Y-%m-%d}")
+    try:
+        tables, notes = lookups(source, run.base)
+        tally.notes += notes
+        found = deliveries(source, run.base)
+    except UnreadableError as error:
+        tally.problems.append(Problem(source.path or source.name, error.reason, str(error)))
+        return tally.summary(source.name, time.perf_counter() - started)
+    for delivery in found:
+        _import_delivery(source, delivery, tables, run, tally)
+    if tally.rows and (silent := [path for path in wanted_paths(source).paths if path not in tally.filled]):
+        tally.notes.append(f"no row has a value in: {', '.join(silent)}")
+    return tally.summary(source.name, time.perf_counter() - started)
+
+
+def _import_delivery(
+    source: Source, delivery: Delivery, tables: dict[str, pl.DataFrame], run: Import, tally: _Tally
+) -> None:
+    rows_done, finished = _progress(source, delivery, run)
+    if finished:
+        tally.unchanged.append(delivery.name)
+        return
+    reject = RejectFile(run.home / "rejects", source.name, delivery.fingerprint)
+    if not run.dry_run:
+        reject.resume(rows_done)
+    work = _Work(source, delivery, tables, run, tally, reject, rows_done)
+    problem = work.run_through()
+    if problem is not None:
+        tally.problems.append(problem)
+    if not run.dry_run and reject.path.exists():
+        tally.reject_files.append(str(reject.path))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A batch ready to be filed."""
+
+    batch: Batch
+    judgements: pl.DataFrame | None
+    rejected: pl.DataFrame
+    opted_out: int
+    last_row: int
+
+
+@dataclass
+class _Work:
+    """One delivery on its way into the store."""
+
+    source: Source
+    delivery: Delivery
+    tables: dict[str, pl.DataFrame]
+    run: Import
+    tally: _Tally
+    reject: RejectFile
+    rows_done: int
+
+    def __post_init__(self) -> None:
+        self.wanted = wanted_paths(self.source)
+        self.reading = Reading(self.source, self.run.door, self.run.started_at)
+        today = self.run.started_at.astimezone(self.run.zone).date()
+        self.place = Place(self.source, self.delivery.name, today, self.run.zone)
+        self.withheld = _withheld(self.run)
+
+    def run_through(self) -> Problem | None:
+        """Every batch; what stopped the reading, if something did."""
+        problem = held = waiting = None
+        with ThreadPoolExecutor(max_workers=1) as filer:
+            try:
+                for chunk in batched(read_delivery(self.source, self.delivery), self.run.batch_rows):
+                    prepared = self.prepare(chunk)
+                    if held is not None:
+                        self.settle(waiting)
+                        waiting = filer.submit(self.file, held)
+                    held = prepared or held
+            except UnreadableError as error:
+                problem = Problem(self.delivery.name, error.reason, str(error))
+            self.settle(waiting)
+        last = held or _Prepared(Batch(), None, pl.DataFrame(), 0, self.rows_done)
+        self.count(self.file(last, finished=problem is None))
+        return problem
+
+    def prepare(self, chunk: Chunk) -> _Prepared | None:
+        """A batch of delivered rows as rows of the store; None where all were filed before the import was killed."""
+        delivered = as_text(chunk.frame, self.wanted, self.source.null_words)
+        frame = with_joins(delivered.frame, self.source, self.tables)
+        unread = [row for row in (*chunk.unread, *delivered.unread) if row.row > self.rows_done]
+        if self.rows_done:
+            before = read_votes(frame.filter(pl.col(ROW) <= self.rows_done), self.reading)
+            self.reading.seen.repeated(before.good["feedback_id"])
+            frame = frame.filter(pl.col(ROW) > self.rows_done)
+            if chunk.last_row <= self.rows_done:
+                return None
+        self.tally.filled.update(name for name in frame.columns if frame[name].null_count() < frame.height)
+        refused = unread_rows(unread, frame, self.source, self.run.door)
+        rows = readable(frame, unread)
+        self.tally.rows += rows.height + refused.height
+        prepared = self._prepared(frame, read_votes(rows, self.reading), refused, chunk.last_row)
+        self._report(chunk)
+        return prepared
+
+    def _prepared(self, frame: pl.DataFrame, votes: Votes, unread: pl.DataFrame, last_row: int) -> _Prepared:
+        def refused(rows: pl.DataFrame, category: str) -> pl.DataFrame:
+            for reason, column in rows.select(REASON, FIELD).iter_rows():
+                self.tally.refused[reason, column] += 1
+            return refusals(rows, category, frame, self.place, self.run.door, self.withheld)
+
+        quarantined = pl.concat([refused(unread, "quarantined"), refused(votes.refused, "quarantined")])
+        quarantined = quarantined.sort("row", maintain_order=True)
+        if self.source.judge:
+            recorded = judgements.recorded_rows(votes, self.source)
+            return _Prepared(Batch(), recorded, quarantined, 0, last_row)
+        filing = file_rows(votes.good, self.reading)
+        self.tally.redactions.update(filing.redactions)
+        rejected = pl.concat([quarantined, refused(filing.repeated, "duplicate")]).sort("row", maintain_order=True)
+        batch = Batch(filing.interactions, filing.keys, filing.feedback, rejected.drop("row"))
+        return _Prepared(batch, None, rejected, self._opted_out(filing), last_row)
+
+    def _opted_out(self, filing: Filing) -> int:
+        return filing.feedback.join(self.withheld, on=["tenant", "user_key"], how="semi").height
+
+    def file(self, prepared: _Prepared, finished: bool = False) -> Filed:
+        """Files a batch and how far it brings the delivery; in a dry run only counts what the store has not."""
+        batch, run = prepared.batch, self.run
+        self.tally.opted_out += prepared.opted_out
+        if run.dry_run or run.database is None:
+            self.tally.judgements += _height(prepared.judgements)
+            filed = _would_be_filed(run.database, batch, prepared.opted_out)
+        else:
+            self.reject.add(prepared.rejected, self.delivery.name)
+            if prepared.judgements is not None:
+                self.tally.judgements += judgements.file_judgements(run.database, prepared.judgements)
+            progress = StoredProgress(self.source.name, self.delivery.fingerprint, prepared.last_row, finished)
+            filed = file_batch(run.database, batch, None if self.delivery.path is None else progress)
+        self.tally.known += _height(batch.feedback) - prepared.opted_out - filed.feedback
+        return filed
+
+    def settle(self, waiting: "Future[Filed] | None") -> None:
+        """Waits for the batch before and counts it."""
+        if waiting is not None:
+            self.count(waiting.result())
+
+    def count(self, filed: Filed) -> None:
+        """Adds what was filed."""
+        self.tally.interactions += filed.interactions
+        self.tally.events += filed.feedback
+
+    def _report(self, chunk: Chunk) -> None:
+        if self.run.on_progress is None:
+            return
+        share = chunk.consumed / self.delivery.size if chunk.consumed and self.delivery.size else None
+        refused = sum(self.tally.refused.values())
+        share = None if share is None or share > 1 else share
+        self.run.on_progress(Progress(self.source.name, self.delivery.name, self.tally.rows, refused, share))
+
+
+def _height(frame: pl.DataFrame | None) -> int:
+    return 0 if frame is None else frame.height
+
+
+def _progress(source: Source, delivery: Delivery, run: Import) -> tuple[int, bool]:
+    """How many rows of a delivery have been filed, and whether that was all. A database is read anew each time."""
+    if run.database is None or delivery.path is None:
+        return 0, False
+    statement = sa.text((QUERIES / "read_progress.sql").read_text())
+    with run.database.engine.connect() as connection:
+        keys = {"source": source.name, "fingerprint": delivery.fingerprint}
+        row = connection.execute(statement, keys).one_or_none()
+    return (int(row.rows_done), bool(row.finished)) if row else (0, False)
+
+
+def _withheld(run: Import) -> pl.DataFrame:
+    """The people who refused collection."""
+    if run.database is None:
+        return _NOBODY
+    statement = sa.text((QUERIES / "read_withheld.sql").read_text())
+    with run.database.engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(statement)]
+    return pl.DataFrame(rows, schema=_NOBODY.schema, orient="row")
+
+
+def _would_be_filed(database: Database | None, batch: Batch, opted_out: int) -> Filed:
+    """What of a batch would be new to the store."""
+    known = {"interactions": 0, "feedback": 0}
+    if database is not None and batch.feedback is not None and batch.interactions is not None:
+        statement = sa.text((QUERIES / "count_known.sql").read_text())
+        ids = {"interactions": batch.interactions["id"].to_list(), "feedback": batch.feedback["id"].to_list()}
+        with database.engine.connect() as connection:
+            known = dict(connection.execute(statement, ids).one()._mapping)
+    return Filed(
+        interactions=_height(batch.interactions) - known["interactions"],
+        feedback=_height(batch.feedback) - known["feedback"] - opted_out,
+    )

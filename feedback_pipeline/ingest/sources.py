@@ -1,0 +1,376 @@
+"""`sources.yaml`: what to import and what its columns mean."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from feedback_pipeline.cleaning.tables import PROVENANCES
+from feedback_pipeline.ingest.documents import SourcesError, expand, load_document
+from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, SIDE_FIELDS
+
+PRESETS = Path(__file__).parent / "presets"
+FILE_KINDS = ("csv", "jsonl", "json", "parquet")
+WINNERS = ("left", "right", "tie")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+
+Scalar = bool | int | float | str | date | datetime | None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Reference(_Part):
+    """Where a field's value is: in a column, in several together, or in the first of several that has one.
+
+    A column is named as delivered; dots lead into JSON (`context.model`), unless a column has that very name. Columns
+    must be there, of `first` one of them; none need be where the reference is `optional` (short: `column?`).
+    """
+
+    column: str | None = None
+    columns: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    join: str = "/"
+    split: str | None = None
+    part: int | None = Field(default=None, ge=0)
+    scale: float | None = None
+    optional: bool = False
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if sum(map(bool, (self.column, self.columns, self.hash, self.first))) != 1:
+            raise ValueError("give exactly one of column, columns, hash, first")
+        if (self.split is None) != (self.part is None):
+            raise ValueError("split and part belong together: split: '_', part: 0")
+        return self
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every column or path it reads."""
+        return (self.column,) if self.column else self.columns or self.hash or self.first
+
+
+def _as_reference(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"column": value.removesuffix("?"), "optional": value.endswith("?")}
+    return {"columns": value} if isinstance(value, list) else value
+
+
+AnyReference = Annotated[Reference, BeforeValidator(_as_reference)]
+
+
+class Side(_Part):
+    """One of the two answers of a pairwise vote: its id and what the row says about it.
+
+    Without an id, equal words of the same model to the same prompt are one answer.
+    """
+
+    id: AnyReference | None = None
+    mapping: dict[str, AnyReference] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, data: Any) -> Any:
+        """Written flat: `{id: …, model: …, output: …}`."""
+        if not isinstance(data, dict) or "mapping" in data:
+            return data
+        return {"id": data.get("id"), "mapping": {key: value for key, value in data.items() if key != "id"}}
+
+    @field_validator("mapping")
+    @classmethod
+    def _known(cls, mapping: dict[str, Reference]) -> dict[str, Reference]:
+        return _known_fields(mapping, SIDE_FIELDS)
+
+    @model_validator(mode="after")
+    def _identified(self) -> Self:
+        if self.id is None and "output" not in self.mapping:
+            raise ValueError("give id, or output so that the answer's words can tell it from others")
+        return self
+
+
+class Pairwise(_Part):
+    """Votes between two answers: `left`, `right` or `tie`.
+
+    Attributes:
+        left, right: the answers, in the order in which they were shown.
+        winner: the column that says which one won; or one column an annotator, whose name then is the voter.
+        values: what is delivered → left, right, tie or null (no vote).
+    """
+
+    left: Side
+    right: Side
+    winner: str | tuple[str, ...]
+    values: dict[str, Literal["left", "right", "tie"] | None] = {}
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _keys(cls, values: Any) -> Any:
+        return {value_key(key): value for key, value in values.items()} if isinstance(values, dict) else values
+
+    @property
+    def winners(self) -> tuple[str, ...]:
+        return (self.winner,) if isinstance(self.winner, str) else self.winner
+
+    @property
+    def has_annotators(self) -> bool:
+        return not isinstance(self.winner, str)
+
+
+class Spread(_Part):
+    """Times for data that has none: each vote gets one in the period, decided by its id."""
+
+    start: date
+    weeks: int = Field(default=8, ge=1, le=520)
+
+
+class Join(_Part):
+    """A small file looked up by key; its columns are named `<join name>.<column>` in mappings."""
+
+    kind: Literal["csv", "jsonl", "json", "parquet"]
+    path: str
+    by: dict[str, str] = Field(min_length=1)
+    """Our column → the file's column."""
+    delimiter: str = ","
+
+
+class Source(_Part):
+    """One entry of `sources.yaml`, its preset filled in.
+
+    Attributes:
+        answers: with votes only, the source that brings the answers (`answer_id` is then that source's id).
+        judge: the rows are a model's verdicts, not people's votes (pairwise only); its name.
+    """
+
+    name: str
+    kind: Literal["csv", "jsonl", "json", "parquet", "sql"]
+    path: str | None = None
+    url: str | None = Field(default=None, repr=False)
+    table: str | None = None
+    query: str | None = None
+    preset: str | None = None
+    description: str = ""
+    tenant: str = "default"
+    timezone: str = "UTC"
+    provenance: str = "import"
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    nulls: tuple[str, ...] | None = None
+    time_format: str | None = None
+    mapping: dict[str, AnyReference] = {}
+    constants: dict[str, Scalar] = {}
+    values: dict[str, dict[str, Scalar]] = {}
+    spread: Spread | None = None
+    pairwise: Pairwise | None = None
+    joins: dict[str, Join] = {}
+    answers: str | None = None
+    judge: str | None = None
+
+    @field_validator("mapping", "constants", "values")
+    @classmethod
+    def _known(cls, named: dict[str, Any]) -> dict[str, Any]:
+        return _known_fields(named, tuple(FIELDS))
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _keys(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {
+            name: {value_key(k): v for k, v in choices.items()} if isinstance(choices, dict) else choices
+            for name, choices in values.items()
+        }
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is not an IANA zone such as Europe/Berlin") from error
+        return name
+
+    @field_validator("provenance")
+    @classmethod
+    def _vouched(cls, value: str) -> str:
+        if value not in PROVENANCES:
+            raise ValueError(f"must be one of {', '.join(PROVENANCES)}")
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError("a source's name has lower-case letters, digits and - _ . only")
+        return name
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for problem in (self._place_problem(), self._meaning_problem()):
+            if problem:
+                raise ValueError(problem)
+        return self
+
+    def _place_problem(self) -> str | None:
+        if self.kind == "sql":
+            if not self.url or bool(self.table) == bool(self.query):
+                return "kind sql needs url, and either table or query"
+        elif not self.path:
+            return f"kind {self.kind} needs path (a file or a pattern such as votes/*.csv)"
+        return None
+
+    def _meaning_problem(self) -> str | None:
+        filled = self.filled
+        if self.judge and not self.pairwise:
+            return "judge needs pairwise: recorded verdicts on single answers have no place yet"
+        if not self.judge and "occurred_at" not in filled and not self.spread and not self._only_answers:
+            return "no time: map occurred_at to a column, set it in constants, or give spread a start date"
+        if self._only_answers and not {"answered_at", "occurred_at"} & filled and not self.spread:
+            return "no time: map answered_at to a column, set it in constants, or give spread a start date"
+        if not self.pairwise and not filled & {*ANSWER_TEXT, *ANSWER_KEYS, "answer_id"}:
+            return "nothing says which answer a row is about: map output, or one of answer_id, request_id, message_id"
+        return None
+
+    @property
+    def filled(self) -> set[str]:
+        """Every field that has a column or a constant."""
+        return {*self.mapping, *self.constants}
+
+    @property
+    def _only_answers(self) -> bool:
+        return not self.pairwise and not self.filled & {"thumb", "stars", "value", "comment", "correction", "kind"}
+
+    @property
+    def null_words(self) -> tuple[str, ...]:
+        """What is delivered for nothing: in CSV the empty value, unless said otherwise."""
+        return self.nulls if self.nulls is not None else ("",) if self.kind == "csv" else ()
+
+    @property
+    def answer_source(self) -> str:
+        return self.answers or self.name
+
+    @property
+    def meaning(self) -> str:
+        """A hash of everything that decides what a row becomes: changing it reads a file again."""
+        described = self.model_dump(mode="json", exclude={"path", "url", "description"})
+        return hashlib.blake2b(orjson.dumps(described, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The entries of a `sources.yaml` and where it is: its relative paths start there."""
+
+    file: Path
+    entries: tuple[Source, ...]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def chosen(self, names: tuple[str, ...] = ()) -> tuple[Source, ...]:
+        """The named entries, or all.
+
+        Raises:
+            SourcesError: there is no entry of a name.
+        """
+        known = {source.name: source for source in self.entries}
+        if unknown := [name for name in names if name not in known]:
+            raise SourcesError(f"{self.file}: no source is called {unknown[0]}; there are: {', '.join(known)}")
+        return tuple(known[name] for name in names) if names else self.entries
+
+
+def load_sources(file: Path, environment: Mapping[str, str] | None = None) -> Sources:
+    """Reads a `sources.yaml`: presets filled in, `${VARIABLE}` and `${VARIABLE:-default}` replaced in paths and URLs.
+
+    Raises:
+        SourcesError: the file is missing or malformed, an entry is wrong, a variable is not set; the message names
+            file, source, field and what to do.
+    """
+    environment = os.environ if environment is None else environment
+    document = load_document(file)
+    entries = document.get("sources")
+    if not isinstance(entries, dict) or not entries or set(document) != {"sources"}:
+        raise SourcesError(f"{file}: expected one key, sources, with named entries below it (examples/sources.yaml)")
+    sources = tuple(_source(file, str(name), entry, environment) for name, entry in entries.items())
+    names = {source.name for source in sources}
+    for source in sources:
+        if source.answers and source.answers not in names:
+            raise SourcesError(f"{file}: source {source.name}: answers: no source is called {source.answers}")
+    return Sources(file, sources)
+
+
+def preset_names() -> list[str]:
+    """The names a `preset:` can have."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def value_key(key: object) -> str:
+    """How a key of a `values` map is compared: as lower-case text."""
+    return str(key).strip().lower()
+
+
+def _source(file: Path, name: str, entry: Any, environment: Mapping[str, str]) -> Source:
+    if not isinstance(entry, dict):
+        raise SourcesError(f"{file}: source {name}: expected fields such as kind and path")
+    merged = _with_preset(file, name, entry)
+    for place in ("path", "url"):
+        if isinstance(merged.get(place), str):
+            merged[place] = expand(merged[place], environment, f"{file}: source {name}: {place}")
+    if isinstance(merged.get("joins"), dict):
+        for join, settings in merged["joins"].items():
+            if isinstance(settings, dict) and isinstance(settings.get("path"), str):
+                where = f"{file}: source {name}: joins.{join}.path"
+                settings["path"] = expand(settings["path"], environment, where)
+    try:
+        return Source.model_validate({**merged, "name": name})
+    except ValidationError as error:
+        raise SourcesError("\n".join(_described(file, name, problem) for problem in error.errors())) from error
+
+
+def _with_preset(file: Path, name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry over its preset: maps are merged key by key, and a null takes a key away."""
+    preset = entry.get("preset")
+    if preset is None:
+        return _without_nulls(entry)
+    if preset not in preset_names():
+        raise SourcesError(f"{file}: source {name}: preset: {preset} is none of {', '.join(preset_names())}")
+    base = load_document(PRESETS / f"{preset}.yaml")
+    merged = {**base, **entry}
+    for part in ("mapping", "constants", "values"):
+        own = entry.get(part) or {}
+        if isinstance(own, dict):
+            merged[part] = {**base.get(part, {}), **own}
+    for field in merged["constants"]:
+        if field in merged["mapping"] and field not in (entry.get("mapping") or {}):
+            merged["mapping"][field] = None
+    return _without_nulls(merged)
+
+
+def _without_nulls(entry: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in entry.items() if value is not None}
+    for part in ("mapping", "values"):
+        if isinstance(kept.get(part), dict):
+            kept[part] = {key: value for key, value in kept[part].items() if value is not None}
+    return kept
+
+
+def _known_fields(named: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
+    if strange := [name for name in named if name not in allowed]:
+        raise ValueError(f"{strange[0]} is no field of ours; fields: {', '.join(allowed)}")
+    return named
+
+
+def _described(file: Path, name: str, problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"unknown setting; known: {', '.join(n for n in Source.model_fields if n != 'name')}"
+    return f"{file}: source {name}: {where + ': ' if where else ''}{message}"

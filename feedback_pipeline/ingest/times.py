@@ -1,0 +1,79 @@
+"""Times as they are delivered, and times for data that has none."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from feedback_pipeline.cleaning.tables import TIMESTAMP
+from feedback_pipeline.ingest.sources import Spread
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+"""What the store takes, the end excluded: earlier and later ones are clocks gone wrong, or units misread."""
+
+_OFFSET = r"(?:[zZ]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_DATE_ONLY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_NO_SECONDS = r"^[^T]*T[0-9]{2}:[0-9]{2}(?:$|[zZ+-])"
+_EPOCH = r"^[0-9]{1,19}(?:\.[0-9]+)?$"
+
+
+def parsed_times(text: pl.Expr, timezone: str, time_format: str | None = None) -> pl.Expr:
+    """UTC times of texts: ISO 8601 with or without an offset, or seconds, milliseconds, microseconds or nanoseconds
+    since 1970 (told apart by their size); null where a text is none of these.
+
+    Args:
+        text: trimmed strings.
+        timezone: zone of times without an offset. Of two equal clock times in autumn the earlier one is meant; one that
+            spring leaves out is null.
+        time_format: strptime format, where the texts have one of their own.
+    """
+    if time_format is not None:
+        if "%z" in time_format or "%#z" in time_format:
+            return text.str.to_datetime(time_format, time_unit="us", strict=False, time_zone="UTC")
+        return _localised(text.str.to_datetime(time_format, time_unit="us", strict=False), timezone)
+    written = text.str.replace(r"^([0-9-]{10}) ", "${1}T").str.replace(r" ?UTC$", "Z").str.replace("[zZ]$", "+00:00")
+    written = pl.when(written.str.contains(_DATE_ONLY)).then(written + "T00:00:00").otherwise(written)
+    written = (
+        pl.when(written.str.contains(_NO_SECONDS))
+        .then(written.str.replace(r"T([0-9]{2}:[0-9]{2})", "T${1}:00"))
+        .otherwise(written)
+    )
+    has_offset = written.str.contains(_OFFSET) & written.str.contains("T", literal=True)
+    aware = (
+        pl.when(has_offset)
+        .then(written)
+        .str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", strict=False, time_zone="UTC")
+    )
+    naive = pl.when(~has_offset).then(written).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+    return pl.coalesce(aware, _localised(naive, timezone), _epoch(text))
+
+
+def _localised(naive: pl.Expr, timezone: str) -> pl.Expr:
+    local = naive.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return local.dt.convert_time_zone("UTC")
+
+
+def _epoch(text: pl.Expr) -> pl.Expr:
+    number = pl.when(text.str.contains(_EPOCH)).then(text).cast(pl.Float64, strict=False)
+    microseconds = (
+        pl.when(number < 1e11)
+        .then(number * 1e6)
+        .when(number < 1e14)
+        .then(number * 1e3)
+        .when(number < 1e17)
+        .then(number)
+    ).otherwise(number / 1e3)
+    return microseconds.round().cast(pl.Int64, strict=False).cast(TIMESTAMP, strict=False)
+
+
+def in_range(time: pl.Expr) -> pl.Expr:
+    """Whether the store can take a time."""
+    return (time >= pl.lit(EARLIEST, TIMESTAMP)) & (time < pl.lit(LATEST, TIMESTAMP))
+
+
+def spread_times(ids: pl.Expr, spread: Spread) -> pl.Expr:
+    """A time within the period for each id (UUIDs as text), decided by the id: the same in every import."""
+    start = datetime(spread.start.year, spread.start.month, spread.start.day, tzinfo=UTC)
+    seconds = int(timedelta(weeks=spread.weeks).total_seconds())
+    offset = ids.str.slice(0, 8).str.to_integer(base=16, dtype=pl.Int64) * seconds // 2**32
+    return (pl.lit(start, TIMESTAMP) + pl.duration(seconds=offset)).cast(TIMESTAMP)

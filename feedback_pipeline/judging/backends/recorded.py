@@ -1,0 +1,99 @@
+"""Somebody else's judgements, read from a table."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from feedback_pipeline.judging.fingerprints import fingerprint
+from feedback_pipeline.judging.stable_hash import text_hash
+from feedback_pipeline.judging.tables import OVERALL, PREFERENCES, VERDICTS
+
+_SCORES = {"up": 1.0, "neutral": 0.5, "down": 0.0, "this": 1.0, "tie": 0.5, "other": 0.0}
+
+
+@dataclass(frozen=True)
+class RecordedJudge:
+    """Verdicts recorded elsewhere.
+
+    `verdicts` has `interaction_id`, `verdict` (up, neutral, down; of pairs this, other, tie), for pairs
+    `other_interaction_id`, and optionally `criterion`, `score` (0–1) and `rationale`. A verdict off that menu, or two
+    different ones on the same thing, is no verdict: the judgement is unscored, with the reason.
+    """
+
+    name: str
+    verdicts: pl.DataFrame
+
+    @cached_property
+    def fingerprint(self) -> str:
+        rows = self._rows(("interaction_id", "other_interaction_id"))
+        keys = rows.select(pl.concat_str(pl.all().cast(pl.String).fill_null(""), separator="\x1f").alias("key"))["key"]
+        return fingerprint(["recorded", self.name, int(text_hash(keys).sum()), rows.height])
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        if "criterion" not in self.verdicts.columns:
+            return (OVERALL,)
+        return tuple(self.verdicts["criterion"].unique().sort())
+
+    def judge_answers(self, answers: pl.DataFrame) -> pl.DataFrame:
+        return self._lookup(answers, ("interaction_id",), VERDICTS)
+
+    def judge_pairs(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """As the protocol says; a pair recorded the other way round is found too."""
+        ids = ("interaction_id", "other_interaction_id")
+        same = self._lookup(pairs, ids, PREFERENCES)
+        turned = self._lookup(pairs.rename({ids[0]: ids[1], ids[1]: ids[0]}), ids, PREFERENCES).rename(
+            {ids[0]: ids[1], ids[1]: ids[0]}
+        )
+        turned = turned.with_columns(
+            pl.col("verdict").replace({"this": "other", "other": "this"}), (1 - pl.col("score")).alias("score")
+        ).select(same.columns)
+        return pl.concat([same, turned.join(same, on=[*ids, "criterion"], how="anti")])
+
+    def _rows(self, ids: tuple[str, ...]) -> pl.DataFrame:
+        """The recorded verdicts with every optional column."""
+        optional = {
+            "criterion": pl.lit(OVERALL),
+            "score": pl.lit(None, pl.Float64),
+            "rationale": pl.lit(None, pl.String),
+            "other_interaction_id": pl.lit(""),
+        }
+        missing = [value.alias(name) for name, value in optional.items() if name not in self.verdicts.columns]
+        return self.verdicts.with_columns(missing).select(*ids, "criterion", "verdict", "score", "rationale")
+
+    def _lookup(self, wanted: pl.DataFrame, ids: tuple[str, ...], menu: tuple[str, ...]) -> pl.DataFrame:
+        keys = [*ids, "criterion"]
+        on_menu = pl.col("verdict").is_in(menu).fill_null(False)
+        return (
+            self._rows(ids)
+            .join(wanted.select(ids), on=list(ids), how="semi")
+            .group_by(keys)
+            .agg(
+                pl.col("verdict").n_unique().alias("_different"),
+                pl.col("verdict", "score", "rationale").sort_by("verdict").first(),
+            )
+            .with_columns(
+                pl.when(pl.col("_different") > 1)
+                .then(pl.lit("contradictory_records"))
+                .when(~on_menu)
+                .then(pl.lit("verdict_off_the_menu"))
+                .alias("reason")
+            )
+            .with_columns(
+                pl.when(pl.col("reason").is_null())
+                .then(pl.lit("ok"))
+                .when(pl.col("reason") == "verdict_off_the_menu")
+                .then(pl.lit("off_menu"))
+                .otherwise(pl.lit("unscored"))
+                .alias("status")
+            )
+            .with_columns(
+                pl.when(pl.col("status") == "ok").then("verdict").alias("verdict"),
+                pl.when(pl.col("status") == "ok")
+                .then(pl.coalesce("score", pl.col("verdict").replace_strict(_SCORES, default=None)))
+                .alias("score"),
+            )
+            .drop("_different")
+            .sort(keys)
+        )

@@ -1,0 +1,235 @@
+"""Pairwise preferences: models ranked by people and by a judge, and how far the two agree."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from feedback_pipeline.judging.agreement import agreement, alpha_of_raters
+from feedback_pipeline.judging.alternative_annotator import alternative_annotator_test
+from feedback_pipeline.judging.bradley_terry import Strengths, fit_bradley_terry
+from feedback_pipeline.judging.calibration import alternative_annotator_results, interval_columns
+from feedback_pipeline.judging.estimates import (
+    Estimate,
+    FloatArray,
+    Refusal,
+    Result,
+    cluster_codes,
+    clustered_proportion,
+    normal_quantile,
+)
+from feedback_pipeline.judging.tables import PREFERENCE_AGREEMENT, PREFERENCE_RANKING, PREFERENCES
+
+PEOPLE = "people"
+OUTCOMES = {"this": 1.0, "tie": 0.5, "other": 0.0}
+CODES = {"other": 0, "tie": 1, "this": 2}
+_PAIR = ("interaction_id", "other_interaction_id")
+
+
+def preference_ranking(preferences: pl.DataFrame, judged: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Bradley–Terry strengths of models by people and, where given, by judges.
+
+    People's errors are clustered by voter and by pair of answers; a judge's by pair.
+
+    Args:
+        preferences: one row per vote: `interaction_id`, `other_interaction_id`, `model`, `other_model`,
+            `preference` (this, other, tie), `voter`.
+        judged: `judgements` on pairs; models are looked up in `preferences`, usable rows count.
+
+    Returns:
+        `preference_ranking`, best first within each rater; a rater without two models has no rows.
+    """
+    votes = canonical_votes(preferences)
+    frames = [_ranking(PEOPLE, votes, ("voter", "pair"))]
+    if judged is not None:
+        models = votes.unique("pair").select(*_PAIR, "model", "other_model")
+        usable = _judged_pairs(judged).join(models, on=list(_PAIR))
+        for (name,), rows in usable.group_by(["judge"], maintain_order=True):
+            frames.append(_ranking(str(name), rows, ("pair",)))
+    return pl.concat(frames)
+
+
+def preference_agreement(preferences: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+    """How far judges' pairwise verdicts agree with people's, on the pairs both looked at.
+
+    A pair's human verdict is the one most people gave; pairs on which they are split evenly have none.
+
+    Args:
+        preferences, judged: as for `preference_ranking`.
+
+    Returns:
+        `preference_agreement`: the people's own statistics (judge `""`), then each judge's.
+    """
+    votes = canonical_votes(preferences)
+    majority = pair_majority(votes)
+    rows = [{"judge": ""} | _row(name, result) for name, result in _people_statistics(votes)]
+    for (name,), verdicts in _judged_pairs(judged).group_by(["judge"], maintain_order=True):
+        shared = majority.join(verdicts.select("pair", "verdict", "consistent", "first_slot"), on="pair").sort("pair")
+        judge_statistics = _judge_statistics(shared, votes)
+        rows += ({"judge": str(name)} | _row(statistic, result) for statistic, result in judge_statistics)
+        ranks = rank_correlation(preference_ranking(preferences, judged.filter(pl.col("judge") == name)), str(name))
+        rows.append({"judge": str(name)} | _row("rank_correlation", ranks))
+    return PREFERENCE_AGREEMENT.conform(pl.DataFrame(rows, schema=PREFERENCE_AGREEMENT.schema))
+
+
+def pair_majority(votes: pl.DataFrame) -> pl.DataFrame:
+    """`pair` and `people`, the verdict most voters gave, from canonical votes; pairs split evenly are left out."""
+    return (
+        votes.group_by("pair", "verdict")
+        .len()
+        .filter(pl.col("len") == pl.col("len").max().over("pair"))
+        .group_by("pair")
+        .agg(pl.col("verdict").min().alias("people"), pl.len().alias("_leaders"))
+        .filter(pl.col("_leaders") == 1)
+        .select("pair", "people")
+        .sort("pair")
+    )
+
+
+def canonical_votes(preferences: pl.DataFrame) -> pl.DataFrame:
+    """One row per voter and pair, each pair always the same way round, with `pair` and `verdict`.
+
+    `_shown_first` is the outcome of the answer named first in the vote, which is the one shown first.
+    """
+    turned = pl.col("interaction_id") > pl.col("other_interaction_id")
+    rows = preferences.filter(
+        pl.col("preference").is_in(PREFERENCES), pl.col("interaction_id") != pl.col("other_interaction_id")
+    ).drop_nulls(["other_interaction_id"])
+    swapped = {"this": "other", "other": "this"}
+    return (
+        rows.select(
+            pl.when(turned).then("other_interaction_id").otherwise("interaction_id").alias("interaction_id"),
+            pl.when(turned).then("interaction_id").otherwise("other_interaction_id").alias("other_interaction_id"),
+            pl.when(turned).then("other_model").otherwise("model").alias("model"),
+            pl.when(turned).then("model").otherwise("other_model").alias("other_model"),
+            pl.when(turned).then(pl.col("preference").replace(swapped)).otherwise("preference").alias("verdict"),
+            _outcome("preference").alias("_shown_first"),
+            pl.col("voter").cast(pl.String),
+        )
+        .with_columns(pl.concat_str(_PAIR, separator="|").alias("pair"))
+        .sort("pair", "voter", "verdict")
+        .unique(["pair", "voter"], keep="first", maintain_order=True)
+    )
+
+
+def _outcome(column: str) -> pl.Expr:
+    return pl.col(column).replace_strict(OUTCOMES, default=None, return_dtype=pl.Float64)
+
+
+def _judged_pairs(judged: pl.DataFrame) -> pl.DataFrame:
+    """Usable judgements on pairs, each pair the same way round as people's votes on it."""
+    turned = pl.col("interaction_id") > pl.col("other_interaction_id")
+    swapped = {"this": "other", "other": "this"}
+    return (
+        judged.filter(pl.col("status") == "ok", pl.col("other_interaction_id") != "")
+        .filter(pl.col("verdict").is_in(PREFERENCES))
+        .select(
+            "judge",
+            pl.when(turned).then("other_interaction_id").otherwise("interaction_id").alias("interaction_id"),
+            pl.when(turned).then("interaction_id").otherwise("other_interaction_id").alias("other_interaction_id"),
+            pl.when(turned).then(pl.col("verdict").replace(swapped)).otherwise("verdict").alias("verdict"),
+            "consistent",
+            "first_slot",
+        )
+        .with_columns(pl.concat_str(_PAIR, separator="|").alias("pair"))
+        .sort("judge", "pair")
+    )
+
+
+def _ranking(rater: str, rows: pl.DataFrame, groupings: tuple[str, ...]) -> pl.DataFrame:
+    between = rows.filter(pl.col("model") != pl.col("other_model")).drop_nulls(["model", "other_model"])
+    names = pl.concat([between["model"], between["other_model"]]).unique().sort()
+    number = {name: position for position, name in enumerate(names)}
+    first, second = (
+        between[column].replace_strict(number, return_dtype=pl.Int64).to_numpy() for column in ("model", "other_model")
+    )
+    outcome = between.select(_outcome("verdict"))["verdict"].to_numpy()
+    clusters = [between[grouping].to_numpy() for grouping in groupings]
+    fitted = fit_bradley_terry(first, second, outcome, len(names), clusters=clusters)
+    if isinstance(fitted, Refusal):
+        return PREFERENCE_RANKING.empty()
+    return _ranking_rows(rater, names, fitted, _win_rates(first, second, outcome, len(names)))
+
+
+def _win_rates(first: FloatArray, second: FloatArray, outcome: FloatArray, players: int) -> FloatArray:
+    won = np.bincount(first, outcome, players) + np.bincount(second, 1 - outcome, players)
+    return np.asarray(won / (np.bincount(first, minlength=players) + np.bincount(second, minlength=players)))
+
+
+def _ranking_rows(rater: str, names: pl.Series, fitted: Strengths, win_rates: FloatArray) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        {
+            "model": names,
+            "strength": fitted.values,
+            "lower": fitted.lower,
+            "upper": fitted.upper,
+            "comparisons": fitted.comparisons,
+            "win_rate": win_rates,
+        }
+    ).sort("strength", "model", descending=[True, False])
+    return PREFERENCE_RANKING.conform(
+        frame.with_columns(
+            pl.lit(rater).alias("rater"),
+            pl.int_range(1, pl.len() + 1).alias("rank"),
+            (1 / (1 + (-pl.col("strength")).exp())).alias("expected_win_rate"),
+            pl.lit(fitted.penalised).alias("penalised"),
+        )
+    )
+
+
+def _people_statistics(votes: pl.DataFrame) -> Iterator[tuple[str, Result]]:
+    pairs, _ = cluster_codes(votes["pair"].to_numpy())
+    codes = votes["verdict"].replace_strict(CODES, return_dtype=pl.Int64).to_numpy()
+    yield "people_krippendorff_alpha", alpha_of_raters(pairs, codes, len(CODES))
+    yield "people_tie_share", clustered_proportion((codes == CODES["tie"]).astype(np.float64), pairs)
+    yield "people_first_slot", clustered_proportion(votes["_shown_first"].to_numpy(), pairs)
+
+
+def _judge_statistics(shared: pl.DataFrame, votes: pl.DataFrame) -> Iterator[tuple[str, Result]]:
+    people, judge = (
+        shared[column].replace_strict(CODES, return_dtype=pl.Int64).to_numpy() for column in ("people", "verdict")
+    )
+    tie = CODES["tie"]
+    everything = agreement(people, judge, len(CODES), shared["pair"].to_numpy())
+    decided = (people != tie) & (judge != tie)
+    yield "agreement_with_ties", everything.observed
+    same = (people == judge)[decided].astype(np.float64)
+    yield "agreement_without_ties", clustered_proportion(same, np.arange(len(same)))
+    yield "cohen_kappa", everything.cohen_kappa
+    yield "gwet_ac1", everything.gwet_ac1
+    yield "judge_tie_share", clustered_proportion((judge == tie).astype(np.float64), np.arange(len(judge)))
+    for name, column in (("judge_order_consistency", "consistent"), ("judge_first_slot", "first_slot")):
+        known = shared[column].drop_nulls().cast(pl.Float64).to_numpy()
+        both_orders = clustered_proportion(known, np.arange(len(known)))
+        yield name, both_orders if len(known) else Refusal("only_one_order_was_asked")
+    tested = alternative_annotator_test(
+        shared.select(pl.col("pair").alias("item"), "verdict"),
+        votes.select(pl.col("pair").alias("item"), pl.col("voter").alias("annotator"), "verdict"),
+    )
+    for name, result in alternative_annotator_results(tested):
+        yield f"alternative_annotator_{name}", result
+
+
+def rank_correlation(ranking: pl.DataFrame, judge: str) -> Result:
+    """Spearman's correlation of people's and a judge's strengths, interval after Bonett and Wright (2000)."""
+    sides = (
+        ranking.filter(pl.col("rater") == rater).select("model", pl.col("strength").alias(rater))
+        for rater in (PEOPLE, judge)
+    )
+    people, judged = sides
+    both = people.join(judged, on="model").sort("model")
+    if both.height < 4:
+        return Refusal("fewer_than_four_models", both.height)
+    value = float(stats.spearmanr(both[PEOPLE].to_numpy(), both[judge].to_numpy()).statistic)
+    if not np.isfinite(value):
+        return Refusal("all_models_tied", both.height)
+    error = float(np.sqrt((1 + value**2 / 2) / (both.height - 3)))
+    half = normal_quantile() * error
+    centre = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12))
+    lower, upper = float(np.tanh(centre - half)), float(np.tanh(centre + half))
+    return Estimate(value, lower, upper, error, both.height, both.height, "spearman_bonett_wright")
+
+
+def _row(statistic: str, result: Result) -> dict[str, object]:
+    return {"statistic": statistic, "items": result.items, **interval_columns(result)}

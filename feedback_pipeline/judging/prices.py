@@ -1,0 +1,111 @@
+"""What a call costs, from a dated file; estimates before it and the settled amount after."""
+
+import asyncio
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat
+
+PRICE_FILE = Path(__file__).with_name("prices.yaml")
+BYTES_PER_TOKEN = 3
+"""UTF-8 bytes per token, on the low side for every common language: estimates err upwards."""
+
+
+class UnknownPriceError(LookupError):
+    """A cost cap was set for a model that the price file does not list."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+    cached_input: float
+
+    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
+        """US dollars of a call; cached tokens are part of the input tokens."""
+        fresh = max(0, input_tokens - cached_tokens)
+        return (fresh * self.input + cached_tokens * self.cached_input + output_tokens * self.output) / 1_000_000
+
+
+FREE = Price(0.0, 0.0, 0.0)
+"""A model on one's own machine."""
+
+
+class _PriceRow(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    input: NonNegativeFloat
+    output: NonNegativeFloat
+    cached_input: NonNegativeFloat | None = None
+
+
+class PriceList(BaseModel):
+    """The price file as read."""
+
+    model_config = ConfigDict(extra="forbid")
+    as_of: datetime.date
+    models: dict[str, _PriceRow]
+
+    def price(self, model: str) -> Price:
+        """The price of a model, also by a dated name such as `gpt-6-luna-2026-09-22`.
+
+        Raises:
+            UnknownPriceError: the model is not listed.
+        """
+        known = [name for name in self.models if model == name or model.startswith(f"{name}-20")]
+        if not known:
+            raise UnknownPriceError(f"no price for model {model}: add it to the price file or give a price of 0")
+        row = self.models[max(known, key=len)]
+        return Price(row.input, row.output, row.input if row.cached_input is None else row.cached_input)
+
+
+def read_prices(path: Path = PRICE_FILE) -> PriceList:
+    """Reads a price file.
+
+    Raises:
+        pydantic.ValidationError: it does not have the form of `prices.yaml`.
+    """
+    return PriceList.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def estimated_tokens(text: str) -> int:
+    """Tokens of a text, never fewer than there are in common tokenisers."""
+    return len(text.encode()) // BYTES_PER_TOKEN + 1
+
+
+class CostLedger:
+    """Money set aside before each call and settled after it: the sum never exceeds the cap."""
+
+    def __init__(self, cap_usd: float | None) -> None:
+        self.cap_usd = cap_usd
+        self.spent_usd = 0.0
+        self.reserved_usd = 0.0
+        self._outstanding = 0
+        self._settled: asyncio.Future[None] | None = None
+
+    async def reserve(self, estimate_usd: float) -> bool:
+        """Sets money aside, waiting for calls in flight to settle where that may help.
+
+        False where the cap would be exceeded even so. A cap of 0 allows free calls only.
+        """
+        while self.cap_usd is not None and self.spent_usd + self.reserved_usd + estimate_usd > self.cap_usd:
+            if self._outstanding == 0:
+                return False
+            if self._settled is None:
+                self._settled = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._settled)
+        self.reserved_usd += estimate_usd
+        self._outstanding += 1
+        return True
+
+    def settle(self, estimate_usd: float, actual_usd: float) -> None:
+        """Replaces what was set aside by what the call cost."""
+        self._outstanding -= 1
+        self.reserved_usd = self.reserved_usd - estimate_usd if self._outstanding else 0.0
+        self.spent_usd += actual_usd
+        if self._settled is not None:
+            self._settled.set_result(None)
+            self._settled = None

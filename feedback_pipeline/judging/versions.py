@@ -1,0 +1,254 @@
+"""Prompt versions compared: paired where both answered the same prompts, clustered by conversation, with the smallest
+difference that could have been seen (Miller 2024, "Adding error bars to evals")."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from feedback_pipeline.judging.backends.protocol import AnswerJudge
+from feedback_pipeline.judging.estimates import Estimate, FloatArray, LinearisedMean, Refusal, cluster_codes
+from feedback_pipeline.judging.estimates import linearised_mean as clustered_mean
+from feedback_pipeline.judging.judgements import judge_answers
+from feedback_pipeline.judging.quality import UNKNOWN, SeriesSample, corrected_rate, judged_quality, series_samples
+from feedback_pipeline.judging.tables import VERSION_COMPARISON
+
+Measure = Literal["score", "up_rate", "corrected_up_rate", "people_up_rate"]
+MEASURES: tuple[Measure, ...] = ("score", "up_rate", "corrected_up_rate", "people_up_rate")
+MINIMUM_ITEMS = 20
+MINIMUM_SHARED_PROMPTS = 20
+MAXIMUM_VERSIONS = 5
+"""All pairs of the five versions with most answers; further versions are compared with the most used one only."""
+
+POWER = float(stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
+"""Standard errors in the smallest difference found with 80 % power at a two-sided 5 %: 2.80."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A difference B − A."""
+
+    value_a: float
+    value_b: float
+    difference: Estimate
+    p_value: float
+    detectable: float
+    items_a: int
+    items_b: int
+
+
+def compare_versions(
+    sample: pl.DataFrame, judgements: pl.DataFrame, verdicts: pl.DataFrame, *, prompts: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Compares the prompt versions of the sampled answers.
+
+    Args:
+        sample: `judge_sample`.
+        judgements: `judgements` of the sampled answers.
+        verdicts: people's verdicts as for `calibrate`.
+        prompts: `interaction_id` and `prompt_key`, the same for answers to the same prompt; versions that answered
+            at least twenty prompts both are compared on those, too.
+
+    Returns:
+        `version_comparison`: per series, pair of versions and measure, one row a design.
+    """
+    rows: list[dict[str, object]] = []
+    for labels, series in series_samples(sample, judgements, verdicts):
+        for version_a, version_b in _pairs(series.rows):
+            named = labels | {"version_a": version_a, "version_b": version_b}
+            rows += (named | row for row in _unpaired_rows(series, version_a, version_b))
+            if prompts is not None:
+                rows += (named | row for row in _paired_rows(series.rows, prompts, version_a, version_b))
+    if not rows:
+        return VERSION_COMPARISON.empty()
+    frame = pl.DataFrame(rows, schema=VERSION_COMPARISON.schema)
+    return VERSION_COMPARISON.conform(_with_q_values(frame)).sort(VERSION_COMPARISON.key)
+
+
+def evaluate_prompt_version(
+    interactions: pl.DataFrame, judge: AnswerJudge, verdicts: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Judges logged answers and sums up each prompt version.
+
+    Args:
+        interactions: `interaction_id`, `prompt`, `answer`, `prompt_version`, and where known `conversation_id` and
+            `model`; all of them are judged, so pass a sample.
+        verdicts: people's verdicts as for `calibrate`; without them nothing is corrected, and the rows say so.
+
+    Returns:
+        The `prompt_version` rows of `judged_quality`.
+    """
+    optional = [
+        pl.lit(None, pl.String).alias(name) for name in ("conversation_id", "model") if name not in interactions.columns
+    ]
+    answers = interactions.with_columns(optional).unique("interaction_id", keep="first", maintain_order=True)
+    sample = answers.with_columns(
+        pl.col("conversation_id").fill_null(pl.col("interaction_id")), pl.lit(1.0).alias("inclusion_probability")
+    )
+    nobody = pl.DataFrame(schema={"interaction_id": pl.String, "voter": pl.String, "verdict": pl.String})
+    labels = nobody if verdicts is None else verdicts
+    return judged_quality(sample, judge_answers(answers, judge), labels).filter(pl.col("dimension") == "prompt_version")
+
+
+def averages_by_version(quality: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """`{"v2": {"avg_clarity": 4.1, …}}` from `judged_quality`: ratings where the rubric has a scale, else scores."""
+    rows = quality.filter(pl.col("dimension") == "prompt_version").select(
+        "slice", "criterion", pl.coalesce("mean_rating", "mean_score").alias("average")
+    )
+    averages: dict[str, dict[str, float]] = {}
+    for version, criterion, average in rows.drop_nulls("average").sort("slice", "criterion").iter_rows():
+        averages.setdefault(version, {})[f"avg_{criterion}"] = average
+    return averages
+
+
+def _pairs(rows: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    counts = (
+        rows.filter(pl.col("prompt_version") != UNKNOWN)
+        .group_by("prompt_version")
+        .len()
+        .sort("len", "prompt_version", descending=[True, False])
+    )
+    versions = counts["prompt_version"].to_list()
+    for first, second in itertools.combinations(versions[:MAXIMUM_VERSIONS], 2):
+        yield min(first, second), max(first, second)
+    for version in versions[MAXIMUM_VERSIONS:]:
+        yield min(versions[0], version), max(versions[0], version)
+
+
+def _unpaired_rows(series: SeriesSample, version_a: str, version_b: str) -> Iterator[dict[str, object]]:
+    sides = [series.rows.filter(pl.col("prompt_version") == version) for version in (version_a, version_b)]
+    for measure in MEASURES:
+        a, b = (_mean(series, side, measure) for side in sides)
+        row: dict[str, object] = {"measure": measure, "design": "unpaired", "items_a": a.items, "items_b": b.items}
+        if isinstance(a, Refusal) or isinstance(b, Refusal):
+            reason = next(mean.reason for mean in (a, b) if isinstance(mean, Refusal))
+            yield row | {"reason": reason}
+        else:
+            yield row | _difference_columns(a, b)
+
+
+def _mean(series: SeriesSample, rows: pl.DataFrame, measure: Measure) -> LinearisedMean | Refusal:
+    if measure == "corrected_up_rate":
+        powered = corrected_rate(series, rows)
+        return powered if isinstance(powered, Refusal) else powered.mean
+    column = {"score": "score", "up_rate": "judged_value", "people_up_rate": "human_value"}[measure]
+    used = rows.filter(pl.col(column).is_not_nan())
+    if used.height < MINIMUM_ITEMS:
+        return Refusal("not_enough_labels" if measure == "people_up_rate" else "not_enough_judgements", used.height)
+    return clustered_mean(
+        used[column].to_numpy(),
+        used["weight"].to_numpy(),
+        used["cluster"].to_numpy(),
+        series.rows["cluster"].n_unique(),
+    )
+
+
+def _difference_columns(a: LinearisedMean, b: LinearisedMean) -> dict[str, object]:
+    gap = b - a
+    degrees = min(a.clusters, b.clusters) - 1
+    result = gap.estimate("clustered_difference", degrees=degrees) if degrees >= 1 else Refusal("one_conversation")
+    if isinstance(result, Refusal):
+        return {"reason": result.reason}
+    return {"value_a": a.value, "value_b": b.value} | _tested(result, degrees)
+
+
+def _tested(result: Estimate, degrees: int) -> dict[str, object]:
+    error = result.standard_error
+    p_value = 2 * float(stats.t.sf(abs(result.value) / error, degrees)) if error > 0 else float(result.value == 0)
+    return {
+        "difference": result.value,
+        "lower": result.lower,
+        "upper": result.upper,
+        "p_value": p_value,
+        "detectable": POWER * error,
+    }
+
+
+def _paired_rows(
+    rows: pl.DataFrame, prompts: pl.DataFrame, version_a: str, version_b: str
+) -> Iterator[dict[str, object]]:
+    """Mean over the prompts that both versions answered; the prompt is the unit, so it is the cluster."""
+    keyed = rows.join(prompts.drop_nulls("prompt_key"), on="interaction_id")
+    for measure, column in (("score", "score"), ("up_rate", "judged_value")):
+        per_prompt = (
+            keyed.filter(pl.col("prompt_version").is_in([version_a, version_b]))
+            .group_by("prompt_key")
+            .agg(
+                pl.col(column).filter(pl.col("prompt_version") == version_a).mean().alias("a"),
+                pl.col(column).filter(pl.col("prompt_version") == version_b).mean().alias("b"),
+                (pl.col("prompt_version") == version_a).sum().alias("count_a"),
+                (pl.col("prompt_version") == version_b).sum().alias("count_b"),
+            )
+            .drop_nulls()
+            .sort("prompt_key")
+        )
+        row: dict[str, object] = {
+            "measure": measure,
+            "design": "paired",
+            "items_a": int(per_prompt["count_a"].sum()),
+            "items_b": int(per_prompt["count_b"].sum()),
+        }
+        if per_prompt.height < MINIMUM_SHARED_PROMPTS:
+            yield row | {"reason": "not_enough_shared_prompts"}
+            continue
+        compared = paired_comparison(per_prompt["a"].to_numpy(), per_prompt["b"].to_numpy())
+        if isinstance(compared, Refusal):
+            yield row | {"reason": compared.reason}
+        else:
+            yield row | {
+                "value_a": compared.value_a,
+                "value_b": compared.value_b,
+                "difference": compared.difference.value,
+                "lower": compared.difference.lower,
+                "upper": compared.difference.upper,
+                "p_value": compared.p_value,
+                "detectable": compared.detectable,
+            }
+
+
+def paired_comparison(
+    a: FloatArray, b: FloatArray, clusters: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
+) -> Comparison | Refusal:
+    """Two versions on the same items: the mean of the differences, clustered.
+
+    The p-value is exact where it can be: McNemar's test for outcomes of 0 and 1 on items of their own, else a t-test
+    on the clustered error.
+    """
+    codes, groups = cluster_codes(np.arange(len(a)) if clusters is None else clusters)
+    if groups < 2:
+        return Refusal("fewer_than_two_conversations", len(a), groups)
+    mean = clustered_mean(b - a, np.ones(len(a)), codes, groups)
+    result = mean.estimate("paired_difference")
+    if isinstance(result, Refusal):
+        return result
+    tested = _tested(result, groups - 1)
+    p_value = float(str(tested["p_value"]))
+    if groups == len(a) and np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all():
+        p_value = mcnemar_exact(int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum()))
+    detectable = POWER * result.standard_error
+    return Comparison(float(a.mean()), float(b.mean()), result, p_value, detectable, len(a), len(b))
+
+
+def mcnemar_exact(only_a: int, only_b: int) -> float:
+    """Two-sided exact p-value of McNemar's test (1947) from the items that only one version got right."""
+    if only_a + only_b == 0:
+        return 1.0
+    return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+def _with_q_values(frame: pl.DataFrame) -> pl.DataFrame:
+    """Benjamini–Hochberg (1995) over every comparison of the table that has a p-value."""
+    tested = frame.filter(pl.col("p_value").is_not_null())
+    if tested.is_empty():
+        return frame
+    q_values = stats.false_discovery_control(tested["p_value"].to_numpy(), method="bh")
+    return pl.concat(
+        [
+            tested.with_columns(pl.Series("q_value", q_values, dtype=pl.Float64)),
+            frame.filter(pl.col("p_value").is_null()),
+        ]
+    )

@@ -1,0 +1,166 @@
+"""All slices of a table of votes: every combination of one to three dimensions, every cell over a support floor."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback_pipeline.patterns.levels import FIRST_LEVEL, Dimension
+
+Integers = NDArray[np.int64]
+Keys = NDArray[np.signedinteger[Any]]
+Mask = NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+DENSE_CELLS = 1 << 20
+"""Up to this many possible cells, counts live in an array; beyond, in a sorted list of the cells that occur."""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The votes as one combination of dimensions sees them: a vote with two tags appears twice."""
+
+    rows: Integers | None
+    """Vote of each entry; None where entries are the votes themselves."""
+    keys: Keys
+    """Cell of each entry; −1 where a dimension is unknown or folded."""
+
+    def take(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
+        """A per-vote array, per entry."""
+        return values if self.rows is None else values[self.rows]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One to three dimensions that are crossed."""
+
+    dimensions: tuple[Dimension, ...]
+    first: int = FIRST_LEVEL
+    """The least code that counts: votes with a lower one lie in no cell."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dimension.name for dimension in self.dimensions)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(dimension.size - self.first for dimension in self.dimensions)
+
+    @property
+    def cells(self) -> int:
+        """How many cells are possible."""
+        return int(np.prod([max(size, 1) for size in self.sizes], dtype=object))
+
+    def entries(self, votes: int) -> Entries:
+        """The combination's entries over a table of `votes` rows."""
+        rows: Integers | None = None
+        columns: list[NDArray[np.int32]] = []
+        for dimension in self.dimensions:
+            if dimension.rows is None:
+                columns.append(dimension.codes if rows is None else dimension.codes[rows])
+                continue
+            taken, entry = _join(rows, dimension, votes)
+            columns = [column[taken] for column in columns]
+            columns.append(dimension.codes[entry])
+            rows = dimension.rows[entry].astype(np.int64)
+        narrow = self.cells < 2**30  # half the memory traffic
+        keys: Keys = np.zeros(columns[0].size, dtype=np.int32 if narrow else np.int64)
+        for size, column in zip(self.sizes, columns, strict=True):
+            keys *= size
+            keys += column
+        # The offsets of all columns in one step: Σ first · (product of the sizes to the right).
+        keys -= self.first * sum(int(np.prod(self.sizes[place + 1 :], dtype=object)) for place in range(len(columns)))
+        for column in columns:
+            if column.size and column.min() < self.first:
+                keys[column < self.first] = -1
+        return Entries(rows, keys)
+
+    def codes_of(self, key: int) -> tuple[int, ...]:
+        """The dimensions' codes of a cell."""
+        codes: list[int] = []
+        for size in reversed(self.sizes):
+            key, code = divmod(key, size)
+            codes.append(code + self.first)
+        return tuple(reversed(codes))
+
+    def key_of(self, codes: Sequence[int]) -> int:
+        """The cell of the dimensions' codes."""
+        key = 0
+        for size, code in zip(self.sizes, codes, strict=True):
+            key = key * size + code - self.first
+        return key
+
+    def labels_of(self, key: int) -> tuple[str, ...]:
+        """The dimensions' labels of a cell."""
+        codes = self.codes_of(key)
+        return tuple(str(d.labels[code]) for d, code in zip(self.dimensions, codes, strict=True))
+
+    def votes_in(self, key: int, votes: int) -> Mask:
+        """Which of the `votes` rows lie in a cell."""
+        inside = np.ones(votes, dtype=bool)
+        for dimension, label in zip(self.dimensions, self.labels_of(key), strict=True):
+            inside &= dimension.votes_with(label, votes)
+        return inside
+
+
+def _join(rows: Integers | None, dimension: Dimension, votes: int) -> tuple[Integers, Integers]:
+    """Positions into the entries so far and into the dimension's entries, for every pair that shares a vote."""
+    assert dimension.rows is not None
+    if rows is None:
+        return dimension.rows.astype(np.int64), np.arange(dimension.rows.size, dtype=np.int64)
+    counts = np.bincount(dimension.rows, minlength=votes)
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    repeats = counts[rows]
+    taken = np.repeat(np.arange(rows.size, dtype=np.int64), repeats)
+    within = np.arange(taken.size, dtype=np.int64) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    return taken, starts[rows[taken]] + within
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of one combination that pass the floor, with their counts, in the order of their keys."""
+
+    combination: Combination
+    keys: Integers
+    votes: Integers
+    down: Integers
+
+    def positions(self, keys: Keys) -> Integers:
+        """Where each key is in `self.keys`; −1 where it is not."""
+        if self.combination.cells <= DENSE_CELLS:
+            table = np.full(self.combination.cells + 1, -1, dtype=np.int64)
+            table[self.keys] = np.arange(self.keys.size)
+            return np.asarray(table[keys])  # key −1 reads the spare last element
+        if not self.keys.size:
+            return np.full(keys.size, -1, dtype=np.int64)
+        nearest = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
+        return np.asarray(np.where(self.keys[nearest] == keys, nearest, -1))
+
+
+def combine(dimensions: Sequence[Dimension], depth: int) -> Iterator[Combination]:
+    """Every combination of 1 to `depth` of the dimensions, in order of size and then of the dimensions given."""
+    for size in range(1, depth + 1):
+        for chosen in combinations(dimensions, size):
+            yield Combination(chosen)
+
+
+def count_cells(combination: Combination, down: Mask, *, min_votes: int) -> Cells:
+    """The combination's cells with at least `min_votes` votes."""
+    entries = combination.entries(down.size)
+    keys, marked = entries.keys, entries.take(down)
+    known = keys >= 0
+    if not known.all():
+        keys, marked = keys[known], marked[known]
+    if combination.cells <= DENSE_CELLS:
+        counts = np.bincount(keys * 2 + marked, minlength=2 * combination.cells).reshape(-1, 2)
+        votes, downs = counts.sum(axis=1), counts[:, 1]
+        kept = np.flatnonzero(votes >= min_votes)
+        return Cells(combination, kept, votes[kept], downs[kept])
+    present, index = np.unique(keys, return_inverse=True)
+    votes = np.bincount(index, minlength=present.size)
+    downs = np.bincount(index[marked.astype(bool)], minlength=present.size)
+    passed = votes >= min_votes
+    return Cells(combination, present[passed].astype(np.int64), votes[passed], downs[passed])

@@ -1,0 +1,234 @@
+"""Words and phrases: counted a day at a time, compared a week at a time."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feedback_pipeline.patterns.tables import TERM_COUNTS
+
+Integers = NDArray[np.int64]
+
+MIN_PEOPLE = 5
+MAX_CHARACTERS = 2_000
+LONGEST = 3
+_WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*"
+_PLACEHOLDER = r"\[[A-Z][A-Z_]*_\d+\]"
+_BREAK = "\x00"
+_BUCKET_BITS = 22
+_BUCKETS = 1 << _BUCKET_BITS
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """Texts as word codes, in the order of their documents; documents are sorted by person, then verdict."""
+
+    codes: Integers
+    document: Integers
+    words: pl.Series
+    """The word of each code."""
+    person: Integers
+    """Of each document."""
+    verdict: Integers
+    """Of each document: 0 down, 1 neutral, 2 up."""
+
+    @property
+    def documents(self) -> int:
+        return self.person.size
+
+
+def count_terms(
+    texts: pl.DataFrame,
+    *,
+    day: dt.date,
+    min_people: int = MIN_PEOPLE,
+    max_characters: int = MAX_CHARACTERS,
+) -> pl.DataFrame:
+    """The day's `term_counts`, sorted by its key.
+
+    Args:
+        texts: `text` (redacted), `verdict` (1, 0, −1), `person`, `field` (prompt, answer, comment); one row per voted
+            text. Null texts are left out. Placeholders of redaction are no words and end a phrase.
+        day: the texts' day.
+        min_people: phrases of fewer people are dropped for good. A week's sum therefore misses fewer than this many
+            people for each day on which a phrase was rarer.
+        max_characters: of each text, from its start.
+    """
+    counted = [
+        _count_field(
+            texts.filter((pl.col("field") == field) & pl.col("text").is_not_null()), min_people, max_characters
+        ).with_columns(pl.lit(field).alias("field"), pl.lit(day).alias("day"))
+        for field in sorted(texts["field"].unique().to_list())
+    ]
+    if not counted:
+        return TERM_COUNTS.empty()
+    return TERM_COUNTS.conform(pl.concat(counted)).sort(TERM_COUNTS.key)
+
+
+def _count_field(texts: pl.DataFrame, min_people: int, max_characters: int) -> pl.DataFrame:
+    corpus = _read(texts.sort("person", "verdict", maintain_order=True), max_characters)
+    frames = [_whole(corpus)]
+    frames += _count_phrases(corpus, min_people)
+    return pl.concat(frames)
+
+
+def _read(texts: pl.DataFrame, max_characters: int) -> _Corpus:
+    text = texts["text"].str.slice(0, max_characters)
+    bracketed = text.str.contains("[", literal=True)
+    if bracketed.any():
+        cleaned = text.str.replace_all(_PLACEHOLDER, f" {_BREAK} ")
+        text = pl.DataFrame({"old": text, "new": cleaned, "use": bracketed}).select(
+            pl.when("use").then("new").otherwise("old").alias("text")
+        )["text"]
+    pattern = f"{_WORD}|{_BREAK}" if bracketed.any() else _WORD
+    found = text.str.to_lowercase().str.extract_all(pattern)
+    lengths = found.list.len().to_numpy()
+    tokens = found.filter(pl.Series(lengths > 0)).explode().cast(pl.Categorical)
+    raw = tokens.to_physical().to_numpy()
+    present = tokens.unique()
+    translation = np.full(int(raw.max()) + 1 if raw.size else 0, -1, dtype=np.int64)
+    names = present.cast(pl.String)
+    physical = present.to_physical().to_numpy()
+    translation[physical] = np.arange(physical.size)
+    translation[physical[(names == _BREAK).to_numpy()]] = -1
+    return _Corpus(
+        codes=translation[raw],
+        document=np.repeat(np.arange(lengths.size), lengths),
+        words=names,
+        person=np.unique(texts["person"].to_numpy(), return_inverse=True)[1].astype(np.int64),
+        verdict=texts["verdict"].to_numpy().astype(np.int64) + 1,
+    )
+
+
+def _whole(corpus: _Corpus) -> pl.DataFrame:
+    """The rows of the empty phrase: all documents."""
+    everyone = _count(np.zeros(corpus.documents, dtype=np.int64), np.arange(corpus.documents), corpus, 0)
+    return _rows(everyone, pl.Series([""], dtype=pl.String), 0)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Documents and people of phrases; the phrases are the ones over the floor."""
+
+    keys: Integers
+    documents: Integers
+    """Phrase × verdict."""
+    people: Integers
+    """Phrase × verdict."""
+    all_people: Integers
+
+
+def _count(keys: Integers, document: Integers, corpus: _Corpus, min_people: int) -> _Counted:
+    """Documents and distinct people per key, one sort for both."""
+    bits = max(corpus.documents, 1).bit_length()
+    packed = keys << bits
+    packed |= document
+    packed.sort()
+    packed = packed[_changes(packed)]
+    key, doc = packed >> bits, packed & ((1 << bits) - 1)
+    starts = _changes(key)
+    index = np.cumsum(starts) - 1
+    person, verdict = corpus.person[doc], corpus.verdict[doc]
+    new_person = starts | _changes(person)
+    all_people = np.bincount(index[new_person], minlength=int(starts.sum()))
+    kept = all_people >= min_people
+    new_verdict = new_person | _changes(verdict)
+    cell = index * 3 + verdict
+    documents = np.bincount(cell, minlength=3 * kept.size).reshape(-1, 3)
+    people = np.bincount(cell[new_verdict], minlength=3 * kept.size).reshape(-1, 3)
+    return _Counted(key[starts][kept], documents[kept], people[kept], all_people[kept])
+
+
+def _changes(values: Integers) -> NDArray[np.bool_]:
+    """Where a value differs from the one before; the first always does."""
+    changed = np.ones(values.size, dtype=bool)
+    np.not_equal(values[1:], values[:-1], out=changed[1:])
+    return changed
+
+
+def _rows(counted: _Counted, terms: pl.Series, words: int) -> pl.DataFrame:
+    phrase, verdict = np.nonzero(counted.documents)
+    return pl.DataFrame(
+        {
+            "term": terms.gather(phrase),
+            "words": pl.Series(np.full(phrase.size, words), dtype=pl.Int8),
+            "verdict": pl.Series(verdict - 1, dtype=pl.Int8),
+            "documents": pl.Series(counted.documents[phrase, verdict], dtype=pl.Int64),
+            "people": pl.Series(counted.people[phrase, verdict], dtype=pl.Int64),
+            "term_people": pl.Series(counted.all_people[phrase], dtype=pl.Int64),
+        }
+    )
+
+
+def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
+    """One, two and three words.
+
+    A phrase over the floor has only parts over the floor (Agrawal & Srikant 1994, "Fast algorithms for mining
+    association rules"), and longer ones are kept out of the sort by hashed counts (Park, Chen & Yu 1995, "An effective
+    hash-based algorithm for mining association rules"): both prune without losing a phrase.
+    """
+    known = corpus.codes >= 0
+    single = _count(corpus.codes[known], corpus.document[known], corpus, min_people)
+    frequent = np.full(len(corpus.words) + 1, -1, dtype=np.int64)
+    frequent[single.keys] = np.arange(single.keys.size)
+    word = frequent[corpus.codes]  # code −1 reads the spare last element
+    vocabulary = corpus.words.gather(single.keys)
+    frames = [_rows(single, vocabulary, 1)]
+    width = max(single.keys.size, 1)
+
+    together = np.zeros(word.size, dtype=bool)
+    together[:-1] = (word[:-1] >= 0) & (word[1:] >= 0) & (corpus.document[:-1] == corpus.document[1:])
+    place = np.flatnonzero(together)
+    pair = word[place] * width + word[place + 1]
+    place, pair = _often(place, pair, min_people)
+    double = _count(pair, corpus.document[place], corpus, min_people)
+    first, second = np.divmod(double.keys, width)
+    frames.append(_rows(double, _join(vocabulary, first, second), 2))
+
+    likely = np.full(word.size + 1, -1, dtype=np.int64)
+    likely[place] = _look_up(double.keys, pair)
+    place = np.flatnonzero((likely[:-1] >= 0) & (likely[1:] >= 0))
+    triple = likely[place] * width + word[np.minimum(place + 2, word.size - 1)]
+    place, triple = _often(place, triple, min_people)
+    treble = _count(triple, corpus.document[place], corpus, min_people)
+    start, third = np.divmod(treble.keys, width)
+    frames.append(_rows(treble, _join(vocabulary, first[start], second[start], third), LONGEST))
+    return frames
+
+
+def _often(place: Integers, keys: Integers, least: int) -> tuple[Integers, Integers]:
+    """The entries whose key may occur `least` times: none that does is lost."""
+    bucket = _bucket(keys)
+    kept = (np.bincount(bucket, minlength=_BUCKETS) >= least)[bucket]
+    return place[kept], keys[kept]
+
+
+def _bucket(keys: Integers) -> Integers:
+    """Fibonacci hashing (Knuth, "The Art of Computer Programming" 3, §6.4)."""
+    return ((keys.view(np.uint64) * _GOLDEN) >> np.uint64(64 - _BUCKET_BITS)).view(np.int64)
+
+
+def _look_up(known: Integers, keys: Integers) -> Integers:
+    """Position of each key in the sorted `known`, −1 where it is not: one gather, and a search for what collides."""
+    if not known.size:
+        return np.full(keys.size, -1, dtype=np.int64)
+    buckets = _bucket(known)
+    table = np.zeros(_BUCKETS, dtype=np.int32)
+    table[buckets] = np.arange(known.size, dtype=np.int32)
+    position = table[_bucket(keys)].astype(np.int64)
+    missed = np.flatnonzero(known[position] != keys)
+    shared = np.zeros(_BUCKETS, dtype=bool)
+    shared[buckets[table[buckets] != np.arange(known.size)]] = True
+    searched = missed[shared[_bucket(keys[missed])]]
+    position[missed] = -1
+    nearest = np.minimum(np.searchsorted(known, keys[searched]), known.size - 1)
+    position[searched] = np.where(known[nearest] == keys[searched], nearest, -1)
+    return position
+
+
+def _join(vocabulary: pl.Series, *words: Integers) -> pl.Series:
+    parts = pl.DataFrame({str(place): vocabulary.gather(index) for place, index in enumerate(words)})
+    return parts.select(pl.concat_str(pl.all(), separator=" ").alias("term"))["term"]

@@ -1,0 +1,203 @@
+"""Whether a piece of text that has the shape of an identifier is one.
+
+Each check takes the text a pattern found and answers with the part of it that is the identifier, as a span of character
+positions: all of it, less where the pattern ran on into its neighbours, None where there is none.
+"""
+
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import AddressValueError, IPv6Address
+
+from stdnum import isbn as stdnum_isbn
+from stdnum import luhn
+
+Span = tuple[int, int]
+Check = Callable[[str], Span | None]
+
+_NOT_DIGIT = re.compile(r"[^0-9]+")
+_EXTENSION = re.compile(r"[ ,]*(?:#|[xх]|ext|durchwahl|poste|anexo).*", re.IGNORECASE | re.DOTALL)
+_NORTH_AMERICAN = re.compile(r"(?:.*[^0-9])?\(?[0-9]{3}\)?[-. /][0-9]{3}[-. ][0-9]{4}", re.DOTALL)
+_PHONE_PREFIX = re.compile(r"(?:TEL|TLF|FAX|MOB|CELL|PH|PHONE|SSN|HP|GSM)", re.IGNORECASE)
+_PLACEHOLDER_WORDS = ("example", "your", "xxxx", "****", "changeme", "placeholder", "dummy", "redacted")
+_NOT_A_HOST = (0, 255)
+_SEPARATORS = str.maketrans("", "", " -")
+_LONGEST_PHONE = 15
+_UNSPECIFIC = frozenset({"000000000000", "ffffffffffff"})
+
+_LETTER_VALUES = str.maketrans({chr(ord("A") + index): str(10 + index) for index in range(26)})
+"""A letter as the two decimal digits ISO 7064 reads it as."""
+
+_IBAN_REGISTRY = (
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 "
+    "EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 "
+    "IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 "
+    "NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 "
+    "SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
+)
+_IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _IBAN_REGISTRY.split()}
+
+_ISSUERS = (
+    # Inclusive range of issuer identification numbers, then the lengths in use.
+    ("4", "4", (16, 19)),
+    ("51", "55", (16,)),
+    ("2221", "2720", (16,)),
+    ("34", "34", (15,)),
+    ("37", "37", (15,)),
+    ("300", "305", (14, 16)),
+    ("3095", "3095", (14, 16)),
+    ("36", "36", (14, 16)),
+    ("38", "39", (14, 16)),
+    ("3528", "3589", range(16, 20)),
+    ("60", "60", range(16, 20)),
+    ("644", "649", range(16, 20)),
+    ("65", "65", range(16, 20)),
+    ("62", "62", range(16, 20)),
+    ("2200", "2204", range(16, 20)),
+    ("50", "50", range(13, 20)),
+    ("56", "58", range(13, 20)),
+    ("61", "61", range(13, 20)),
+    ("63", "63", range(13, 20)),
+    ("67", "67", range(13, 20)),
+)
+
+
+def _ends(value: str) -> Iterator[int]:
+    """Where the identifier may end: at the end, or before a separator; the longest first."""
+    yield len(value)
+    for position in range(len(value) - 1, 0, -1):
+        if not value[position].isalnum() and value[position - 1].isalnum():
+            yield position
+
+
+def _digits(value: str) -> str:
+    return _NOT_DIGIT.sub("", value)
+
+
+def _all_if(value: str, condition: bool) -> Span | None:
+    return (0, len(value)) if condition else None
+
+
+def secret(value: str) -> Span | None:
+    """A made-up word of letters and digits rather than a word of the language, a variable or a blank to fill in."""
+    lowered = value.lower()
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    return _all_if(value, mixed and not any(word in lowered for word in _PLACEHOLDER_WORDS))
+
+
+def mac(value: str) -> Span | None:
+    """Neither null nor broadcast, and in the three-group form not merely decimal digits."""
+    digits = re.sub(r"[:.-]", "", value).lower()
+    return _all_if(value, digits not in _UNSPECIFIC and not ("." in value and digits.isdigit()))
+
+
+def ip_address(value: str) -> Span | None:
+    """An address that can point at someone: not loopback, unspecified or a network mask."""
+    return _ipv6(value) if ":" in value else _ipv4(value)
+
+
+def _ipv4(value: str) -> Span | None:
+    parts = [int(part) for part in value.split(".")]
+    if len(parts) != 4 or max(parts) > 255:
+        return None
+    loopback = parts[0] == 127
+    return _all_if(value, not loopback and parts[0] not in _NOT_A_HOST)
+
+
+def _ipv6(value: str) -> Span | None:
+    text = value if value.endswith("::") else value.rstrip(":")
+    try:
+        address = IPv6Address(text)
+    except AddressValueError:
+        return None
+    hexadecimal = text.replace(":", "").replace(".", "")
+    specific = not address.is_loopback and any(c.isdigit() for c in hexadecimal) and len(hexadecimal) >= 5
+    return (0, len(text)) if specific else None
+
+
+def iban(value: str) -> Span | None:
+    """Country, length and the remainder modulo 97 agree (ISO 13616)."""
+    length = _IBAN_LENGTHS.get(value[:2].upper())
+    if length is None:
+        return None
+    end = next((end for end in _ends(value) if len(value[:end].translate(_SEPARATORS)) == length), None)
+    if end is None:
+        return None
+    compact = value[:end].translate(_SEPARATORS).upper()
+    remainder = int((compact[4:] + compact[:4]).translate(_LETTER_VALUES)) % 97
+    return (0, end) if remainder == 1 else None
+
+
+def isbn(value: str) -> Span | None:
+    """A book number: thirteen digits from the bookland with their check digit, or ten digits hyphenated as assigned."""
+    compact = value.replace("-", "").replace(" ", "")
+    if len(compact) == 13:
+        return _all_if(value, compact.startswith(("978", "979")) and stdnum_isbn.is_valid(compact))
+    hyphenated = value.replace(" ", "-").upper()
+    return _all_if(value, stdnum_isbn.is_valid(compact) and hyphenated == stdnum_isbn.format(compact))
+
+
+def card(value: str) -> Span | None:
+    """A payment card: issuer prefix, length and Luhn digit agree (ISO/IEC 7812). Other digits may stand beside it."""
+    starts = [0, *(position for position in range(1, len(value)) if not value[position - 1].isdigit())]
+    spans = ((start, start + end) for start in starts for end in _ends(value[start:]))
+    return next((span for span in spans if _is_card(_digits(value[slice(*span)]))), None)
+
+
+def _is_card(digits: str) -> bool:
+    fits = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
+    return fits and len(set(digits)) > 1 and luhn.is_valid(digits)
+
+
+def coordinates(value: str) -> Span | None:
+    """Latitude and longitude in range; a pair of fractions below one is a pair of scores."""
+    latitude, longitude = (float(number) for number in re.findall(r"[0-9]+\.[0-9]+", value))
+    near_origin = latitude < 1 and longitude < 1
+    return _all_if(value, latitude <= 90 and longitude <= 180 and not near_origin)
+
+
+def phone(value: str) -> Span | None:
+    """Eight to fifteen digits (ITU-T E.164), not all the same."""
+    return _phone(value, 8)
+
+
+def phone_national(value: str) -> Span | None:
+    """Nine to fifteen digits with the trunk prefix, not all the same."""
+    return _phone(value, 9)
+
+
+def phone_named(value: str) -> Span | None:
+    """Seven to fifteen digits beside a word that announces them."""
+    return _phone(value, 7)
+
+
+def _phone(value: str, shortest: int) -> Span | None:
+    extension = _EXTENSION.search(value)
+    number = value[: extension.start()] if extension else value
+    for end in _ends(number):
+        digits = _digits(number[:end])
+        if shortest <= len(digits) <= _LONGEST_PHONE:
+            whole = extension is not None and end == len(number)
+            return (0, len(value) if whole else end) if len(set(digits)) > 1 else None
+    return None
+
+
+def not_phone_shaped(value: str) -> Span | None:
+    """The number of an order or a ticket, unless it is written the way a telephone number is."""
+    return _all_if(value, not _NORTH_AMERICAN.fullmatch(value))
+
+
+def not_phone_prefix(value: str) -> Span | None:
+    """A number with a prefix of letters that does not announce a telephone number."""
+    return _all_if(value, not _PHONE_PREFIX.match(value))
+
+
+def stdnum_check(module: str, shape: str) -> Check:
+    """The check of a python-stdnum module, such as `es.dni`, for values of the given shape (a regular expression)."""
+    is_valid: Callable[[str], bool] = importlib.import_module(f"stdnum.{module}").is_valid
+    fits = re.compile(shape, re.ASCII).fullmatch
+
+    def check(value: str) -> Span | None:
+        return _all_if(value, fits(value) is not None and is_valid(value.replace(" ", "")))
+
+    return check

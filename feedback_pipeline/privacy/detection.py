@@ -1,0 +1,100 @@
+"""Where the structured identifiers of a column of texts are.
+
+A text is cut into pieces: what a rule took, and what is still open. Each search of the table runs over the open pieces
+of the texts it hits, in Rust's linear-time regular expressions; Python only handles what they found, and checks a value
+that occurs often once. There is one implementation, so a text alone and a text in a column are treated alike.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from feedback_pipeline.privacy.checks import Span
+from feedback_pipeline.privacy.folding import DISGUISED, fold
+from feedback_pipeline.privacy.rules import MARK, Search, default_searches, gate
+
+PIECE = pl.Schema({"row": pl.UInt32, "start": pl.UInt32, "text": pl.String, "placeholder": pl.String})
+"""A piece of a text: its row, the character it starts at, its words, and the type if it is an identifier."""
+
+
+def suspects(texts: pl.Series) -> pl.DataFrame:
+    """The texts in which something may be found.
+
+    Returns:
+        Columns `row` (position in `texts`) and `text` (undisguised), in order of `row`.
+    """
+    positions = pl.int_range(texts.len(), dtype=pl.UInt32, eager=True)
+    frame = pl.DataFrame({"row": positions, "text": texts})
+    frame = frame.filter(texts.str.contains(f"{gate()}|{DISGUISED}"))
+    disguised = frame["text"].str.contains(DISGUISED)
+    if not disguised.any():
+        return frame
+    folded = frame.filter(disguised).with_columns(text=fold(frame["text"].filter(disguised)))
+    folded = folded.filter(folded["text"].str.contains(gate()))
+    return pl.concat([frame.filter(~disguised), folded]).sort("row")
+
+
+def pieces(frame: pl.DataFrame) -> pl.DataFrame:
+    """The texts of `suspects` cut into pieces (schema PIECE), ordered by row and start; joined they give the text."""
+    searches = default_searches()
+    hits = frame.select(pl.col("text").str.contains(search.pattern).alias(str(i)) for i, search in enumerate(searches))
+    still_open = _Pieces(list(range(frame.height)), [0] * frame.height, frame["text"].to_list()).frame()
+    closed: list[pl.DataFrame] = []
+    for search, hit in zip(searches, hits, strict=True):
+        if not hit.any():
+            continue
+        concerned = hit.gather(still_open["row"])
+        taken, rest = _cut(still_open.filter(concerned), search)
+        if taken.rows:
+            closed.append(taken.frame(search.placeholder))
+            still_open = pl.concat([still_open.filter(~concerned), rest.frame()])
+    cut = pl.concat([*closed, still_open]).sort("row", "start")
+    return cut.with_columns(row=frame["row"].gather(cut["row"]))
+
+
+def _cut(frame: pl.DataFrame, search: Search) -> tuple["_Pieces", "_Pieces"]:
+    """What the search takes out of the open pieces, and what it leaves of them."""
+    marked = frame["text"].str.replace_all(search.pattern, search.marked).to_list()
+    taken, rest = _Pieces([], [], []), _Pieces([], [], [])
+    spans: dict[str, Span] = {}
+    for row, start, text in zip(frame["row"].to_list(), frame["start"].to_list(), marked, strict=True):
+        position, waiting = start, ""
+        for index, part in enumerate(text.split(MARK)):
+            if index % 2 == 0:
+                waiting += part
+                continue
+            if (span := spans.get(part)) is None:
+                span = spans[part] = search.accepted(part)
+            first, last = span
+            if first == last:
+                waiting += part
+                continue
+            waiting += part[:first]
+            rest.add(row, position, waiting)
+            position += len(waiting)
+            taken.add(row, position, part[first:last])
+            position += last - first
+            waiting = part[last:]
+        rest.add(row, position, waiting)
+    return taken, rest
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Pieces being collected, column by column; empty ones are left out."""
+
+    rows: list[int]
+    starts: list[int]
+    texts: list[str]
+
+    def add(self, row: int, start: int, text: str) -> None:
+        if text:
+            self.rows.append(row)
+            self.starts.append(start)
+            self.texts.append(text)
+
+    def frame(self, placeholder: str | None = None) -> pl.DataFrame:
+        """The pieces (schema PIECE), all of one type."""
+        columns = {"row": self.rows, "start": self.starts, "text": self.texts}
+        frame = pl.DataFrame(columns, schema={name: PIECE[name] for name in columns})
+        return frame.with_columns(placeholder=pl.lit(placeholder, dtype=pl.String))

@@ -1,0 +1,114 @@
+"""The words inside a column of JSON texts: taken out, redacted, and put back so that the JSON stays JSON.
+
+A text is read as a sequence of tokens rather than parsed: strings, numbers (with the key they belong to, which says
+what they are) and what stands between. What is not changed stays byte for byte, and no depth of nesting is too much.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from feedback_pipeline.privacy.detection import suspects
+from feedback_pipeline.privacy.rules import MARK
+
+_NUMBER = r"-?[0-9][0-9.eE+\-]*"
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_TOKEN = rf"(?s){_STRING}(?:\s*:\s*{_NUMBER})?|{_NUMBER}(?:\s*,\s*{_NUMBER})*"
+_KEYED_NUMBER = re.compile(rf'(".*")(\s*:\s*)({_NUMBER})', re.DOTALL)
+_BETWEEN = re.compile(r"[\s,:{}\[\]]*(?:(?:true|false|null|NaN|-?Infinity)[\s,:{}\[\]]*)*")
+_ESCAPES = {r"\\": "\\", r"\"": '"', r"\/": "/", r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\b": "\b", r"\f": "\f"}
+
+
+def as_unicode(text: str) -> str:
+    """The text as UTF-8 can hold it: lone surrogates become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+@dataclass(frozen=True)
+class JsonStrings:
+    """The words of the texts in which anything may be found.
+
+    `strings` holds them one by one and `rows` the text each is from; `tokens` are the same as written in the JSON, and
+    `parts` the whole of each text of `rows`, with None where a token belongs.
+    """
+
+    strings: pl.Series
+    rows: pl.Series
+    tokens: list[str]
+    parts: dict[int, list[str | None]]
+
+    def put_back(self, texts: pl.Series, strings: pl.Series) -> pl.Series:
+        """The JSON texts with `strings` in the places of the original ones."""
+        changed = (strings != self.strings).to_list()
+        if not any(changed):
+            return texts
+        old, new = self.strings.to_list(), strings.to_list()
+        written = (
+            _written(token, after, before) if different else token
+            for token, before, after, different in zip(self.tokens, old, new, changed, strict=True)
+        )
+        rebuilt = {
+            row: "".join(next(written) if part is None else part for part in parts) for row, parts in self.parts.items()
+        }
+        touched = self.rows.filter(pl.Series(changed)).unique().sort()
+        return texts.scatter(touched, pl.Series([rebuilt[row] for row in touched], dtype=pl.String))
+
+
+def json_strings(texts: pl.Series) -> JsonStrings:
+    """Take the words out of JSON texts; one that is not JSON is taken whole."""
+    unescaped = texts.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
+    rows = suspects(unescaped)["row"]
+    escaped = texts.str.contains(r"\u", literal=True).fill_null(False).arg_true().cast(pl.UInt32)
+    rows = pl.concat([rows, escaped]).unique().sort()
+    marked = texts.gather(rows).str.replace_all(MARK, "\ufffd", literal=True)
+    marked = marked.str.replace_all(_TOKEN, f"{MARK}${{0}}{MARK}")
+    strings: list[str] = []
+    string_rows: list[int] = []
+    tokens: list[str] = []
+    parts: dict[int, list[str | None]] = {}
+    for row, text in zip(rows.to_list(), marked.to_list(), strict=True):
+        split = text.split(MARK)
+        if not all(_BETWEEN.fullmatch(part) for part in split[::2]):
+            split = ["", "".join(split), ""]
+        parts[row] = [None if index % 2 else part for index, part in enumerate(split)]
+        tokens += split[1::2]
+        strings += map(_read, split[1::2])
+        string_rows += [row] * (len(split) // 2)
+    return JsonStrings(pl.Series(strings, dtype=pl.String), pl.Series(string_rows, dtype=pl.UInt32), tokens, parts)
+
+
+def _read(token: str) -> str:
+    """The words of a token: those of a string, `key: number`, numbers as written, or a text that is not JSON."""
+    if not token.startswith('"'):
+        return token
+    if keyed := _KEYED_NUMBER.fullmatch(token):
+        return f"{_read(keyed[1])}: {keyed[3]}"
+    if "\\" not in token and token.endswith('"'):
+        return token[1:-1]
+    try:
+        words = json.loads(token, strict=False)
+    except ValueError:
+        return token
+    return as_unicode(words) if isinstance(words, str) else token
+
+
+def _written(token: str, words: str, before: str) -> str:
+    """The token that says `words` where it said `before`."""
+    if before == token and not _is_numbers(token):
+        return words
+    keyed = _KEYED_NUMBER.fullmatch(token)
+    if keyed is None:
+        return json.dumps(words, ensure_ascii=False)
+    key, _, number = words.rpartition(": ")
+    kept = before.endswith(f": {number}")
+    return f"{json.dumps(key, ensure_ascii=False)}{keyed[2]}{number if kept else json.dumps(number)}"
+
+
+def _is_numbers(token: str) -> bool:
+    return re.fullmatch(rf"{_NUMBER}(?:\s*,\s*{_NUMBER})*", token) is not None

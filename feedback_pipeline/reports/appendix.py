@@ -1,0 +1,180 @@
+"""The rows of the appendix tables, as text."""
+
+from feedback_pipeline.reports import wording
+from feedback_pipeline.reports.findings import RepeatedFailures, Standings, Terms, Topics
+from feedback_pipeline.reports.operations import JudgedQuality, Method, Training, Versions
+from feedback_pipeline.reports.parts import CannotSay, Count, Rate
+
+Row = tuple[str, ...]
+
+NOTHING = "–"
+
+TITLES = {
+    "judged-quality": "Judged quality beside approval",
+    "model-and-prompt-versions": "Model and prompt versions",
+    "best-and-worst": "Best and worst performing",
+    "words": "Words",
+    "topics": "Topics",
+    "repeated-failures": "Repeated failures",
+    "use-of-feedback": "Use of feedback",
+    "training-data": "Training data",
+    "data-quality": "Data quality",
+    "method": "Method",
+}
+"""Sections of the appendix: anchor and title, in order."""
+
+
+def judged_rows(judged: JudgedQuality) -> list[Row]:
+    """One row per criterion."""
+    rows: list[Row] = []
+    for item in judged.criteria:
+        if isinstance(item.corrected, Rate):
+            corrected = wording.percent(item.corrected.value), wording.interval(item.corrected)
+        else:
+            corrected = "cannot say", item.corrected.cannot_say
+        rows.append(
+            (
+                item.criterion,
+                item.judge,
+                _share(item.raw),
+                *corrected,
+                NOTHING if item.agreement is None else f"{item.agreement:.2f}",
+                wording.count(item.labelled),
+                wording.count(item.unscored),
+            )
+        )
+    return rows
+
+
+def version_rows(versions: Versions) -> list[Row]:
+    """One row per model or prompt version."""
+    return [
+        (
+            f"{wording.dimension(row.dimension)} {wording.level(row.version)}",
+            *_rate_cells(row.approval),
+            NOTHING if row.success is None else wording.percent(row.success.value),
+            NOTHING if row.answers is None else wording.count(row.answers),
+            _share(row.response_rate),
+            NOTHING if row.cost_per_answer is None else wording.money(row.cost_per_answer),
+            NOTHING if row.latency_median is None else wording.milliseconds(row.latency_median),
+            NOTHING if row.latency_p95 is None else wording.milliseconds(row.latency_p95),
+            "; ".join(f"{wording.dimension(flag)} {wording.percent(share)}" for flag, share in row.safety) or NOTHING,
+        )
+        for row in versions.rows
+    ]
+
+
+def _rate_cells(rate: Rate | CannotSay) -> tuple[str, str]:
+    if isinstance(rate, CannotSay):
+        return f"cannot say: {rate.cannot_say}", NOTHING
+    return f"{wording.percent(rate.value)} ({wording.interval(rate)})", wording.count(rate.votes)
+
+
+def standing_rows(standings: Standings) -> list[Row]:
+    """One row per level, best first within its dimension."""
+    ordered = sorted(standings.levels, key=lambda row: (row.dimension, -row.shrunken, row.level or ""))
+    return [
+        (
+            wording.dimension(row.dimension),
+            wording.level(row.level),
+            wording.percent(row.approval.value),
+            wording.interval(row.approval),
+            wording.percent(row.shrunken),
+            wording.count(row.approval.votes),
+            row.against_rest,
+        )
+        for row in ordered
+    ]
+
+
+def term_rows(terms: Terms) -> list[Row]:
+    """One row per term; quotation marks keep a term from starting a spreadsheet formula."""
+    return [
+        (
+            f"“{wording.short(row.term)}”",
+            row.field,
+            "negative votes" if row.verdict == "down" else "positive votes",
+            wording.percent(row.negative.value),
+            wording.interval(row.negative),
+            wording.count(row.negative.votes),
+            wording.count(row.negative.people or 0),
+            f"{row.score:.1f}".replace("-", wording.MINUS),
+            wording.q_value(row.q_value),
+        )
+        for row in terms.terms
+    ]
+
+
+def topic_rows(topics: Topics) -> list[Row]:
+    """One row per topic."""
+    rows: list[Row] = []
+    for topic in topics.topics:
+        name = f"“{wording.short(topic.name)}”"
+        if isinstance(topic.share, CannotSay):
+            rows.append((name, NOTHING, NOTHING, f"cannot say: {topic.share.cannot_say}", _share(topic.previous_share)))
+            continue
+        share = f"{wording.percent(topic.share.value)} ({wording.interval(topic.share)})"
+        counts = wording.count(topic.share.votes), wording.count(topic.share.people or 0)
+        rows.append((name, *counts, share, _share(topic.previous_share)))
+    return rows
+
+
+def failure_rows(repeated: RepeatedFailures) -> list[Row]:
+    """One row per repeated failure."""
+    return [
+        (
+            row.failure_id,
+            wording.level(row.action_type),
+            wording.count(row.negatives),
+            wording.count(row.votes),
+            wording.count(row.people),
+            "no, it is new" if row.is_new else "yes",
+        )
+        for row in repeated.failures
+    ]
+
+
+def comparison_rows(versions: Versions) -> list[Row]:
+    """One row per comparison of two prompt versions."""
+    return [
+        (
+            f"{wording.level(row.earlier)} → {wording.level(row.later)}",
+            wording.dimension(row.criterion),
+            wording.dimension(row.measure),
+            wording.signed_points(row.difference.value),
+            wording.difference_interval(row.difference),
+            NOTHING if row.q_value is None else wording.q_value(row.q_value),
+            "same prompts" if row.paired else "different prompts",
+        )
+        for row in versions.comparisons
+    ]
+
+
+def file_rows(training: Training) -> list[Row]:
+    """One row per training file."""
+    return [(row.format, wording.count(row.train), wording.count(row.validation)) for row in training.files]
+
+
+def count_rows(counts: tuple[Count, ...]) -> list[Row]:
+    """One row per named count."""
+    return [(wording.dimension(row.name), wording.count(row.count)) for row in counts]
+
+
+def method_rows(method: Method) -> list[Row]:
+    """One row per parameter."""
+    counted = [
+        ("groups tested", method.groups_tested),
+        ("terms tested", method.terms_tested),
+        ("rates withheld for too few people", method.suppressed),
+    ]
+    return [
+        *((name, wording.count(number)) for name, number in counted if number is not None),
+        ("false discovery rate", wording.percent(method.false_discovery_rate, 0)),
+        ("fewest votes for a test", wording.count(method.min_votes)),
+        ("fewest people to be shown", wording.count(method.min_people)),
+        *method.versions,
+    ]
+
+
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else wording.percent(value)

@@ -1,0 +1,91 @@
+"""What a report is gathered from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import polars as pl
+
+from feedback_pipeline.cleaning.days import Conservation
+from feedback_pipeline.patterns.alerts import Reading
+from feedback_pipeline.patterns.covering import SliceSettings
+from feedback_pipeline.reports.document import ReportDocument
+from feedback_pipeline.reports.operations import TrainingFile
+from feedback_pipeline.reports.sections.estimates import person_sums
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything one report reads. None means "not computed": its section says so. Empty means "nothing was found".
+
+    Frames are those of the period unless said; the names are those of the tables they hold.
+    """
+
+    vote_facts: pl.DataFrame
+    daily_counts: pl.DataFrame
+    """`slice_counts` rows with at most one dimension, of the days of the trend: twelve weeks or more."""
+    previous_vote_facts: pl.DataFrame | None = None
+    """`vote_facts` of the period before."""
+    approval_change: pl.DataFrame | None = None
+    slice_findings: pl.DataFrame | None = None
+    slices_tested: int | None = None
+    term_findings: pl.DataFrame | None = None
+    failure_topics: pl.DataFrame | None = None
+    repeated_failures: pl.DataFrame | None = None
+    recommendations: pl.DataFrame | None = None
+    recommendation_note: str | None = None
+    """Why rules wrote them although a model was configured."""
+    actions: pl.DataFrame | None = None
+    """What people decided about recommendations: `recommendation_id`, `status`, `owner`, `due`."""
+    alert_readings: Sequence[Reading] | None = None
+    """What every rule saw on every day of the period."""
+    alert_states: Mapping[str, str] | None = None
+    """open, acknowledged or closed, by incident; an incident that is not among them is open."""
+    judged_quality: pl.DataFrame | None = None
+    judge_calibration: pl.DataFrame | None = None
+    version_comparison: pl.DataFrame | None = None
+    answers: pl.LazyFrame | None = None
+    """`clean_interactions`: model, prompt_version, cost_usd and latency_ms are read, no text."""
+    feedback: pl.LazyFrame | None = None
+    """`clean_feedback`: only whether there is a comment or correction is read, no text."""
+    survey_responses: int | None = None
+    exports: int | None = None
+    conservation: Sequence[Conservation] | None = None
+    """One per day."""
+    redactions: Mapping[str, int] | None = None
+    """Pieces replaced, by type."""
+    funnel: pl.DataFrame | None = None
+    """The training stage's `funnel`."""
+    training_files: Sequence[TrainingFile] = ()
+    training_advice: str | None = None
+    slice_settings: SliceSettings = field(default_factory=SliceSettings)
+    """The floors the slice findings were searched with."""
+    notes: Sequence[str] = ()
+    """Anything else a reader must know: levels folded, days sealed …"""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of code, redaction rules, taxonomy …, for the method table."""
+    examples: pl.DataFrame | None = None
+    """Words to quote: `feedback_id`, `interaction_id`, `text`, for the ids of `example_ids`."""
+    previous: ReportDocument | None = None
+    """The report of the period before."""
+
+    @cached_property
+    def people(self) -> pl.DataFrame:
+        """The period's votes added up by person (`person_sums`)."""
+        return person_sums(self.vote_facts)
+
+    @cached_property
+    def previous_people(self) -> pl.DataFrame | None:
+        """The same of the period before."""
+        return None if self.previous_vote_facts is None else person_sums(self.previous_vote_facts)
+
+
+def example_ids(
+    slice_findings: pl.DataFrame | None, failure_topics: pl.DataFrame | None, repeated_failures: pl.DataFrame | None
+) -> list[str]:
+    """The feedback ids that the findings give as examples: what to fetch for `Sources.examples`."""
+    frames = [frame for frame in (slice_findings, failure_topics, repeated_failures) if frame is not None]
+    if not frames:
+        return []
+    ids = pl.concat([frame.select(pl.col("example_feedback_ids").explode()) for frame in frames])
+    return sorted(ids.to_series().drop_nulls().unique().to_list())

@@ -1,0 +1,46 @@
+"""What assets, sensors and commands work with: the settings, the database, the tables. Opened when first used."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+
+from feedback_pipeline.parquet import ParquetFolder
+from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store.database import Database, open_database
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One process's view of the pipeline. Nothing is opened before it is needed: loading definitions is free."""
+
+    settings: Settings
+    _clock: datetime | None = field(default=None, repr=False)
+
+    @cached_property
+    def database(self) -> Database:
+        return open_database(self.settings)
+
+    @cached_property
+    def pseudonymiser(self) -> Pseudonymiser:
+        return Pseudonymiser.open(self.settings.home, production=self.settings.environment == "production")
+
+    def split_key(self) -> str:
+        """The secret that training splits are keyed with: from the oldest key, so that a rotation moves no row."""
+        return self.pseudonymiser.all_versions("feedback-pipeline", "training splits")[-1]
+
+    @property
+    def frames(self) -> ParquetFolder:
+        return ParquetFolder(self.settings.data_url)
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self._clock or datetime.now(UTC)
+
+    def today(self) -> date:
+        """The day in the configured zone."""
+        return self.now().astimezone(self.settings.zone).date()
+
+    def is_closed(self, week: date) -> bool:
+        """Whether the week that starts on this Monday is closed: `lateness_days` have passed since its end."""
+        return self.today() >= week + timedelta(days=7 + self.settings.lateness_days)

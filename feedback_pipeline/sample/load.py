@@ -1,0 +1,166 @@
+"""Sample feedback into the store, through the same door as any other: redacted, pseudonymised, refused rows counted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import orjson
+import polars as pl
+import sqlalchemy as sa
+
+from feedback_pipeline.ingest.door import Door
+from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.sources import load_sources
+from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
+from feedback_pipeline.privacy.redaction import redact_frame
+from feedback_pipeline.sample.batches import SampleBatch, generate
+from feedback_pipeline.sample.truth import truth
+from feedback_pipeline.schema import Table
+from feedback_pipeline.store import bulk
+from feedback_pipeline.store.bulk import Batch, Filed, Progress
+from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_REFUSAL, derived_id
+
+SOURCE = "sample"
+JSON_COLUMNS = ("messages", "content_snapshot", "metadata")
+BAD_ROWS = Path(__file__).parent / "bad_rows.yaml"
+
+
+@dataclass(frozen=True)
+class LoadedSample:
+    """What a sample put into the store.
+
+    Attributes:
+        filed: rows that were new.
+        refused: bad rows that were refused, as planted.
+        truth_file: the JSON file that says what was planted.
+    """
+
+    filed: Filed
+    refused: int
+    truth_file: Path
+
+
+def load_sample(
+    database: Database,
+    pseudonymiser: Pseudonymiser,
+    home: Path,
+    *,
+    votes: int,
+    weeks: int,
+    seed: int,
+    end: date,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> LoadedSample:
+    """Generates a sample and files it; loading the same sample again, or going on after a kill, adds what is missing.
+
+    Args:
+        database: the store.
+        pseudonymiser: replaces people and sessions.
+        home: the truth, and the file of bad rows, go to its `sample` folder.
+        votes: as `generate` takes them, like weeks, seed and end.
+        weeks: see votes.
+        seed: see votes.
+        end: see votes.
+        on_progress: takes events filed and events to expect in all.
+    """
+    door = Door(redact=redact_frame, pseudonyms=pseudonymiser.pseudonyms)
+    planted = truth(votes, weeks, seed, end)
+    name = f"{votes}-{weeks}-{seed}-{end}"
+    folder = home / "sample" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    truth_file = folder / "truth.json"
+    truth_file.write_bytes(orjson.dumps(planted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    _keep_policies(database, planted["policies"], pseudonymiser)
+    done_before, finished = bulk.progress_of(database, SOURCE, name)
+    filed, bad, number = Filed(), [], -1
+    for number, batch in enumerate(() if finished else generate(votes, weeks, seed, end)):
+        bad.append(batch.bad_rows)
+        if number >= done_before:
+            filed += bulk.file_batch(database, _private(database, batch, number, door), _progress(name, number + 1))
+        on_progress(filed.feedback, planted["counts"]["feedback_events"])
+    if finished:
+        return LoadedSample(filed, 0, truth_file)
+    refused = _import_bad_rows(database, pl.concat(bad), folder, door, home)
+    bulk.file_batch(database, Batch(), _progress(name, number + 1, finished=True))
+    return LoadedSample(filed, refused, truth_file)
+
+
+def _progress(name: str, batches: int, *, finished: bool = False) -> Progress:
+    return Progress(SOURCE, name, batches, finished)
+
+
+def _import_bad_rows(database: Database, rows: pl.DataFrame, folder: Path, door: Door, home: Path) -> int:
+    """Delivers the bad rows as a file, the way a user would; returns how many were refused."""
+    rows.write_csv(folder / "bad-rows.csv")
+    copyfile(BAD_ROWS, folder / BAD_ROWS.name)
+    summary = import_sources(database, load_sources(folder / BAD_ROWS.name), door, home)
+    return summary.refused
+
+
+_TENANT = sa.text(
+    "INSERT INTO tenant (name, use_for_analysis, use_for_training)"
+    " VALUES (:name, :use_for_analysis, :use_for_training)"
+    " ON CONFLICT (name) DO UPDATE SET use_for_analysis = excluded.use_for_analysis,"
+    " use_for_training = excluded.use_for_training"
+)
+_OPT_OUT = sa.text(
+    "INSERT INTO consent (tenant, user_key, use_for_analysis, use_for_training)"
+    " VALUES (:tenant, :user_key, false, false)"
+    " ON CONFLICT (tenant, user_key) DO NOTHING"
+)
+
+
+def _keep_policies(database: Database, policies: dict[str, Any], pseudonymiser: Pseudonymiser) -> None:
+    """What tenants allow and people opted out of, before their rows come."""
+    tenants: dict[str, dict[str, bool]] = policies["tenants"]
+    opted_out = [
+        {"tenant": tenant, "user_key": pseudonymiser.pseudonym(tenant, person)}
+        for tenant in tenants
+        for person in policies["opted_out"]
+    ]
+    with database.engine.begin() as connection:
+        connection.execute(_TENANT, [{"name": name, **policy} for name, policy in tenants.items()])
+        if opted_out:
+            connection.execute(_OPT_OUT, opted_out)
+
+
+def _private(database: Database, batch: SampleBatch, number: int, door: Door) -> Batch:
+    """A batch as it may be stored: no identifiers in texts, pseudonyms for people, repeated deliveries as refusals."""
+    feedback = batch.feedback.with_row_index("_row")
+    known = bulk.known_feedback(database, feedback["id"])
+    repeated = pl.Series(feedback["id"].is_in(known.implode())) | ~feedback["id"].is_first_distinct()
+    return Batch(
+        interactions=_redacted(batch.interactions, INCOMING_INTERACTION, door),
+        keys=batch.keys,
+        feedback=_redacted(feedback.filter(~repeated).drop("_row"), INCOMING_FEEDBACK, door),
+        refusals=_repeats(feedback.filter(repeated), number),
+    )
+
+
+def _redacted(rows: pl.DataFrame, table: Table, door: Door) -> pl.DataFrame:
+    plain = [name for name in table.text_columns if name not in JSON_COLUMNS]
+    structured = [name for name in table.text_columns if name in JSON_COLUMNS]
+    redacted = door.redact(rows, plain, structured).frame
+    people = {name: door.pseudonyms(rows["tenant"], rows[name]) for name in ("user_key", "session_key")}
+    return redacted.with_columns(**people)
+
+
+def _repeats(rows: pl.DataFrame, number: int) -> pl.DataFrame:
+    if rows.is_empty():
+        return INCOMING_REFUSAL.empty()
+    places = [f"{SOURCE} batch {number} row {row}" for row in rows["_row"]]
+    return INCOMING_REFUSAL.conform(
+        rows.select("tenant", day=pl.min_horizontal("occurred_at", "received_at").dt.date()).with_columns(
+            id=pl.Series([derived_id("", SOURCE, place) for place in places]),
+            category=pl.lit("duplicate"),
+            source=pl.lit(SOURCE),
+            place=pl.Series(places),
+            field=pl.lit(None, pl.String),
+            reason=pl.lit("repeated_delivery"),
+            payload=pl.lit(None, pl.String),
+        )
+    )

@@ -1,0 +1,183 @@
+"""Every setting of the project, read from the environment in one place.
+
+Nothing else looks at `os.environ`. A setting that is missing has a default that works on one machine; a setting that
+is wrong is an error that names the variable, what it held and what it takes.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+Executor = Literal["in_process", "multiprocess"]
+Environment = Literal["development", "production"]
+
+DEFAULT_START = "2025-01-06"
+
+
+class SettingsError(ValueError):
+    """An environment variable holds something it cannot hold."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration of one process.
+
+    Attributes:
+        home: folder for everything the project writes on this machine (`FEEDBACK_HOME`, default `.feedback`).
+        database_url: PostgreSQL to use (`FEEDBACK_DATABASE_URL`, else `POSTGRES_HOST` …); None runs an embedded one.
+        data_url: folder or bucket for Parquet, reports and training files (`FEEDBACK_DATA_URL`).
+        sources_file: what to import (`FEEDBACK_SOURCES`).
+        timezone: zone that days and weeks are cut in (`FEEDBACK_TIMEZONE`); fixed by the first migration.
+        start: first day of the first partition, a Monday (`FEEDBACK_START`).
+        lateness_days: days after its end at which a week closes (`FEEDBACK_LATENESS`).
+        executor: how the steps of one run are run (`FEEDBACK_EXECUTOR`).
+        environment: production refuses what development makes up (`FEEDBACK_ENV`).
+        keep_raw: keep unredacted originals in PostgreSQL (`FEEDBACK_KEEP_RAW`).
+        automation: sensors and schedules run from the first start (`FEEDBACK_AUTOMATION`).
+        approval_target: approval rate below which people are told (`FEEDBACK_APPROVAL_TARGET`).
+        training_weeks: length of the rolling window of training data, weeks (`FEEDBACK_TRAINING_WEEKS`).
+        raw_text_days: days that prompt and answer text is kept; older days are sealed (`FEEDBACK_RAW_TEXT_DAYS`).
+        judge_sample_size: answers judged a week (`FEEDBACK_JUDGE_SAMPLE`).
+    """
+
+    home: Path
+    database_url: str | None
+    data_url: str
+    sources_file: Path
+    timezone: str
+    start: date
+    lateness_days: int
+    executor: Executor
+    environment: Environment
+    keep_raw: bool
+    automation: bool
+    approval_target: float
+    training_weeks: int
+    raw_text_days: int
+    judge_sample_size: int
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Reads the settings.
+
+        Raises:
+            SettingsError: a variable is malformed; the message names it and what it takes.
+        """
+        env = os.environ if environment is None else environment
+        home = Path(env.get("FEEDBACK_HOME") or project_root() / ".feedback").expanduser().absolute()
+        return cls(
+            home=home,
+            database_url=_database_url(env),
+            data_url=env.get("FEEDBACK_DATA_URL") or str(home / "data"),
+            sources_file=Path(env.get("FEEDBACK_SOURCES") or project_root() / "sources.yaml").expanduser().absolute(),
+            timezone=_timezone(env.get("FEEDBACK_TIMEZONE") or "UTC"),
+            start=_monday("FEEDBACK_START", env.get("FEEDBACK_START") or DEFAULT_START),
+            lateness_days=_whole("FEEDBACK_LATENESS", env.get("FEEDBACK_LATENESS") or "3", low=0),
+            executor=_choice("FEEDBACK_EXECUTOR", env.get("FEEDBACK_EXECUTOR") or "in_process", Executor),
+            environment=_choice("FEEDBACK_ENV", env.get("FEEDBACK_ENV") or "development", Environment),
+            keep_raw=_switch("FEEDBACK_KEEP_RAW", env.get("FEEDBACK_KEEP_RAW") or "0"),
+            automation=_switch("FEEDBACK_AUTOMATION", env.get("FEEDBACK_AUTOMATION") or "0"),
+            approval_target=_share("FEEDBACK_APPROVAL_TARGET", env.get("FEEDBACK_APPROVAL_TARGET") or "0.8"),
+            training_weeks=_whole("FEEDBACK_TRAINING_WEEKS", env.get("FEEDBACK_TRAINING_WEEKS") or "12", low=1),
+            raw_text_days=_whole("FEEDBACK_RAW_TEXT_DAYS", env.get("FEEDBACK_RAW_TEXT_DAYS") or "90", low=1),
+            judge_sample_size=_whole("FEEDBACK_JUDGE_SAMPLE", env.get("FEEDBACK_JUDGE_SAMPLE") or "2000", low=0),
+        )
+
+    def described(self) -> dict[str, str]:
+        """The settings as text for people, without the password of a database."""
+        shown = {field.name: str(getattr(self, field.name)) for field in fields(self)}
+        if self.database_url:
+            shown["database_url"] = without_password(self.database_url)
+        return shown
+
+
+def project_root() -> Path:
+    """The checkout, or the working folder where the package is installed without one."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "workspace.yaml").exists() else Path.cwd()
+
+
+def without_password(url: str) -> str:
+    """A database URL that may be shown."""
+    scheme, _, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    return f"{scheme}://{user}{':…' if colon else ''}{at}{place}"
+
+
+def _database_url(env: Mapping[str, str]) -> str | None:
+    if url := env.get("FEEDBACK_DATABASE_URL"):
+        scheme = url.partition("://")[0].partition("+")[0]
+        if scheme not in {"postgres", "postgresql"}:
+            raise SettingsError(
+                f"FEEDBACK_DATABASE_URL starts with {scheme}://, expected postgresql://user:password@host:port/database"
+            )
+        return "postgresql://" + url.partition("://")[2]
+    if host := env.get("POSTGRES_HOST"):
+        user, password = env.get("POSTGRES_USER") or "postgres", env.get("POSTGRES_PASSWORD") or ""
+        port, database = env.get("POSTGRES_PORT") or "5432", env.get("POSTGRES_DB") or "feedback"
+        secret = f":{quote(password, safe='')}" if password else ""
+        return f"postgresql://{quote(user, safe='')}{secret}@{host}:{port}/{database}"
+    return None
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(f"FEEDBACK_TIMEZONE is {name!r}, not an IANA zone such as Europe/Berlin") from error
+    return name
+
+
+def _monday(name: str, text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}, expected a date such as {DEFAULT_START}") from error
+    if day.weekday() != 0:
+        raise SettingsError(f"{name} is {text}, a {day:%A}; weeks start on Monday, so it must be one")
+    return day
+
+
+def _whole(name: str, text: str, low: int) -> int:
+    if not text.isdecimal() or int(text) < low:
+        raise SettingsError(f"{name} is {text!r}, expected a whole number of at least {low}")
+    return int(text)
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}, expected a number between 0 and 1") from error
+    if not 0 < share < 1:
+        raise SettingsError(f"{name} is {text}, expected a number between 0 and 1")
+    return share
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise SettingsError(f"{name} is {text!r}, expected 1 or 0")
+
+
+def _choice(name: str, text: str, choices: object) -> "Literal":  # type: ignore[valid-type]
+    allowed = get_args(choices)
+    if text not in allowed:
+        raise SettingsError(f"{name} is {text!r}, expected one of {', '.join(allowed)}")
+    return text

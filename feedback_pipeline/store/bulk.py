@@ -1,0 +1,173 @@
+"""The store's bulk paths: frames in and days out, as Arrow over ADBC.
+
+A batch is staged in a temporary table and filed by one statement per table, in one transaction: a killed load leaves
+nothing half done, and loading the same rows again changes nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+
+from feedback_pipeline.schema import Table
+from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY, INCOMING_REFUSAL
+
+QUERIES = Path(__file__).parent / "queries"
+
+
+@cache
+def query(name: str) -> str:
+    """The text of `queries/<name>.sql`."""
+    return (QUERIES / f"{name}.sql").read_text()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows to file together; each frame conforms to its table in `rows.py`, or is None."""
+
+    interactions: pl.DataFrame | None = None
+    keys: pl.DataFrame | None = None
+    feedback: pl.DataFrame | None = None
+    refusals: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Filed:
+    """How many rows of a batch were new to the store."""
+
+    interactions: int = 0
+    keys: int = 0
+    feedback: int = 0
+    refusals: int = 0
+
+    def __add__(self, other: "Filed") -> "Filed":
+        return Filed(
+            self.interactions + other.interactions,
+            self.keys + other.keys,
+            self.feedback + other.feedback,
+            self.refusals + other.refusals,
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an import has come, filed in the same transaction as the rows."""
+
+    source: str
+    fingerprint: str
+    rows_done: int
+    finished: bool
+
+
+@contextmanager
+def connect(database: Database) -> Iterator[Any]:
+    """A bulk connection (ADBC); commits at the end, rolls back on an error."""
+    connection = adbc.connect(database.address())
+    try:
+        yield connection
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def file_batch(database: Database, batch: Batch, progress: Progress | None = None) -> Filed:
+    """Files a batch in one transaction: answers, their names, events, refusals; then settles which votes are current.
+
+    Rows whose id is known are left as they are; events of people who refused collection are counted, not kept.
+    """
+    with connect(database) as connection, connection.cursor() as cursor:
+        tenants = _tenants(batch)
+        if not tenants.is_empty():
+            stage(cursor, "stage_tenant", tenants)
+            cursor.execute("INSERT INTO tenant (name) SELECT tenant FROM stage_tenant ON CONFLICT DO NOTHING")
+        filed = Filed(
+            interactions=_file(cursor, batch.interactions, INCOMING_INTERACTION, "interaction", "insert_interactions"),
+            keys=_file(cursor, batch.keys, INCOMING_KEY, "key", "insert_keys"),
+            feedback=_file(cursor, batch.feedback, INCOMING_FEEDBACK, "feedback", "insert_feedback"),
+            refusals=_file(cursor, batch.refusals, INCOMING_REFUSAL, "refusal", "insert_refusals"),
+        )
+        if batch.feedback is not None and batch.feedback.height:
+            cursor.execute(query("count_opted_out"))
+            cursor.execute(
+                "SELECT settle_votes(array_agg(DISTINCT f.interaction_id))"
+                " FROM stage_feedback s JOIN feedback f ON f.id = s.id::uuid WHERE f.interaction_id IS NOT NULL"
+            )
+        if progress is not None:
+            cursor.execute(
+                "INSERT INTO import_progress (source, fingerprint, rows_done, finished) VALUES ($1, $2, $3, $4)"
+                " ON CONFLICT (source, fingerprint) DO UPDATE"
+                " SET rows_done = excluded.rows_done, finished = excluded.finished, updated_at = now()",
+                (progress.source, progress.fingerprint, progress.rows_done, progress.finished),
+            )
+    return filed
+
+
+def _tenants(batch: Batch) -> pl.DataFrame:
+    frames = [frame for frame in (batch.interactions, batch.keys, batch.feedback) if frame is not None]
+    if not frames:
+        return pl.DataFrame(schema={"tenant": pl.String})
+    return pl.concat([frame.select("tenant").unique() for frame in frames]).unique()
+
+
+def stage(cursor: Any, name: str, frame: pl.DataFrame) -> None:
+    cursor.adbc_ingest(name, frame.to_arrow(), mode="create", temporary=True)
+
+
+def _file(cursor: Any, frame: pl.DataFrame | None, table: Table, name: str, statement: str) -> int:
+    if frame is None or frame.is_empty():
+        return 0
+    stage(cursor, f"stage_{name}", table.conform(frame))
+    cursor.execute(f"ANALYZE stage_{name}")
+    cursor.execute(f"WITH filed AS ({query(statement)} RETURNING 1) SELECT count(*) FROM filed")  # noqa: S608
+    return int(cursor.fetchone()[0])
+
+
+def progress_of(database: Database, source: str, fingerprint: str) -> tuple[int, bool]:
+    """How far an import of these contents came before: rows (or batches) done, and whether it is finished."""
+    with connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rows_done, finished FROM import_progress WHERE source = $1 AND fingerprint = $2",
+            (source, fingerprint),
+        )
+        row = cursor.fetchone()
+    return (int(row[0]), bool(row[1])) if row else (0, False)
+
+
+def known_feedback(database: Database, ids: pl.Series) -> pl.Series:
+    """Those of these ids (UUIDs as text) that the store holds an event of."""
+    with connect(database) as connection, connection.cursor() as cursor:
+        stage(cursor, "stage_id", pl.DataFrame({"id": ids}))
+        cursor.execute("SELECT s.id FROM stage_id s JOIN feedback f ON f.id = s.id::uuid")
+        return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table())).to_series()
+
+
+def read_day(database: Database, statement: str, *days: date) -> pl.DataFrame:
+    """The result of `queries/<statement>.sql` for a day, or whichever days the statement takes."""
+    with connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute(query(statement), days)
+        return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table()))
+
+
+def read_day_batches(database: Database, statement: str, day: date) -> Iterator[pl.DataFrame]:
+    """`read_day`, streamed: frames of some thousands of rows, in the query's order."""
+    with connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute(query(statement), (day,))
+        reader = cursor.fetch_record_batch()
+        empty = True
+        for batch in reader:
+            empty = False
+            yield pl.DataFrame(pl.from_arrow(batch))
+        if empty:
+            yield pl.DataFrame(pl.from_arrow(reader.schema.empty_table()))
+
+
+def count_events(database: Database, day: date) -> int:
+    """How many events were delivered for a day, whatever became of them."""
+    return int(read_day(database, "count_events", day)["events"].item())

@@ -1,0 +1,146 @@
+"""The one place that opens the database: addresses, engines, migrations."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from feedback_pipeline.settings import Settings, without_password
+from feedback_pipeline.store import embedded
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 7_203_115_940
+MINIMUM_VERSION = 140_000
+
+
+class DatabaseError(RuntimeError):
+    """The database cannot be used; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """Addresses of the two databases of one server: `feedback` (ours) and `dagster` (the instance's)."""
+
+    url: str
+
+    def address(self, driver: str = "", database: str | None = None) -> str:
+        """The URL for a driver (`psycopg`, `psycopg2`; none for ADBC, asyncpg, libpq) and a database of the server."""
+        _, place, path, query, fragment = urlsplit(self.url)
+        suffix = f"+{driver}" if driver else ""
+        return urlunsplit((f"postgresql{suffix}", place, f"/{database}" if database else path, query, fragment))
+
+    @property
+    def name(self) -> str:
+        return urlsplit(self.url).path.lstrip("/") or "feedback"
+
+    @property
+    def dagster_url(self) -> str:
+        return self.address("psycopg2", "dagster" if self.name == "feedback" else f"{self.name}_dagster")
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        return sa.create_engine(self.address("psycopg"), pool_pre_ping=True, pool_size=5)
+
+
+def open_database(settings: Settings) -> Database:
+    """The configured database, or the embedded one started and given its databases; migrated to the newest shape.
+
+    Raises:
+        DatabaseError: the server cannot be reached, is too old, or was set up for another time zone.
+    """
+    database = locate(settings)
+    create_missing_databases(database)
+    migrate(database, settings.timezone)
+    return database
+
+
+def locate(settings: Settings) -> Database:
+    """The database's address, with an embedded server started where none is configured; nothing is created in it."""
+    if settings.database_url:
+        return Database(settings.database_url)
+    layout = embedded.ensure_running(settings.home / "postgres")
+    return Database(layout.url("feedback"))
+
+
+def create_missing_databases(database: Database) -> None:
+    """Creates `feedback` and `dagster` where they are missing; several processes may do so at once."""
+    wanted = [database.name, urlsplit(database.dagster_url).path.lstrip("/")]
+    with _maintenance_connection(database) as maintenance:
+        version = maintenance.info.server_version
+        if version < MINIMUM_VERSION:
+            raise DatabaseError(f"PostgreSQL {version // 10_000} is too old; 14 or newer is needed")
+        for name in wanted:
+            if maintenance.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+                continue
+            try:
+                maintenance.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                continue  # another process was faster
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise DatabaseError(
+                    f"the database {name} does not exist and this user may not create it: CREATE DATABASE {name};"
+                ) from error
+
+
+def _maintenance_connection(database: Database) -> psycopg.Connection:
+    """A connection that may create databases: to `postgres`, else to our own."""
+    failure: psycopg.OperationalError | None = None
+    for address in (database.address(database="postgres"), database.address()):
+        try:
+            return psycopg.connect(address, autocommit=True, connect_timeout=10)
+        except psycopg.OperationalError as error:
+            failure = error
+    reason = str(failure).strip().split("\n")[-1]
+    raise DatabaseError(
+        f"cannot reach PostgreSQL at {without_password(database.url)}: {reason}. "
+        "Check FEEDBACK_DATABASE_URL and that the server runs; unset it to use the embedded one"
+    ) from failure
+
+
+def _alembic(connection: sa.Connection, timezone: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes.update(connection=connection, timezone=timezone)
+    return config
+
+
+def migrate(database: Database, timezone: str, revision: str = "head") -> None:
+    """Brings the tables to a revision (`head`, or an older one to go down to); safe to call from many processes.
+
+    Raises:
+        DatabaseError: the database was first migrated with another time zone.
+    """
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+        connection.commit()
+        try:
+            with connection.begin():
+                config = _alembic(connection, timezone)
+                if revision == "head":
+                    command.upgrade(config, revision)
+                    fixed = connection.exec_driver_sql("SELECT value FROM setting WHERE name = 'timezone'").scalar_one()
+                else:
+                    command.downgrade(config, revision)
+                    fixed = timezone
+        finally:
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
+            connection.commit()
+    if fixed != timezone:
+        raise DatabaseError(
+            f"FEEDBACK_TIMEZONE is {timezone}, but this database cuts its days in {fixed}: "
+            "set it back, or start with an empty database"
+        )
+
+
+def schema_revision(database: Database) -> str | None:
+    """The revision the tables are at; None for an empty database."""
+    with database.engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return revision

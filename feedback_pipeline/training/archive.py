@@ -1,0 +1,70 @@
+"""A curation kept between the asset that makes it and those that write files from it.
+
+Steps may run in other processes or on other machines, so what they share lives in the folder of tables.
+"""
+
+from dataclasses import asdict
+from datetime import date
+
+import orjson
+import polars as pl
+
+from feedback_pipeline.parquet import ParquetFolder, replaced_file
+from feedback_pipeline.training.curation import Curated
+from feedback_pipeline.training.pairs import Pairs
+from feedback_pipeline.training.rules import CurationSettings
+from feedback_pipeline.training.splits import Overlap
+from feedback_pipeline.training.tables import FUNNEL, PREFERENCE_PAIRS, TRAINING_EXAMPLES
+
+CORRECTIONS = "training_corrections"
+
+
+class CurationMissing(RuntimeError):  # noqa: N818 (named after what is wrong)
+    """The week was not curated yet: materialise `training_examples` first."""
+
+
+def keep(folder: ParquetFolder, week: date, curated: Curated) -> None:
+    """Keeps what a curation holds beside its examples: funnel, admitted corrections, its numbers."""
+    folder.write(FUNNEL, week, curated.funnel)
+    with replaced_file(folder.path(CORRECTIONS, week)) as file:
+        curated.corrections.sort("feedback_id").write_parquet(file)
+    numbers = {
+        "window_end": curated.window_end.isoformat(),
+        "person_cap": curated.person_cap,
+        "quantum": curated.quantum,
+        "overlap": asdict(curated.overlap),
+    }
+    with replaced_file(folder.root / CORRECTIONS / f"{week}.json") as file:
+        file.write(orjson.dumps(numbers, option=orjson.OPT_SORT_KEYS))
+
+
+def kept(folder: ParquetFolder, week: date, settings: CurationSettings) -> Curated:
+    """The curation of a week as it was made.
+
+    Raises:
+        CurationMissing: there is none.
+    """
+    path = folder.root / CORRECTIONS / f"{week}.json"
+    if not path.exists():
+        raise CurationMissing(f"no curation for the week of {week}: materialise training_examples first")
+    numbers = orjson.loads(path.read_bytes())
+    return Curated(
+        examples=folder.read(TRAINING_EXAMPLES, [week]),
+        funnel=folder.read(FUNNEL, [week]),
+        settings=settings,
+        window_end=date.fromisoformat(numbers["window_end"]),
+        person_cap=numbers["person_cap"],
+        quantum=numbers["quantum"],
+        overlap=Overlap(**numbers["overlap"]),
+        corrections=pl.read_parquet(str(folder.path(CORRECTIONS, week))),
+    )
+
+
+def kept_pairs(folder: ParquetFolder, week: date) -> Pairs:
+    """The preference pairs of a week and the funnel they came through."""
+    return Pairs(folder.read(PREFERENCE_PAIRS, [week]), folder.read(FUNNEL, [pairs_funnel(week)]))
+
+
+def pairs_funnel(week: date) -> str:
+    """The partition of FUNNEL that holds the stage `pairs` of a week."""
+    return f"{week}.pairs"

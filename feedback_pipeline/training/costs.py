@@ -1,0 +1,179 @@
+"""Tokens, prices and whether it is time to train."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from feedback_pipeline.training.draws import uniform_of_ids
+from feedback_pipeline.training.tokens import MESSAGE_OVERHEAD, count_tokens
+
+SAMPLE = 2_000
+"""Lines counted exactly; the total of longer files is estimated from as many."""
+
+FIRST_TRAINING = (500, 1_000)
+"""Approved examples from which a first fine-tune is worth trying, and from which it should be made."""
+
+NEXT_TRAINING_SHARE = 0.25
+"""Growth since the last training that makes another worth its cost."""
+
+_PRICES = Path(__file__).parent / "prices.yaml"
+_NORMAL_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class TokenTotal:
+    """Tokens of a file: an estimate with a 95 % interval, which is the number itself where all were counted."""
+
+    tokens: float
+    low: float
+    high: float
+    counted_lines: int
+    lines: int
+
+    @property
+    def exact(self) -> bool:
+        return self.counted_lines == self.lines
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a provider asks for a million training tokens, and since when we believe so."""
+
+    provider: str
+    model: str
+    method: str
+    usd_per_million: float
+    as_of: date
+    also: str | None
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """US dollars of one training run."""
+
+    price: Price
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Whether it is time to train, in one sentence."""
+
+    train_now: bool
+    text: str
+
+
+def token_total(examples: pl.DataFrame, key: str, sample: int = SAMPLE) -> TokenTotal:
+    """Tokens of examples (TRAINING_EXAMPLES, or a layout of it with its copies).
+
+    Longer frames are sampled by a keyed hash of the example; the total is a ratio estimate, tokens per byte times
+    bytes, with its normal interval (Cochran 1977, chapter 6).
+    """
+    sized = examples.select(
+        "example_id", "messages", "completion",
+        bytes=pl.col("messages").str.len_bytes() + pl.col("completion").str.len_bytes(),
+    )  # fmt: skip
+    drawn = sized
+    if sized.height > sample:
+        draws = uniform_of_ids(sized["example_id"], key, "tokens")
+        drawn = sized.with_columns(draw=draws).sort("draw", "example_id").head(sample)
+    counts = [
+        count_tokens(messages) + count_tokens(completion) + MESSAGE_OVERHEAD
+        for messages, completion in drawn.select("messages", "completion").iter_rows()
+    ]
+    if drawn.height == sized.height:
+        total = float(sum(counts))
+        return TokenTotal(total, total, total, sized.height, sized.height)
+    sampled = drawn.with_columns(tokens=pl.Series(counts, dtype=pl.Float64))
+    ratio = float(sum(counts)) / float(sampled["bytes"].sum())
+    residual = (sampled["tokens"] - ratio * sampled["bytes"]).std()
+    error = float(residual) if isinstance(residual, float) else 0.0
+    total = ratio * float(sized["bytes"].sum())
+    margin = _NORMAL_95 * sized.height * error * math.sqrt((1 - sample / sized.height) / sample)
+    return TokenTotal(total, max(0.0, total - margin), total + margin, sample, sized.height)
+
+
+def read_prices(path: Path | None = None) -> list[Price]:
+    """The price file, ours by default.
+
+    Raises:
+        ValueError: the file is not a price file; the message names it and the entry.
+    """
+    place = path or _PRICES
+    content = yaml.safe_load(place.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not isinstance(content.get("as_of"), date):
+        raise ValueError(f"{place.name}: expected a mapping with `as_of` (a date) and `prices`")
+    return [_price(entry, content["as_of"], f"{place.name}: entry {number}") for number, entry in
+            enumerate(content.get("prices") or (), start=1)]  # fmt: skip
+
+
+def _price(entry: Any, as_of: date, place: str) -> Price:
+    if not isinstance(entry, dict) or not {"provider", "model", "method", "usd_per_million"} <= entry.keys():
+        raise ValueError(f"{place}: expected provider, model, method and usd_per_million")
+    amount = float(entry["usd_per_million"])
+    if not 0 <= amount < math.inf:
+        raise ValueError(f"{place}: usd_per_million is {amount}, expected a number of at least 0")
+    return Price(str(entry["provider"]), str(entry["model"]), str(entry["method"]), amount, as_of, entry.get("also"))
+
+
+def default_epochs(examples: int) -> int:
+    """Three, more where that would show fewer than 100 examples (25 at most), fewer beyond 25,000.
+
+    The rule of OpenAI's data preparation guide, for providers that choose the number themselves.
+    """
+    if examples <= 0:
+        return 3
+    if examples * 3 < 100:
+        return min(25, math.ceil(100 / examples))
+    if examples * 3 > 25_000:
+        return max(1, 25_000 // examples)
+    return 3
+
+
+def cost_estimates(tokens: TokenTotal, epochs: int, prices: Sequence[Price]) -> list[CostEstimate]:
+    """What a run would cost at each price, cheapest first."""
+    million = 1_000_000
+    estimates = [
+        CostEstimate(
+            price,
+            low=round(price.usd_per_million * tokens.low * epochs / million, 2),
+            expected=round(price.usd_per_million * tokens.tokens * epochs / million, 2),
+            high=round(price.usd_per_million * tokens.high * epochs / million, 2),
+        )
+        for price in prices
+    ]
+    return sorted(estimates, key=lambda item: (item.expected, item.price.provider, item.price.model))
+
+
+def advice(positives: int, *, trained_on: int | None = None, days_since: int | None = None) -> Advice:
+    """Whether it is time for a fine-tune.
+
+    Args:
+        positives: approved examples and corrections in train.
+        trained_on: how many the last training had; None before the first.
+        days_since: days since the last training.
+    """
+    enough, plenty = FIRST_TRAINING
+    if positives < enough:
+        return Advice(False, f"{positives} approved examples: a first fine-tune pays off from {enough} to {plenty}; "
+                             f"{enough - positives} more to go. Until then, improve the prompt.")  # fmt: skip
+    if trained_on is None:
+        if positives < plenty:
+            return Advice(
+                True, f"{positives} approved examples: enough for a first fine-tune; {plenty} would be safer."
+            )
+        return Advice(True, f"{positives} approved examples: time for the first fine-tune.")
+    growth = positives / trained_on - 1 if trained_on else math.inf
+    if growth >= NEXT_TRAINING_SHARE:
+        return Advice(True, f"{positives} approved examples, {growth:.0%} more than last time: time to train again.")
+    if days_since is not None and days_since >= 30:
+        return Advice(True, f"{days_since} days since the last fine-tune: time for the monthly one.")
+    return Advice(False, f"{positives} approved examples, {growth:.0%} more than last time: not yet worth another run.")

@@ -1,0 +1,148 @@
+"""The text of the examples that are left: fetched once, brought into canonical form, checked for length and junk."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from feedback_pipeline.training.funnel import Funnel
+from feedback_pipeline.training.messages import conversation
+from feedback_pipeline.training.placeholders import PATTERN, filled
+from feedback_pipeline.training.rules import CurationSettings
+from feedback_pipeline.training.tokens import exceeds
+
+REPETITION_WORDS = 50
+"""Shorter answers are not checked for repetition."""
+
+REPETITION_SHARE = 0.2
+"""Share of different words below which a text repeats itself (after Rae et al., arXiv 2112.11446, appendix A1)."""
+
+_TAIL = 12
+_RECURRENCES = 3
+
+_BLOCK = 100_000
+"""Rows whose text is fetched at a time, rounded up to whole days: it bounds memory."""
+
+_TEXTS = {"messages": pl.String, "completion": pl.String, "shape": pl.String, "problem": pl.String,
+          "placeholders_filled": pl.UInt32}  # fmt: skip
+_READ = ("messages", "prompt", "completion", "tenant", "conversation_id", "interaction_id")
+
+
+def with_texts(
+    rows: pl.DataFrame, answers: pl.LazyFrame, corrections: pl.DataFrame, settings: CurationSettings, funnel: Funnel
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows whose text can be trained on, and apart from them row_id, messages, completion, shape and
+    placeholders_filled: text is kept out of the way of what follows."""
+    written = corrections.select("event", "correction")
+    narrow = rows.select("row_id", "interaction_id", "tenant", "conversation_id", "event", "answer_day")
+    checked = [_checked(block, answers, written, settings) for block in _days(narrow)]
+    texts = pl.concat(checked) if checked else pl.DataFrame(schema={"row_id": pl.String, **_TEXTS})
+    judged = rows.join(texts.select("row_id", "problem"), on="row_id", how="left")
+    whole = funnel.keep(judged, pl.col("problem").is_null() | pl.col("problem").is_in(["too_long", "repeats"]),
+                        "conversation", "example", "roles, tool calls or content out of order, or nothing to fill a "
+                        "placeholder with")  # fmt: skip
+    kept = funnel.keep(whole, pl.col("problem").is_null(), "length and repetition", "example",
+                       f"over {settings.maximum_tokens} tokens, or repeats itself")  # fmt: skip
+    return kept.drop("problem").sort("row_id"), texts.filter(pl.col("problem").is_null()).drop("problem")
+
+
+def _days(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows in blocks of whole days of their answers, so that each block reads few files."""
+    days = rows.group_by("answer_day").len().sort("answer_day")
+    block = days.with_columns(block=(pl.col("len").cum_sum() - pl.col("len")) // _BLOCK)
+    for part in block.partition_by("block", maintain_order=True):
+        yield rows.filter(pl.col("answer_day").is_between(part["answer_day"].min(), part["answer_day"].max()))
+
+
+def _checked(
+    block: pl.DataFrame, answers: pl.LazyFrame, corrections: pl.DataFrame, settings: CurationSettings
+) -> pl.DataFrame:
+    between = pl.col("day").is_between(block["answer_day"].min(), block["answer_day"].max())
+    texts = (
+        answers.filter(between)
+        .join(block.lazy().select("interaction_id").unique(), on="interaction_id", how="semi")
+        .select("interaction_id", "messages", "answer", prompt=pl.when(pl.col("messages").is_null()).then("prompt"))
+        .collect()
+    )
+    joined = (
+        block.join(texts, on="interaction_id", how="left")
+        .join(corrections, on="event", how="left")
+        .with_columns(completion=pl.coalesce("correction", "answer"))
+    )
+    found = [_text(row, settings) for row in joined.select(_READ).iter_rows()]
+    return pl.DataFrame(
+        [
+            joined["row_id"],
+            *(
+                pl.Series(name, values, dtype=dtype)
+                for (name, dtype), values in zip(_TEXTS.items(), zip(*found, strict=True), strict=True)
+            ),
+        ]
+    )
+
+
+def _text(row: tuple[str | None, ...], settings: CurationSettings) -> tuple[str, str, str | None, str | None, int]:
+    """Messages, completion, shape, problem and placeholders filled of one example."""
+    messages, prompt, completion, tenant, conversation_id, interaction_id = row
+    said = completion or ""
+    form = conversation(messages, prompt)
+    if form.problem:
+        return "", "", None, form.problem, 0
+    asked, count = form.messages, 0
+    if settings.placeholders == "fill" and (PATTERN.search(said) or PATTERN.search(asked)):
+        replaced = filled((asked, said), f"{tenant}\x1f{conversation_id or interaction_id}", settings.key)
+        if replaced is None:
+            return "", "", None, "unknown_placeholder", 0
+        (asked, said), count = replaced
+    if exceeds((asked, said), settings.maximum_tokens):
+        return "", "", form.shape, "too_long", 0
+    if _repeats(said):
+        return "", "", form.shape, "repeats", 0
+    return asked, said, form.shape, None, count
+
+
+def _repeats(text: str) -> bool:
+    """Whether a model got stuck: its last characters recur, and few of its words are different ones."""
+    if text.count(text[-_TAIL:]) < _RECURRENCES:
+        return False
+    words = text.split()
+    return len(words) >= REPETITION_WORDS and len(set(words)) < REPETITION_SHARE * len(words)
+
+
+def paired_texts(
+    pairs: pl.DataFrame, answers: pl.LazyFrame, settings: CurationSettings, funnel: Funnel
+) -> pl.DataFrame:
+    """Adds messages, shape, chosen and rejected to pairs of answers; both must be to exactly the same input."""
+    ids = pl.concat([pairs["chosen_interaction_id"], pairs["rejected_interaction_id"]]).unique()
+    texts = (
+        answers.join(pl.LazyFrame({"interaction_id": ids}), on="interaction_id", how="semi")
+        .select("interaction_id", "messages", "prompt", "answer")
+        .collect()
+    )
+    joined = (
+        pairs.join(texts, left_on="chosen_interaction_id", right_on="interaction_id", how="left")
+        .join(texts, left_on="rejected_interaction_id", right_on="interaction_id", how="left", suffix="_rejected")
+        .sort("row_id")
+    )
+    unlogged = pl.col("messages").is_null() & (pl.col("prompt") == pl.col("prompt_rejected"))
+    equal = pl.col("messages").eq_missing(pl.col("messages_rejected")) & (pl.col("messages").is_not_null() | unlogged)
+    comparable = funnel.keep(joined, equal, "same input", "pair", "the two answers had different histories")
+    rows = comparable.select("messages", "prompt", "answer", "answer_rejected").iter_rows()
+    found = [_input_of_pair(row, settings) for row in rows]
+    columns = {"messages": pl.String, "shape": pl.String, "problem": pl.String}
+    inputs = pl.DataFrame(found, schema=columns, orient="row")
+    written = (
+        comparable.rename({"answer": "chosen", "answer_rejected": "rejected"})
+        .drop("messages", "prompt", "messages_rejected", "prompt_rejected")
+        .hstack(inputs)
+    )
+    return funnel.keep(written, pl.col("problem").is_null(), "conversation and length", "pair",
+                       "roles, tool calls or content out of order, or too long").drop("problem")  # fmt: skip
+
+
+def _input_of_pair(row: tuple[str | None, ...], settings: CurationSettings) -> tuple[str, str | None, str | None]:
+    messages, prompt, chosen, rejected = row
+    form = conversation(messages, prompt)
+    sides = (chosen or "", rejected or "")
+    if form.problem is None and any(exceeds((form.messages, side), settings.maximum_tokens) for side in sides):
+        return "", form.shape, "too_long"
+    return form.messages, form.shape, form.problem

@@ -1,0 +1,94 @@
+"""Which rows a file holds and in which order: shared by every format that asks for the same.
+
+Rows are ordered so that neighbours never share a group of prompts where that can be helped: trainers batch in file
+order, and KTO takes its reference from the neighbours in a batch.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from feedback_pipeline.training.curation import Curated
+from feedback_pipeline.training.formats import ALTERNATING, ANY_SHAPE, TEXT_SHAPES, Format
+from feedback_pipeline.training.tables import CONTEXTS, SPLITS
+from feedback_pipeline.training.weights import WeightPolicy, policy_weight, with_copies
+
+_SHAPE_NAMES = {ANY_SHAPE: "any", TEXT_SHAPES: "text", ALTERNATING: "alternating"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A sequence of lines.
+
+    Attributes:
+        name: what files and lineage call it.
+        split: train, validation or holdout; `all` where one file holds every split.
+        context: full or partial; `all` where one file holds both.
+        rows: the rows in line order, with `row_id`, `copy` and `weight`.
+        examples: how many different rows there are.
+    """
+
+    name: str
+    split: str
+    context: str
+    rows: pl.DataFrame
+    examples: int
+
+
+class Layouts:
+    """The layouts of one dataset, each made once."""
+
+    def __init__(self, curated: Curated, pairs: pl.DataFrame, policy: WeightPolicy) -> None:
+        self._examples = curated.examples.with_columns(row_id="example_id", weight=policy_weight(policy)).sort("row_id")
+        self._pairs = pairs.with_columns(row_id="pair_id", weight=pl.col("importance").round(4)).sort("row_id")
+        self._key = curated.settings.key
+        self._made: dict[str, Layout] = {}
+
+    def of(self, format_: Format) -> list[Layout]:
+        """The layouts of a format's files, the empty ones included."""
+        if format_.one_file:
+            return [self._layout(format_, "all", "all")]
+        return [self._layout(format_, split, context) for context in CONTEXTS for split in SPLITS]
+
+    def skipped(self, format_: Format, split: str, context: str) -> int:
+        """Rows of a split and context whose shape the format cannot express."""
+        return self._rows(format_, split, context).filter(~pl.col("shape").is_in(format_.shapes)).height
+
+    def _rows(self, format_: Format, split: str, context: str) -> pl.DataFrame:
+        wanted = _task_rows(format_)
+        if split != "all":
+            wanted &= pl.col("split") == split
+        if context != "all":
+            wanted &= pl.col("context") == context
+        return (self._pairs if format_.task == "preference" else self._examples).filter(wanted)
+
+    def _layout(self, format_: Format, split: str, context: str) -> Layout:
+        name = ".".join((format_.task, format_.weighting, _SHAPE_NAMES[format_.shapes], context, split))
+        if name not in self._made:
+            self._made[name] = self._make(name, format_, split, context)
+        return self._made[name]
+
+    def _make(self, name: str, format_: Format, split: str, context: str) -> Layout:
+        rows = self._rows(format_, split, context).filter(pl.col("shape").is_in(format_.shapes))
+        if split in ("validation", "holdout"):
+            rows = rows.with_columns(weight=pl.lit(1.0))
+        if format_.weighting == "copies" and split == "train":
+            lines = with_copies(rows, "row_id", self._key)
+        else:
+            lines = rows.with_columns(copy=pl.lit(0, dtype=pl.UInt8))
+        return Layout(name, split, context, spread(lines), rows.height)
+
+
+def _task_rows(format_: Format) -> pl.Expr:
+    if format_.task == "supervised":
+        # A rejected answer is left out wherever its smaller weight would be lost.
+        return (pl.col("weight") > 0) if format_.weighting == "carried" else pl.col("label") & (pl.col("weight") > 0)
+    if format_.task == "cases":
+        return ~pl.col("label") | (pl.col("kind") == "correction")
+    return pl.lit(value=True)
+
+
+def spread(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows (sorted by id, copies together) in rounds: one of each group of prompts a round, groups in the order
+    of their number, which is a hash and says nothing about them."""
+    return rows.with_columns(_round=pl.int_range(pl.len()).over("cluster")).sort("_round", "cluster").drop("_round")

@@ -1,0 +1,203 @@
+"""The manifest of a dataset: everything it is made of, and which line came from which vote."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import polars as pl
+
+from feedback_pipeline.training.curation import Curated
+from feedback_pipeline.training.files import WrittenFile
+from feedback_pipeline.training.formats import FORMATS
+from feedback_pipeline.training.layouts import Layouts
+from feedback_pipeline.training.pairs import Pairs
+from feedback_pipeline.training.tables import LINEAGE
+from feedback_pipeline.training.tokens import TOKENIZER
+from feedback_pipeline.training.weights import (
+    LEAST_EFFECTIVE_SHARE,
+    RECOMMENDED,
+    WeightPolicy,
+    effective_sample_size,
+    kto_weights,
+    policy_weight,
+)
+
+SPECIFICATION = 1
+_COUNTED_BY = ("split", "label", "kind", "context", "provenance", "shape", "intent", "language", "model")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A dataset's description.
+
+    Attributes:
+        dataset_id: SHA-256 of the canonical JSON of `content`.
+        content: what the dataset is made of: ids, numbers, dimension values and our own words; no user text.
+    """
+
+    dataset_id: str
+    content: dict[str, Any]
+
+    def to_json(self) -> bytes:
+        """The file: canonical JSON (sorted keys), so that the same dataset gives the same bytes."""
+        return canonical_json({"dataset_id": self.dataset_id, "content": self.content})
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def build_manifest(
+    curated: Curated,
+    pairs: Pairs,
+    files: Sequence[WrittenFile],
+    policy: WeightPolicy,
+    *,
+    inputs: Mapping[str, str],
+    evaluation_hashes: pl.Series | None = None,
+    code_version: str,
+    licence: str,
+    tokens: Mapping[str, float] | None = None,
+    previous: str | None = None,
+) -> Manifest:
+    """Describes a dataset.
+
+    Args:
+        curated: the examples.
+        pairs: the preference pairs.
+        files: what was written.
+        policy: the weights used.
+        inputs: name of each input (asset and partition, source, …) → its data version.
+        evaluation_hashes: the prompts kept apart.
+        code_version: version of this program.
+        licence: licence or consent basis of the data.
+        tokens: token totals, where counted.
+        previous: dataset_id of the dataset this one follows.
+    """
+    settings = asdict(curated.settings)
+    secret = settings.pop("key")
+    first = curated.window_end - timedelta(days=7 * curated.settings.window_weeks - 1)
+    content = {
+        "specification": SPECIFICATION,
+        "code_version": code_version,
+        "licence": licence,
+        "previous": previous,
+        "window": {"first": first.isoformat(), "last": curated.window_end.isoformat()},
+        "inputs": dict(inputs),
+        "rules": settings,
+        "key_fingerprint": hashlib.blake2b(secret.encode(), digest_size=4, person=b"fingerprint").hexdigest(),
+        "policy": asdict(policy),
+        "warnings": [*policy.warnings, *_warnings(curated, policy)],
+        "evaluation_prompts": _hash_set(evaluation_hashes),
+        "funnel": pl.concat([curated.funnel, pairs.funnel]).sort("stage", "position").to_dicts(),
+        "counts": {column: _counts(curated.examples, column) for column in _COUNTED_BY},
+        "pairs": {column: _counts(pairs.pairs, column) for column in ("split", "origin")},
+        "weights": _weights(curated, policy),
+        "kto": asdict(_kto(curated.examples)),
+        "overlap": asdict(curated.overlap),
+        "person_cap": curated.person_cap,
+        "tokenizer": TOKENIZER,
+        "tokens": dict(tokens or {}),
+        "files": [_file(file) for file in sorted(files, key=lambda file: file.name)],
+    }
+    return Manifest(hashlib.sha256(canonical_json(content)).hexdigest(), content)
+
+
+def lineage(
+    dataset_id: str,
+    files: Sequence[WrittenFile],
+    curated: Curated,
+    pairs: Pairs,
+    policy: WeightPolicy = RECOMMENDED,
+) -> pl.DataFrame:
+    """Every line of every layout and the votes behind it (LINEAGE, in line order within a layout).
+
+    The layouts are made again from the same rows and policy, which gives the same lines.
+    """
+    columns = ("row_id", "interaction_ids", "feedback_ids")
+    examples = curated.examples.select(
+        pl.col("example_id").alias("row_id"), pl.concat_list("interaction_id").alias("interaction_ids"), "feedback_ids"
+    )
+    compared = pairs.pairs.select(
+        pl.col("pair_id").alias("row_id"),
+        pl.concat_list("chosen_interaction_id", "rejected_interaction_id").list.unique().list.sort().alias(
+            "interaction_ids"
+        ),
+        "feedback_ids",
+    )  # fmt: skip
+    origin = pl.concat([examples.select(columns), compared.select(columns)])
+    layouts = Layouts(curated, pairs.pairs, policy)
+    formats = {FORMATS[file.format].name for file in files if file.layout is not None}
+    used = {file.layout for file in files}
+    sequences = {layout.name: layout.rows for name in sorted(formats) for layout in layouts.of(FORMATS[name])}
+    lines = [
+        rows.select("row_id", "copy", "weight")
+        .with_row_index("line", offset=1)
+        .with_columns(layout=pl.lit(name), dataset_id=pl.lit(dataset_id))
+        for name, rows in sorted(sequences.items())
+        if name in used
+    ]
+    if not lines:
+        return LINEAGE.empty()
+    found = pl.concat(lines).join(origin, on="row_id", how="left").sort("layout", "line")
+    return LINEAGE.conform(found)
+
+
+def _warnings(curated: Curated, policy: WeightPolicy) -> list[str]:
+    numbers = _weights(curated, policy)
+    share = numbers["effective_share"]
+    if share is not None and share < LEAST_EFFECTIVE_SHARE:
+        return [f"effective sample size is {share:.0%} of the examples, below {LEAST_EFFECTIVE_SHARE:.0%}"]
+    return []
+
+
+def _weights(curated: Curated, policy: WeightPolicy) -> dict[str, Any]:
+    train = curated.examples.filter(pl.col("split") == "train").select(weight=policy_weight(policy)).to_series()
+    used = train.filter(train > 0)
+    effective = effective_sample_size(used)
+    return {
+        "quantum": curated.quantum,
+        "examples": len(used),
+        "effective_sample_size": round(effective, 2),
+        "effective_share": round(effective / len(used), 4) if len(used) else None,
+    }
+
+
+def _kto(examples: pl.DataFrame) -> Any:
+    train = examples.filter(pl.col("split") == "train")["label"]
+    desirable = int(train.sum())
+    return kto_weights(desirable, len(train) - desirable)
+
+
+def _hash_set(hashes: pl.Series | None) -> dict[str, Any]:
+    if hashes is None:
+        return {"count": None, "sha256": None}
+    distinct = hashes.unique().sort()
+    listed = "\n".join(str(value) for value in distinct.to_list())
+    return {"count": len(distinct), "sha256": hashlib.sha256(listed.encode()).hexdigest()}
+
+
+def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
+    counted = frame.group_by(pl.col(column).cast(pl.String).fill_null("unknown").alias("value")).len().sort("value")
+    return dict(counted.iter_rows())
+
+
+def _file(file: WrittenFile) -> dict[str, Any]:
+    format_ = FORMATS.get(file.format)
+    return {
+        "name": file.name,
+        "format": file.format,
+        "accepted_by": list(format_.accepted_by) if format_ else [],
+        "split": file.split,
+        "context": file.context,
+        "layout": file.layout,
+        "lines": file.lines,
+        "examples": file.examples,
+        "skipped": file.skipped,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+    }

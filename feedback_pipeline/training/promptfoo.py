@@ -1,0 +1,56 @@
+"""Test cases for promptfoo: each confirmed failure becomes a regression test.
+
+promptfoo renders variables and assertion values as Nunjucks templates, fills `{{ env.X }}` from the environment and
+loads values that start with `file://`. Text by strangers must do none of that, so what would open a template is
+written as a template that prints it, and a leading scheme is broken up the same way.
+"""
+
+import polars as pl
+
+_OPENS = r"\{([{%#])"
+_LOADS = r"(?i)^\s*(?:file://|package:|https?://)"
+_YAML_UNPRINTABLE = [chr(code) for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)]
+
+
+def inert(text: pl.Expr) -> pl.Expr:
+    """Text that promptfoo's templating turns back into exactly the text given, evaluating none of it."""
+    opened = text.str.replace_all(_OPENS, '{{ "{$1" }}')
+    return pl.when(opened.str.contains(_LOADS)).then(pl.concat_str(pl.lit('{{ "" }}'), opened)).otherwise(opened)
+
+
+def yaml_item(line: pl.Expr) -> pl.Expr:
+    """A JSON object as an item of a YAML list; characters YAML does not take unescaped are escaped."""
+    escapes = [f"\\u{ord(character):04x}" for character in _YAML_UNPRINTABLE]
+    return pl.concat_str(pl.lit("- "), line.str.replace_many(_YAML_UNPRINTABLE, escapes)).alias("line")
+
+
+def _test() -> pl.Expr:
+    """A failure must not be said again; a correction also says what would be right."""
+    said = pl.struct(pl.lit("not-equals").alias("type"), inert(pl.col("completion")).alias("value"))
+    wanted = pl.struct(
+        pl.lit("rouge-n").alias("type"),
+        inert(pl.col("completion")).alias("value"),
+        pl.lit(0.5).alias("threshold"),
+    )
+    both = pl.struct(
+        pl.concat_str(pl.lit("feedback "), pl.col("example_id").str.head(12)).alias("description"),
+        pl.struct(
+            inert(pl.col("prompt")).alias("prompt"),
+            inert(pl.col("messages")).alias("messages"),
+        ).alias("vars"),
+    ).struct.json_encode()
+    metadata = pl.struct(
+        "example_id", "interaction_id", "feedback_ids", "kind", "split", "people", "project", "model",
+        "prompt_version", "intent",
+    ).struct.json_encode()  # fmt: skip
+    checks = (
+        pl.when(pl.col("kind") == "correction").then(wanted.struct.json_encode()).otherwise(said.struct.json_encode())
+    )
+    return pl.concat_str(
+        both.str.head(-1), pl.lit(',"assert":['), checks, pl.lit('],"metadata":'), metadata, pl.lit("}")
+    ).alias("line")
+
+
+PROMPTFOO_TEST = _test()
+"""One test as a line of JSON; reads `prompt` (last user message) beside the columns of
+TRAINING_EXAMPLES."""

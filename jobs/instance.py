@@ -1,0 +1,36 @@
+"""The Dagster instance of this pipeline: its home folder, and its storage in the `dagster` database."""
+
+import os
+import shutil
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from feedback_pipeline.settings import Settings, project_root
+from feedback_pipeline.store.database import Database
+
+
+def prepare_environment(settings: Settings, database: Database, environment: MutableMapping[str, str]) -> None:
+    """Makes DAGSTER_HOME and sets the variables that `dagster.yaml` and every Dagster process read.
+
+    The committed dagster.yaml is copied so that the instance does not change under a running daemon; one that a person
+    put into DAGSTER_HOME is left alone.
+    """
+    home = Path(environment.get("DAGSTER_HOME") or settings.dagster_home)
+    home.mkdir(parents=True, exist_ok=True)
+    shipped, used = project_root() / "dagster.yaml", home / "dagster.yaml"
+    if not used.exists() or home == settings.dagster_home:
+        shutil.copyfile(shipped, used)
+    environment["DAGSTER_HOME"] = str(home)
+    environment["DAGSTER_POSTGRES_URL"] = database.dagster_url
+    environment["DAGSTER_DG_UPDATE_CHECK_ENABLED"] = "0"
+
+
+@contextmanager
+def open_instance(settings: Settings, database: Database) -> Iterator[dg.DagsterInstance]:
+    """The instance that the UI and the daemon use too."""
+    prepare_environment(settings, database, os.environ)
+    with dg.DagsterInstance.get() as instance:
+        yield instance

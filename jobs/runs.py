@@ -1,0 +1,109 @@
+"""Runs in the foreground: what `feedback materialize` and `feedback demo` do with the same jobs the daemon launches."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+
+from feedback_pipeline.definitions import build_definitions
+from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.store import changes
+from jobs.loops import DAILY, DAYS_PER_RUN, WEEKLY
+from jobs.sensors import bad_partitions, stretch_tags
+
+Report = Callable[[str], None]
+"""Takes one line of progress: names of assets and partitions, counts; never text of users."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How the foreground runs ended."""
+
+    runs: int
+    days: int
+    weeks: int
+    failed: tuple[str, ...]
+    """Partitions that failed, with the run to look at."""
+
+
+def compute(
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    *,
+    weeks: Sequence[date] | None = None,
+    report: Report = lambda line: None,
+) -> RunResult:
+    """Computes every day that is due, then the weeks they belong to, in order.
+
+    Args:
+        pipeline: settings, store and tables.
+        instance: where the runs are recorded.
+        weeks: Mondays to compute; by default the weeks whose days were computed now.
+        report: takes lines of progress.
+    """
+    definitions = build_definitions(
+        pipeline.settings, {"pipeline": pipeline}, loggers={"console": _progress_logger(report)}
+    )
+    daily, weekly = (definitions.resolve_job_def(name) for name in (DAILY, WEEKLY))
+    changes.fold(pipeline.database)
+    runs, computed, failed = 0, set[date](), list[str]()
+    while stretches := changes.stretches(_due(pipeline), DAYS_PER_RUN):
+        for stretch in stretches:
+            run_key = f"foreground:{uuid4().hex}"
+            changes.mark_requested(pipeline.database, stretch, run_key)
+            report(f"days {stretch.first} to {stretch.last}")
+            tags = stretch_tags(stretch, run_key)
+            result = daily.execute_in_process(_LOGGING, instance=instance, raise_on_error=False, tags=tags)
+            runs += 1
+            days = [day.day for day in stretch.days]
+            if result.success:
+                changes.mark_computed(pipeline.database, stretch.days)
+                computed.update(days)
+                continue
+            blamed = bad_partitions(instance, result.run_id)
+            to_blame = [day for day in days if day.isoformat() in blamed]
+            changes.mark_failed(pipeline.database, days, f"run {result.run_id} failed", to_blame=to_blame)
+    failed += [f"{day}: {problem}" for day, problem in changes.failed_days(pipeline.database).items()]
+    wanted = sorted({day.fromordinal(day.toordinal() - day.weekday()) for day in computed}) if weeks is None else weeks
+    ended = [week for week in wanted if (pipeline.today() - week).days >= 7]
+    for week in ended:
+        report(f"week {week}")
+        result = weekly.execute_in_process(
+            _LOGGING, instance=instance, raise_on_error=False, partition_key=week.isoformat()
+        )
+        runs += 1
+        if not result.success:
+            failed.append(f"week {week}: run {result.run_id}")
+    return RunResult(runs, len(computed), len(ended), tuple(failed))
+
+
+_LOGGING: dict[str, Any] = {"loggers": {"console": {}}}
+
+
+def _due(pipeline: Pipeline) -> list[changes.DueDay]:
+    due = changes.due(pipeline.database, include_requested=True)
+    return [day for day in due if pipeline.settings.start <= day.day < pipeline.today()]
+
+
+def _progress_logger(report: Report) -> dg.LoggerDefinition:
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            event: Any = getattr(record, "dagster_meta", {}).get("dagster_event")
+            if event is not None and event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+                seconds = event.step_success_data.duration_ms / 1000
+                report(f"  {event.step_key} {seconds:.1f} s")
+            elif event is not None and event.is_failure:
+                said = getattr(event.event_specific_data, "user_failure_data", None)
+                report(f"  {event.step_key or event.job_name} failed{': ' + said.description if said else ''}")
+
+    @dg.logger
+    def progress(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("feedback.progress", level=logging.DEBUG)
+        logger.addHandler(Forward())
+        return logger
+
+    return progress

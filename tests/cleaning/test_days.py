@@ -1,0 +1,136 @@
+"""A day of the store becomes a clean day, and every event is accounted for."""
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_rows import DAY, answers, later, refusals, votes
+
+from feedback_pipeline.cleaning import days
+from feedback_pipeline.cleaning.facts import vote_facts
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, VOTE_FACTS
+from feedback_pipeline.cleaning.trust import rater_trust
+from feedback_pipeline.store import bulk
+from feedback_pipeline.store.bulk import Batch
+from feedback_pipeline.store.database import Database
+
+
+def day_of(database: Database):
+    raw = bulk.read_day(database, "read_feedback", DAY)
+    refused = bulk.read_day(database, "read_refusals", DAY)
+    return raw, refused, days.clean_feedback(raw)
+
+
+def test_every_kind_of_event_is_accounted_for(database: Database) -> None:
+    bulk.file_batch(database, Batch(interactions=answers({"name": "a"}, {"name": "b"})))
+    bulk.file_batch(
+        database,
+        Batch(
+            feedback=votes(
+                {"name": "old", "on": "a", "user_key": "u"},
+                {"name": "new", "on": "a", "user_key": "u", "thumb": False, "occurred_at": later(hours=1)},
+                {"name": "gone", "on": "b", "user_key": "u", "withdrawn": True},
+                {"name": "early", "on": "never"},
+            ),
+            refusals=refusals({"place": "f:1", "category": "quarantined"}, {"place": "f:2", "category": "duplicate"}),
+        ),
+    )
+    raw, refused, clean = day_of(database)
+    account = days.account(bulk.count_events(database, DAY), raw, refused, clean.height)
+    assert account.delivered == 6
+    assert account.parts == {
+        "current": 1, "superseded": 1, "withdrawn": 1, "duplicate": 1, "opted_out": 0, "pending": 1, "quarantined": 1,
+    }  # fmt: skip
+    assert account.missing == 0
+    assert account.quarantined_by_reason == {"out_of_range": 1}
+    assert CLEAN_FEEDBACK.problems(clean) == []
+    assert QUARANTINED_FEEDBACK.problems(days.quarantined_feedback(refused)) == []
+
+
+def test_a_lost_row_is_seen_by_the_account(database: Database) -> None:
+    bulk.file_batch(database, Batch(interactions=answers({"name": "a"}), feedback=votes({"name": "v", "on": "a"})))
+    raw, refused, clean = day_of(database)
+    account = days.account(bulk.count_events(database, DAY), raw, refused, clean.height - 1)
+    assert account.missing == 1
+    assert "1 missing" in account.described()
+
+
+def test_one_verdict_counts_for_a_person_and_answer(database: Database) -> None:
+    bulk.file_batch(database, Batch(interactions=answers({"name": "a"})))
+    bulk.file_batch(
+        database,
+        Batch(
+            feedback=votes(
+                {"name": "outcome", "on": "a", "user_key": "u", "kind": "outcome", "value": '{"task_succeeded": true}'},
+                {"name": "implicit", "on": "a", "user_key": "u", "kind": "implicit", "value": '{"signal": "copy"}'},
+                {"name": "correction", "on": "a", "user_key": "u", "kind": "correction", "correction": "Better."},
+                {"name": "comment", "on": "a", "user_key": "u", "kind": "comment", "comment": "fine"},
+                {"name": "thumb", "on": "a", "user_key": "u", "occurred_at": later(days=3)},
+            )
+        ),
+    )
+    _, _, clean = day_of(database)
+    assert clean.filter("counts").is_empty()  # the thumb, three days later, gives the verdict
+    raw = bulk.read_day(database, "read_feedback", later(days=3).date())
+    facts = vote_facts(days.clean_feedback(raw))
+    assert facts["verdict"].to_list() == [1]
+    assert VOTE_FACTS.problems(facts) == []
+
+
+def test_a_preference_is_no_approval(database: Database) -> None:
+    both = answers({"name": "a"}, {"name": "b", "model": "m2"})
+    bulk.file_batch(database, Batch(interactions=both))
+    preferred = votes(
+        {"name": "p", "on": "a", "kind": "preference", "preference": "this", "other_interaction_id": both["id"][1]}
+    )
+    bulk.file_batch(database, Batch(feedback=preferred))
+    _, _, clean = day_of(database)
+    assert clean.select("preference", "other_model", "verdict", "counts").rows() == [("this", "m2", None, False)]
+    assert vote_facts(clean).is_empty()
+
+
+def test_another_tenants_answer_is_not_found(database: Database) -> None:
+    bulk.file_batch(database, Batch(interactions=answers({"name": "a", "tenant": "one"})))
+    bulk.file_batch(database, Batch(feedback=votes({"name": "v", "on": "a", "tenant": "two"})))
+    raw, _, _ = day_of(database)
+    assert raw["state"].to_list() == ["pending"]
+
+
+def voting(verdicts: list[tuple[str, str, str]]) -> pl.DataFrame:
+    """Verdicts as (voter, answer, verdict), minutes apart."""
+    columns = CLEAN_FEEDBACK.names
+    given = [
+        {
+            "feedback_id": str(number), "interaction_id": answer, "tenant": "t", "day": DAY, "interaction_day": DAY,
+            "occurred_at": later(minutes=number), "kind": "explicit", "verdict": verdict, "strength": 1.0,
+            "counts": True, "disagrees": False, "voter": voter, "source": "s", "provenance": "logged",
+            "use_for_analysis": True, "use_for_training": True,
+        }
+        for number, (voter, answer, verdict) in enumerate(verdicts)
+    ]  # fmt: skip
+    return pl.DataFrame([{name: row.get(name) for name in columns} for row in given], schema=CLEAN_FEEDBACK.schema)
+
+
+def test_voting_one_way_alone_lowers_nobodys_trust() -> None:
+    honest = [(voter, f"a{number}", "down") for number in range(20) for voter in ("angry", "x", "y")]
+    trust = rater_trust(voting(honest))
+    assert trust.filter(pl.col("voter") == "angry")["weight"].item() > 0.9
+
+
+def test_contradicting_everybody_lowers_trust_and_says_why() -> None:
+    crowd = [(f"p{person}", f"a{number}", "up") for number in range(30) for person in range(4)]
+    contrary = [("contrary", f"a{number}", "down") for number in range(30)]
+    trust = rater_trust(voting(crowd + contrary))
+    row = trust.filter(pl.col("voter") == "contrary").row(0, named=True)
+    assert row["weight"] < 0.5
+    assert row["reasons"] == ["disagrees_with_consensus"]
+    assert trust.filter(pl.col("voter") != "contrary")["weight"].min() > 0.9
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.sampled_from(["up", "down"])), max_size=40)
+)
+def test_weights_stay_between_a_tenth_and_one(verdicts: list[tuple[str, str, str]]) -> None:
+    trust = rater_trust(voting(verdicts))
+    assert trust["weight"].is_between(0.0999, 1.0).all()
+    assert set(trust["voter"]) == {voter for voter, _, _ in verdicts}

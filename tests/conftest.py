@@ -1,0 +1,53 @@
+"""What tests share: one real PostgreSQL for the session, a fresh migrated database for each test that asks."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import embedded
+from feedback_pipeline.store.database import Database, migrate
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Layout]:
+    """An embedded PostgreSQL under a temporary folder, stopped after the session."""
+    folder = tmp_path_factory.mktemp("home") / "postgres"
+    yield embedded.ensure_running(folder)
+    embedded.release(folder)
+
+
+@pytest.fixture
+def database(server: embedded.Layout) -> Iterator[Database]:
+    """An empty, migrated database of its own."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    database = Database(server.url(name))
+    migrate(database, "UTC")
+    yield database
+    database.engine.dispose()
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database: Database) -> Settings:
+    """Settings that use the test's own database and folder."""
+    return Settings.from_environment({"FEEDBACK_HOME": str(tmp_path / "home"), "FEEDBACK_DATABASE_URL": database.url})
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Public votes by real people, which live beside the repository."""
+    default = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+    folder = Path(os.environ.get("FEEDBACK_SHARED_DATA") or default)
+    if not folder.exists():
+        pytest.skip(f"the public votes are not at {folder} (set FEEDBACK_SHARED_DATA)")
+    return folder

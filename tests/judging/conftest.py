@@ -1,0 +1,6 @@
+"""Makes the modules beside the tests (public_votes, openai_server, judged_world) importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,105 @@
+"""The rule table: each example is found, each counter-example is left alone, and the table holds together."""
+
+import re
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nasty_texts import nasty_texts
+from stdnum import numdb
+
+from feedback_pipeline.privacy import checks
+from feedback_pipeline.privacy.detection import pieces
+from feedback_pipeline.privacy.folding import fold
+from feedback_pipeline.privacy.json_text import as_unicode
+from feedback_pipeline.privacy.redaction import redact_text
+from feedback_pipeline.privacy.rules import (
+    InvalidRuleError,
+    default_rules,
+    default_searches,
+    gate,
+    load_rules,
+    searches,
+)
+
+SURROUNDINGS = ("{}", "please see {} thanks", "({})", "before\n{}\nafter", "请看{}谢谢")
+EXAMPLES = [(rule.name, rule.placeholder, text) for rule in default_rules() for text in rule.examples]
+COUNTER_EXAMPLES = [(rule.name, text) for rule in default_rules() for text in rule.counter_examples]
+
+
+def _within(text: str) -> list[str]:
+    """The text in its surroundings; an ASCII boundary is a boundary beside Chinese too."""
+    return [surrounding.replace("{}", text) for surrounding in SURROUNDINGS]
+
+
+@pytest.mark.parametrize(("name", "placeholder", "text"), EXAMPLES)
+def test_an_example_of_a_rule_is_masked_as_its_type_or_kept(name: str, placeholder: str | None, text: str) -> None:
+    for surrounded in _within(text):
+        redacted, counts = redact_text(surrounded)
+        if placeholder is None:
+            assert redacted == surrounded
+        else:
+            assert counts.get(placeholder), (surrounded, redacted)
+
+
+@pytest.mark.parametrize(("name", "text"), COUNTER_EXAMPLES)
+def test_a_counter_example_of_a_rule_stays_as_it_is(name: str, text: str) -> None:
+    for surrounded in _within(text):
+        assert redact_text(surrounded) == (surrounded, {})
+
+
+def test_every_masking_rule_has_an_example_and_a_counter_example() -> None:
+    masking = [rule for rule in default_rules() if rule.placeholder]
+    assert [rule.name for rule in masking if not rule.examples or not rule.counter_examples] == []
+    assert [rule.name for rule in default_rules() if not rule.examples] == []
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(nasty_texts, min_size=1, max_size=8))
+def test_the_gate_stops_nothing_that_a_rule_would_mask(texts: list[str]) -> None:
+    """Each rule's `needs` is a promise made by hand."""
+    undisguised = fold(pl.Series([as_unicode(text) for text in texts]))
+    frame = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.UInt32, eager=True), "text": undisguised})
+    masked = pieces(frame).filter(pl.col("placeholder").is_not_null())["row"].unique()
+    assert undisguised.gather(masked).str.contains(gate()).all()
+
+
+def test_every_masking_rule_names_a_sign_it_needs() -> None:
+    assert [rule.name for rule in default_rules() if (rule.placeholder is None) != (rule.needs is None)] == []
+
+
+def test_account_lengths_are_those_of_the_iban_registry() -> None:
+    """Oracle: the registry as python-stdnum ships it."""
+    registry = numdb.get("iban")
+    for country, length in checks._IBAN_LENGTHS.items():
+        structure = registry.info(country)[0][1]["bban"]
+        assert 4 + sum(map(int, re.findall(r"([0-9]+)!", structure))) == length, country
+
+
+def test_patterns_have_no_groups_of_their_own() -> None:
+    """The replacement counts groups: one for what stands before a value and one for the value, per rule."""
+    for search in default_searches():
+        groups = pl.Series([""]).str.extract_groups(search.pattern).struct.fields
+        assert len(groups) == search.marked.count("${")
+
+
+def test_an_unknown_field_names_the_rule(tmp_path) -> None:
+    table = tmp_path / "rules.toml"
+    table.write_text('[[rule]]\nname = "a"\npattern = "a"\nplaceholer = "A"\n')
+    with pytest.raises(InvalidRuleError, match=r"rule a of rules\.toml"):
+        load_rules(table)
+
+
+def test_a_repeated_name_is_refused(tmp_path) -> None:
+    table = tmp_path / "rules.toml"
+    table.write_text('[[rule]]\nname = "a"\npattern = "a"\n[[rule]]\nname = "a"\npattern = "b"\n')
+    with pytest.raises(InvalidRuleError, match="repeats the names a"):
+        load_rules(table)
+
+
+def test_an_unknown_check_names_the_rule(tmp_path) -> None:
+    table = tmp_path / "rules.toml"
+    table.write_text('[[rule]]\nname = "a"\npattern = "a"\ncheck = "moon_phase"\n')
+    with pytest.raises(InvalidRuleError, match="rule a names the unknown check moon_phase"):
+        searches(load_rules(table))
