@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from assets.declaration import Check, Outcome, weekly
-from assets.partitions import days_of, monday
+from assets.partitions import days_of, monday, window
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, TEXT_SIGNATURES
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.backends.local import LocalBackend
@@ -111,14 +111,14 @@ def version_comparison(pipeline: Pipeline, week: date) -> pl.DataFrame:
 
 @weekly(tables.PREFERENCE_RANKING, name="preference_ranking", group=GROUP, after=["clean_feedback", "judgements"])
 def preference_ranking_(pipeline: Pipeline, week: date) -> Outcome:
-    """One model's strength in pairwise preferences (Bradley–Terry) by people or by a judge."""
+    """One model's strength in pairwise preferences (Bradley–Terry) of the rolling window, by people or by a judge."""
     rows = preference_ranking(_preferences(pipeline, week), _pair_judgements(pipeline, week))
     return Outcome(rows, numbers={"models": rows["model"].n_unique(), "raters": rows["rater"].n_unique()})
 
 
 @weekly(tables.PREFERENCE_AGREEMENT, name="preference_agreement", group=GROUP, after=["clean_feedback", "judgements"])
 def preference_agreement_(pipeline: Pipeline, week: date) -> pl.DataFrame:
-    """One statistic of a judge's pairwise verdicts against people's preferences."""
+    """One statistic of a judge's pairwise verdicts against people's preferences of the rolling window."""
     return preference_agreement(_preferences(pipeline, week), _pair_judgements(pipeline, week))
 
 
@@ -127,7 +127,10 @@ def _judgements(pipeline: Pipeline, week: date) -> pl.DataFrame:
 
 
 def _pair_judgements(pipeline: Pipeline, week: date) -> pl.DataFrame:
-    return _judgements(pipeline, week).filter(pl.col("other_interaction_id") != "")
+    """The judgements on pairs of the window of preferences, each pair and judge once."""
+    weeks = [week - timedelta(weeks=back) for back in range(pipeline.settings.training_weeks)]
+    pairs = pipeline.frames.scan(tables.JUDGEMENTS, weeks).filter(pl.col("other_interaction_id") != "")
+    return pairs.collect().unique(tables.JUDGEMENTS.key, keep="first", maintain_order=True)
 
 
 def _verdicts(pipeline: Pipeline, week: date) -> pl.DataFrame:
@@ -139,7 +142,9 @@ def _verdicts(pipeline: Pipeline, week: date) -> pl.DataFrame:
 
 
 def _preferences(pipeline: Pipeline, week: date) -> pl.DataFrame:
-    votes = pipeline.frames.scan(CLEAN_FEEDBACK, days_of(week)).filter(pl.col("kind") == "preference")
+    # a week holds too few comparisons to rank models by: the window that training files are made from
+    days = window(week, pipeline.settings.training_weeks)
+    votes = pipeline.frames.scan(CLEAN_FEEDBACK, days).filter(pl.col("kind") == "preference")
     columns = ["interaction_id", "other_interaction_id", "model", "other_model", "preference", "voter"]
     known = votes.filter(pl.col("model").is_not_null() & pl.col("other_model").is_not_null())
     return known.select(columns).collect()

@@ -94,7 +94,7 @@ def _accuracy(peers: dict[str, Redactor | None]) -> list[Row]:
             "work": "look-alikes masked",
             "ours": f"{masked['ours']:.3f}",
             "peer": _named(peers, {name: f"{share:.2f}" for name, share in masked.items()}),
-            "note": f"target ≤ 0.067; {innocent['kind'].n_unique()} kinds, {innocent.height} texts; Presidio masks links",
+            "note": f"target ≤ 0.067; {innocent['kind'].n_unique()} kinds, {innocent.height} texts (links included)",
         },
         {
             "work": "precision over all types and look-alikes",

@@ -32,14 +32,15 @@ errors = Console(stderr=True)
 def main() -> None:
     """The entry point: errors that say what to do are shown as one line, others with their traceback."""
     from feedback_pipeline.ingest.documents import SourcesError
-    from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError
+    from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, WrongKeyError
     from feedback_pipeline.store.database import DatabaseError
     from feedback_pipeline.store.embedded import EmbeddedPostgresError
 
     try:
         app()
     except (
-        SettingsError, DatabaseError, EmbeddedPostgresError, SourcesError, MissingKeyError, InvalidKeyError, OSError
+        SettingsError, DatabaseError, EmbeddedPostgresError, SourcesError, MissingKeyError, InvalidKeyError,
+        WrongKeyError, OSError,
     ) as error:  # fmt: skip
         errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
         sys.exit(2)

@@ -7,7 +7,7 @@ from functools import cached_property
 from feedback_pipeline.parquet import ParquetFolder
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.store.database import Database, open_database
+from feedback_pipeline.store.database import Database, keep_key_fingerprints, key_fingerprints, open_database
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,16 @@ class Pipeline:
 
     @cached_property
     def pseudonymiser(self) -> Pseudonymiser:
-        return Pseudonymiser.open(self.settings.home, production=self.settings.environment == "production")
+        """The keys pseudonyms are made with.
+
+        Raises:
+            MissingKeyError: there are none, in production.
+            WrongKeyError: the store holds pseudonyms made with other keys.
+        """
+        opened = Pseudonymiser.open(self.settings.home, production=self.settings.environment == "production")
+        opened.verify(key_fingerprints(self.database))
+        keep_key_fingerprints(self.database, opened.fingerprints())
+        return opened
 
     def split_key(self) -> str:
         """The secret that training splits are keyed with: from the oldest key, so that a rotation moves no row."""

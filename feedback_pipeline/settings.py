@@ -6,7 +6,7 @@ is wrong is an error that names the variable, what it held and what it takes.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,6 +17,8 @@ Executor = Literal["in_process", "multiprocess"]
 Environment = Literal["development", "production"]
 
 DEFAULT_START = "2025-01-06"
+OPENAI_URL = "https://api.openai.com/v1"
+DEFAULT_SUGGESTION_MODEL = "gpt-6-luna"
 
 
 class SettingsError(ValueError):
@@ -43,6 +45,20 @@ class Settings:
         training_weeks: length of the rolling window of training data, weeks (`FEEDBACK_TRAINING_WEEKS`).
         raw_text_days: days that prompt and answer text is kept; older days are sealed (`FEEDBACK_RAW_TEXT_DAYS`).
         judge_sample_size: answers judged a week (`FEEDBACK_JUDGE_SAMPLE`).
+        judge_model: the model that judges beside the local classifier (`FEEDBACK_JUDGE_MODEL`); None for none.
+        judge_url: OpenAI-compatible endpoint that serves it (`FEEDBACK_JUDGE_BASE_URL`, else `OPENAI_BASE_URL`); its
+            key is `model_key`.
+        judge_cost_cap_usd: US dollars that judging one week may cost in all its runs (`FEEDBACK_JUDGE_COST_CAP`).
+        judge_prices_file: what models cost (`FEEDBACK_JUDGE_PRICES`, in the form of `judging/prices.yaml`); None for
+            the file that comes with the project.
+        audit_size: answers of a week that people are asked to judge at random (`FEEDBACK_AUDIT_SAMPLE`).
+        alert_webhook: Slack-compatible webhook that incidents and the weekly digest go to (`FEEDBACK_ALERT_WEBHOOK`).
+        smtp_url: mail server for the same (`FEEDBACK_SMTP_URL`: `smtp://user:password@host:587`, `smtps://…`).
+        mail_from: sender of these mails (`FEEDBACK_MAIL_FROM`).
+        mail_to: who gets them (`FEEDBACK_MAIL_TO`, separated by commas); required with a mail server.
+        model_url: OpenAI-compatible endpoint that suggestions are asked of (`OPENAI_BASE_URL`).
+        model_key: its key (`OPENAI_API_KEY`); without one suggestions come from rules.
+        suggestion_model: the model that is asked (`FEEDBACK_SUGGESTION_MODEL`).
     """
 
     home: Path
@@ -60,6 +76,18 @@ class Settings:
     training_weeks: int
     raw_text_days: int
     judge_sample_size: int
+    judge_model: str | None
+    judge_url: str
+    judge_cost_cap_usd: float
+    judge_prices_file: Path | None
+    audit_size: int
+    alert_webhook: str | None = field(repr=False)
+    smtp_url: str | None = field(repr=False)
+    mail_from: str
+    mail_to: tuple[str, ...]
+    model_url: str
+    model_key: str | None = field(repr=False)
+    suggestion_model: str
 
     @property
     def zone(self) -> ZoneInfo:
@@ -77,6 +105,7 @@ class Settings:
             SettingsError: a variable is malformed; the message names it and what it takes.
         """
         env = os.environ if environment is None else environment
+        mail_to = tuple(filter(None, (address.strip() for address in (env.get("FEEDBACK_MAIL_TO") or "").split(","))))
         home = Path(env.get("FEEDBACK_HOME") or project_root() / ".feedback").expanduser().absolute()
         return cls(
             home=home,
@@ -94,11 +123,26 @@ class Settings:
             training_weeks=_whole("FEEDBACK_TRAINING_WEEKS", env.get("FEEDBACK_TRAINING_WEEKS") or "12", low=1),
             raw_text_days=_whole("FEEDBACK_RAW_TEXT_DAYS", env.get("FEEDBACK_RAW_TEXT_DAYS") or "90", low=1),
             judge_sample_size=_whole("FEEDBACK_JUDGE_SAMPLE", env.get("FEEDBACK_JUDGE_SAMPLE") or "2000", low=0),
+            judge_model=env.get("FEEDBACK_JUDGE_MODEL") or None,
+            judge_url=_url("FEEDBACK_JUDGE_BASE_URL", env.get("FEEDBACK_JUDGE_BASE_URL"), ("https", "http"))
+            or _url("OPENAI_BASE_URL", env.get("OPENAI_BASE_URL"), ("https", "http"))
+            or OPENAI_URL,
+            judge_cost_cap_usd=_dollars("FEEDBACK_JUDGE_COST_CAP", env.get("FEEDBACK_JUDGE_COST_CAP") or "1"),
+            judge_prices_file=_path(env.get("FEEDBACK_JUDGE_PRICES")),
+            audit_size=_whole("FEEDBACK_AUDIT_SAMPLE", env.get("FEEDBACK_AUDIT_SAMPLE") or "100", low=0),
+            alert_webhook=_url("FEEDBACK_ALERT_WEBHOOK", env.get("FEEDBACK_ALERT_WEBHOOK"), ("https", "http")),
+            smtp_url=_mail_server(env.get("FEEDBACK_SMTP_URL"), mail_to),
+            mail_from=env.get("FEEDBACK_MAIL_FROM") or "feedback-pipeline@localhost",
+            mail_to=mail_to,
+            model_url=_url("OPENAI_BASE_URL", env.get("OPENAI_BASE_URL"), ("https", "http")) or OPENAI_URL,
+            model_key=env.get("OPENAI_API_KEY") or None,
+            suggestion_model=env.get("FEEDBACK_SUGGESTION_MODEL") or DEFAULT_SUGGESTION_MODEL,
         )
 
     def described(self) -> dict[str, str]:
-        """The settings as text for people, without the password of a database."""
-        shown = {field.name: str(getattr(self, field.name)) for field in fields(self)}
+        """The settings as text for people, without passwords, keys and secret addresses."""
+        shown = {one.name: str(getattr(self, one.name)) if one.repr else "set" for one in fields(self)}
+        shown |= {name: "not set" for name, text in shown.items() if text == "set" and getattr(self, name) is None}
         if self.database_url:
             shown["database_url"] = without_password(self.database_url)
         return shown
@@ -134,6 +178,24 @@ def _database_url(env: Mapping[str, str]) -> str | None:
     return None
 
 
+def _url(name: str, text: str | None, schemes: tuple[str, ...]) -> str | None:
+    """The address, which may hold a secret and is therefore never quoted."""
+    if not text:
+        return None
+    scheme, separator, place = text.partition("://")
+    if not separator or scheme not in schemes or not place.strip("/"):
+        expected = " or ".join(f"{allowed}://…" for allowed in schemes)
+        raise SettingsError(f"{name} is not an address that starts with {expected}")
+    return text
+
+
+def _mail_server(text: str | None, recipients: tuple[str, ...]) -> str | None:
+    url = _url("FEEDBACK_SMTP_URL", text, ("smtp", "smtps"))
+    if url is not None and not recipients:
+        raise SettingsError("FEEDBACK_SMTP_URL is set, but FEEDBACK_MAIL_TO names nobody to write to")
+    return url
+
+
 def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -166,6 +228,20 @@ def _share(name: str, text: str) -> float:
     if not 0 < share < 1:
         raise SettingsError(f"{name} is {text}, expected a number between 0 and 1")
     return share
+
+
+def _dollars(name: str, text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}, expected US dollars such as 2.50") from error
+    if not 0 <= amount < float("inf"):
+        raise SettingsError(f"{name} is {text}, expected US dollars of at least 0")
+    return amount
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
 
 
 def _switch(name: str, text: str) -> bool:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import dagster as dg
 
+from assets.partitions import days_of, monday
 from feedback_pipeline.definitions import build_definitions
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import changes
@@ -67,10 +68,14 @@ def compute(
             blamed = bad_partitions(instance, result.run_id)
             to_blame = [day for day in days if day.isoformat() in blamed]
             changes.mark_failed(pipeline.database, days, f"run {result.run_id} failed", to_blame=to_blame)
-    failed += [f"{day}: {problem}" for day, problem in changes.failed_days(pipeline.database).items()]
-    wanted = sorted({day.fromordinal(day.toordinal() - day.weekday()) for day in computed}) if weeks is None else weeks
+    bad_days = changes.failed_days(pipeline.database)
+    failed += [f"{day}: {problem}" for day, problem in bad_days.items()]
+    wanted = sorted({monday(day) for day in computed}) if weeks is None else weeks
     ended = [week for week in wanted if (pipeline.today() - week).days >= 7]
     for week in ended:
+        if gate := sorted(set(days_of(week)) & set(bad_days)):
+            failed.append(f"week {week}: not computed, because {', '.join(map(str, gate))} failed")
+            continue
         report(f"week {week}")
         result = weekly.execute_in_process(
             _LOGGING, instance=instance, raise_on_error=False, partition_key=week.isoformat()

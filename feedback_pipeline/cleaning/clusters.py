@@ -25,11 +25,18 @@ class ClusterPolicy:
 
     Attributes:
         near_days: days at the end of the window in which near duplicates are looked for.
-        similarity: least estimated Jaccard similarity of two prompts that are joined.
+        similarity: Jaccard similarity from which two prompts are to be joined.
+        margin: how far the estimate may fall short of it: 1.5 standard errors, so that nearly all such pairs are
+            joined, and hardly any below `similarity` − 2 × `margin`.
     """
 
     near_days: int = 14
     similarity: float = 0.8
+    margin: float = 0.05
+
+    @property
+    def least_estimate(self) -> float:
+        return self.similarity - self.margin
 
 
 def prompt_clusters(
@@ -75,14 +82,14 @@ def _near_duplicates(signatures: pl.LazyFrame, last_day: date, policy: ClusterPo
     )
     if recent.is_empty():
         return pl.DataFrame(schema=_ROOTS)
-    group = joined(recent["prompt_bands"].to_numpy(), policy.similarity)
+    group = joined(recent["prompt_bands"].to_numpy(), policy.least_estimate)
     hashes = recent["prompt_hash"].to_numpy()
     # Prompts are in the order of their hashes, so the first of a group has the smallest.
     _, first = np.unique(group, return_index=True)
     return pl.DataFrame({"prompt_hash": hashes, "root": hashes[first][group]}, schema=_ROOTS)
 
 
-def joined(bands: Words, similarity: float) -> Indices:
+def joined(bands: Words, least_estimate: float) -> Indices:
     """The group of each text: connected components of the pairs that share a band and are similar.
 
     In a bucket of texts that share a band each is compared with the first and with its neighbour in the order of the
@@ -90,7 +97,7 @@ def joined(bands: Words, similarity: float) -> Indices:
 
     Args:
         bands: sketches, shape (texts, BANDS).
-        similarity: least estimated Jaccard similarity of a pair that is joined.
+        least_estimate: estimated Jaccard similarity from which a pair is joined.
     """
     group = np.arange(len(bands))
     for band in range(BANDS):
@@ -99,7 +106,7 @@ def joined(bands: Words, similarity: float) -> Indices:
         one, other = one[apart], other[apart]
         if not len(one):
             continue
-        alike = _alike(bands, one, other, similarity)
+        alike = _alike(bands, one, other, least_estimate)
         group = _merged(group, one[alike], other[alike])
     return group
 
@@ -123,11 +130,11 @@ def _candidates(bands: Words, band: int) -> tuple[Indices, Indices]:
     )
 
 
-def _alike(bands: Words, one: Indices, other: Indices, similarity: float) -> npt.NDArray[np.bool_]:
+def _alike(bands: Words, one: Indices, other: Indices, least_estimate: float) -> npt.NDArray[np.bool_]:
     pairs = 1 << 17
     return np.concatenate(
         [
-            similarities(bands[one[start : start + pairs]], bands[other[start : start + pairs]]) >= similarity
+            similarities(bands[one[start : start + pairs]], bands[other[start : start + pairs]]) >= least_estimate
             for start in range(0, len(one), pairs)
         ]
     )

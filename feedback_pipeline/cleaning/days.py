@@ -55,7 +55,9 @@ def quarantined_feedback(refusals: pl.DataFrame) -> pl.DataFrame:
     return QUARANTINED_FEEDBACK.conform(refusals.filter(pl.col("category") == "quarantined")).sort("refusal_id")
 
 
-def account(delivered: int, raw: pl.DataFrame, refusals: pl.DataFrame, clean_rows: int) -> Conservation:
+def account(
+    delivered: int, raw: pl.DataFrame, refusals: pl.DataFrame, clean_rows: int, *, after_seal: int = 0
+) -> Conservation:
     """Where the events of a day went, from the rows read and the rows kept.
 
     Args:
@@ -63,6 +65,7 @@ def account(delivered: int, raw: pl.DataFrame, refusals: pl.DataFrame, clean_row
         raw: the day's events (`read_feedback`).
         refusals: the day's refusals (`read_refusals`).
         clean_rows: rows written to `clean_feedback`.
+        after_seal: current events that came after the day was sealed, whose text may no longer be taken in.
     """
     states = dict(raw.group_by("state").len().iter_rows())
     categories = dict(refusals.group_by("category").len().iter_rows())
@@ -77,6 +80,7 @@ def account(delivered: int, raw: pl.DataFrame, refusals: pl.DataFrame, clean_row
             "opted_out": states.get("opted_out", 0) + categories.get("opted_out", 0),
             "pending": states.get("pending", 0),
             "quarantined": categories.get("quarantined", 0),
+            **({"after_seal": after_seal} if after_seal else {}),
         },
         quarantined_by_reason=dict(reasons.iter_rows()),
     )

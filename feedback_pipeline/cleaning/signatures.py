@@ -7,9 +7,12 @@ import polars as pl
 from feedback_pipeline.cleaning.minhash import sketches
 from feedback_pipeline.cleaning.tables import TEXT_SIGNATURES
 
-
 _INVISIBLE = r"[\u{00AD}\u{200B}-\u{200F}\u{202A}-\u{202E}\u{2060}-\u{2064}\u{2066}-\u{2069}\u{FEFF}]"
 """Zero-width and bidirectional controls and soft hyphens: what makes the same words other bytes unseen."""
+
+
+_WHITE_SPACE = r"\s{2,}|[^\S ]"
+"""Every stretch of white space but a single space: matching those as well takes five times as long."""
 
 
 def text_signatures(clean_interactions: pl.DataFrame, key: bytes = b"") -> pl.DataFrame:
@@ -35,7 +38,7 @@ def normalise(texts: pl.Series) -> pl.Series:
     if foreign.any():
         composed = texts.filter(foreign).str.normalize("NFKC").str.replace_all(_INVISIBLE, "")
         plain = texts.scatter(foreign.arg_true(), composed)
-    plain = plain.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    plain = plain.str.to_lowercase().str.replace_all(_WHITE_SPACE, " ").str.strip_chars()
     return plain.replace({"": None})
 
 

@@ -30,6 +30,16 @@ KINDS = ("explicit", "implicit", "outcome", "correction", "preference", "comment
 VERDICTS = ("up", "neutral", "down")
 PROVENANCES = ("logged", "server", "import", "browser")
 
+TRUST_REASONS = (
+    "disagrees_with_consensus",
+    "faster_than_reading",
+    "repeated_comments",
+    "copied_comments",
+    "brigade",
+    "new_account",
+)
+"""Why a voter is trusted less."""
+
 _DIMENSION_COLUMNS = (
     Column("project", pl.String, "Product or feature the answer belongs to."),
     Column("model", pl.String, "Model that wrote the answer."),
@@ -215,23 +225,75 @@ RATER_TRUST = Table(
     (
         Column("tenant", pl.String, "Tenant.", nullable=False),
         Column("voter", pl.String, "Pseudonym, session or event (see clean_feedback).", nullable=False),
-        Column("votes", pl.UInt32, "Verdicts given in the window.", nullable=False),
-        Column("compared", pl.UInt32, "Verdicts on answers that others judged too.", nullable=False),
+        Column("votes", pl.UInt32, "Verdicts and preferences given in the window.", nullable=False),
+        Column("first_seen", TIMESTAMP, "The voter's first vote, as far back as is known.", nullable=False),
+        Column(
+            "compared", pl.UInt32, "Verdicts and preferences on what others judged too, or an audit.", nullable=False
+        ),
+        Column(
+            "evidence",
+            pl.Float32,
+            "What these comparisons say, in comparisons with a certain consensus.",
+            nullable=False,
+        ),
         Column(
             "agreement",
             pl.Float32,
-            "Share of those in which the majority of the others agrees; shrunk towards the share of all voters.",
+            "Share of the evidence in which the voter agrees; shrunk towards what is expected.",
             nullable=False,
         ),
-        Column("fastest_minute", pl.UInt32, "Most verdicts within one minute.", nullable=False),
+        Column(
+            "expected_agreement",
+            pl.Float32,
+            "The share among other voters of the tenant who say the same as often.",
+            nullable=False,
+        ),
+        Column("fastest_minute", pl.UInt32, "Most votes cast by hand within sixty seconds.", nullable=False),
+        Column("hurried", pl.UInt32, "Votes cast by hand within a moment of the one before.", nullable=False),
         Column(
             "repeated_comments",
             pl.UInt32,
             "Comments that repeat one of the voter's own, word for word.",
             nullable=False,
         ),
+        Column(
+            "copied_comments",
+            pl.UInt32,
+            "Comments that many accounts sent word for word within the hour.",
+            nullable=False,
+        ),
         Column("weight", pl.Float32, "0.1–1: the factor of the voter's votes in training weights.", nullable=False),
-        Column("reasons", pl.List(pl.String), "Why the weight is below 1.", nullable=False),
+        Column(
+            "reasons",
+            pl.List(pl.String),
+            "Why the weight is below 1: " + ", ".join(TRUST_REASONS) + ".",
+            nullable=False,
+        ),
     ),
     key=("tenant", "voter"),
+)
+
+CONFLICTING_ANSWERS = Table(
+    "conflicting_answers",
+    "One answer that people contradict each other about in the window that ends with the week.",
+    (
+        Column("interaction_id", pl.String, "The answer (UUID).", nullable=False),
+        Column("tenant", pl.String, "Tenant.", nullable=False),
+        Column("ups", pl.UInt32, "People whose verdict is up.", nullable=False),
+        Column("downs", pl.UInt32, "People whose verdict is down.", nullable=False),
+        Column("people", pl.UInt32, "People who judged it, neutral ones included.", nullable=False),
+        Column(
+            "probability",
+            pl.Float64,
+            "P(more people would say up than down) under a Beta(1 + up, 1 + down) posterior; trust and strength count.",
+            nullable=False,
+        ),
+        Column(
+            "decided",
+            pl.Boolean,
+            "The posterior has settled; if not, the answer is set aside for review.",
+            nullable=False,
+        ),
+    ),
+    key=("interaction_id",),
 )

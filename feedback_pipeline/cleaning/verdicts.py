@@ -2,12 +2,18 @@
 
 The mapping is a value (`VerdictPolicy`); the original signal is kept beside the verdict. A thumb decides over stars. A
 correction says the original was not good enough. A preference and a comment judge nothing by themselves.
+`docs/verdicts.md` has the table.
 """
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import polars as pl
+
+from feedback_pipeline.cleaning.tables import VERDICTS
 
 Verdict = tuple[str, float]
 """A verdict and its strength, 0–1."""
@@ -43,6 +49,74 @@ class VerdictPolicy:
             "abandon": ("down", 0.2),
         }
     )
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any]) -> "VerdictPolicy":
+        """The default policy with what is given in its place: the keys of docs/verdicts.md.
+
+        A number of stars or a signal takes the place of the default's, or is added; a signal set to false judges
+        nothing.
+
+        Raises:
+            PolicyError: an unknown key, or a value that is no verdict and strength.
+        """
+        usual = cls()
+        unknown = sorted(set(given) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise PolicyError(f"{unknown[0]}: unknown; known are {', '.join(cls.__dataclass_fields__)}")
+        single = {name: _verdict(name, given[name]) for name in ("success", "failure", "correction") if name in given}
+        stars = {_stars(name): _verdict(f"stars.{name}", value) for name, value in _table(given, "stars").items()}
+        signals = _table(given, "implicit")
+        kept = {name: value for name, value in usual.implicit.items() if signals.get(name) is not False}
+        added = {name: _verdict(f"implicit.{name}", value) for name, value in signals.items() if value is not False}
+        return cls(
+            thumb_strength=_strength("thumb_strength", given.get("thumb_strength", usual.thumb_strength)),
+            stars={**usual.stars, **stars},
+            implicit={**kept, **added},
+            **single,
+        )
+
+
+class PolicyError(ValueError):
+    """A policy says something that cannot be; the message names the key, what it held and what it takes."""
+
+
+def read_policy(path: Path) -> VerdictPolicy:
+    """The policy in a TOML file.
+
+    Raises:
+        PolicyError: the file is not TOML, or holds what `VerdictPolicy.from_mapping` refuses.
+        OSError: the file cannot be read.
+    """
+    try:
+        return VerdictPolicy.from_mapping(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, PolicyError) as error:
+        raise PolicyError(f"{path.name}: {error}") from error
+
+
+def _table(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = given.get(name, {})
+    if not isinstance(table, Mapping):
+        raise PolicyError(f"{name}: {table!r} is no table")
+    return table
+
+
+def _verdict(name: str, value: Any) -> Verdict:
+    if not (isinstance(value, list | tuple) and len(value) == 2 and value[0] in VERDICTS):
+        raise PolicyError(f'{name}: {value!r} is no verdict and strength, such as ["up", 0.5]')
+    return value[0], _strength(name, value[1])
+
+
+def _strength(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise PolicyError(f"{name}: {value!r} is no strength from 0 to 1")
+    return float(value)
+
+
+def _stars(name: Any) -> int:
+    if str(name) not in {"1", "2", "3", "4", "5"}:
+        raise PolicyError(f"stars.{name}: stars are 1 to 5")
+    return int(name)
 
 
 DEFAULT_POLICY = VerdictPolicy()

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_BOOLEAN = "tag:yaml.org,2002:bool"
+_BOOLEAN, _TEXT, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("bool", "str", "merge"))
 
 
 class SourcesError(ValueError):
@@ -16,17 +16,19 @@ class SourcesError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 booleans (`yes`, `no`, `on` and `off` are words), and no key twice."""
+    """YAML 1.2 booleans (`yes`, `no`, `on` and `off` are words), keys as they are written, and none twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str | int | float | bool) and key in seen:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                continue
+            key.tag = _TEXT  # 1 and true would be one key of a dict
+            if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key} is there twice", key_node.start_mark
+                    None, None, f"the key {key.value} is there twice", key.start_mark
                 )
-            seen.add(key if isinstance(key, str | int | float | bool) else id(key))
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -26,7 +26,7 @@ from feedback_pipeline.ingest.refusals import Place, RejectFile, refusals, unrea
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, Votes, read_votes
 from feedback_pipeline.ingest.sources import Source, Sources
 from feedback_pipeline.ingest.summary import ImportSummary, Problem, Progress, Refused, SourceSummary
-from feedback_pipeline.store.bulk import Batch, Filed, file_batch
+from feedback_pipeline.store.bulk import Batch, Filed, file_batch, progress_of
 from feedback_pipeline.store.bulk import Progress as StoredProgress
 from feedback_pipeline.store.database import Database
 
@@ -151,7 +151,8 @@ def _import_source(source: Source, run: Import) -> SourceSummary:
         return tally.summary(source.name, time.perf_counter() - started)
     for delivery in found:
         _import_delivery(source, delivery, tables, run, tally)
-    if tally.rows and (silent := [path for path in wanted_paths(source).paths if path not in tally.filled]):
+    required = wanted_paths(source).required
+    if tally.rows and (silent := [" or ".join(paths) for paths in required if not tally.filled.intersection(paths)]):
         tally.notes.append(f"no row has a value in: {', '.join(silent)}")
     return tally.summary(source.name, time.perf_counter() - started)
 
@@ -304,11 +305,7 @@ def _progress(source: Source, delivery: Delivery, run: Import) -> tuple[int, boo
     """How many rows of a delivery have been filed, and whether that was all. A database is read anew each time."""
     if run.database is None or delivery.path is None:
         return 0, False
-    statement = sa.text((QUERIES / "read_progress.sql").read_text())
-    with run.database.engine.connect() as connection:
-        keys = {"source": source.name, "fingerprint": delivery.fingerprint}
-        row = connection.execute(statement, keys).one_or_none()
-    return (int(row.rows_done), bool(row.finished)) if row else (0, False)
+    return progress_of(run.database, source.name, delivery.fingerprint)
 
 
 def _withheld(run: Import) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from feedback_pipeline.ingest.readers.chunks import ROW, readable
 from feedback_pipeline.ingest.rows import REASON, Reading, Votes, read_votes
 from feedback_pipeline.ingest.sources import Source, Sources
 from feedback_pipeline.privacy.redaction import RedactedFrame
-from feedback_pipeline.store.bulk import connect
+from feedback_pipeline.store.bulk import connect, stage
 from feedback_pipeline.store.database import Database
 
 CRITERION = "satisfaction"
@@ -99,7 +99,7 @@ def file_judgements(database: Database, recorded: pl.DataFrame) -> int:
     if rows.is_empty():
         return 0
     with connect(database) as connection, connection.cursor() as cursor:
-        cursor.adbc_ingest("stage_judgement", rows.to_arrow(), mode="create", temporary=True)
+        stage(cursor, "stage_judgement", rows)
         cursor.execute(_INSERT.read_text())
         return int(cursor.fetchone()[0])
 

@@ -72,22 +72,11 @@ def _typed(delivered: pl.DataFrame, reading: Reading, annotator: str | None) -> 
     tenants = who["tenant"]
     keys = {name: reading.door.pseudonyms(tenants, _trimmed(who[name])) for name in ("user", "session", "asker")}
     text = mapped(delivered.with_columns(keys["user"].alias(PERSON)), source, annotator)
-    values, problems = [], []
-    for target in text.columns:
-        if target in (ROW, "winner"):
-            continue
-        value, problem = typed_field(field_of(target), pl.col(target), source)
-        values.append(value.alias(target))
-        problems.append((target, problem))
+    read = {target: typed_field(field_of(target), pl.col(target), source) for target in text.columns if target != ROW}
     if source.pairwise:
-        value, problem = _winner(pl.col("winner"), source.pairwise)
-        values.append(value.alias("preference"))
-        problems.append((annotator or source.pairwise.winners[0], problem))
-    checked = text.with_columns(problem.alias(f"\x00{i}") for i, (_, problem) in enumerate(problems))
-    wrong = [pl.when(pl.col(f"\x00{i}").is_not_null()).then(pl.lit(name)) for i, (name, _) in enumerate(problems)]
-    codes = [pl.col(f"\x00{i}") for i in range(len(problems))]
+        read["winner"] = _winner(pl.col("winner"), source.pairwise)
+    typed = _read(text, read).rename({"winner": "preference"}, strict=False)
     missing = {name: pl.lit(None, dtype).alias(name) for name, dtype in _OPTIONAL.items() if name not in text.columns}
-    typed = checked.select(ROW, *values, pl.coalesce(wrong).alias(FIELD), pl.coalesce(codes).alias(REASON))
     return typed.with_columns(
         *missing.values(),
         tenants,
@@ -98,6 +87,24 @@ def _typed(delivered: pl.DataFrame, reading: Reading, annotator: str | None) -> 
         _NO_CHOICE.alias("content") if _has_id(source) else content_hashes(_content(text)).alias("content"),
         *([_NO_CHOICE.alias("preference")] if not source.pairwise else []),
     )
+
+
+def _read(text: pl.DataFrame, read: dict[str, tuple[pl.Expr, pl.Expr]]) -> pl.DataFrame:
+    """The value of every target, and the first thing that is wrong with a row (FIELD, REASON).
+
+    What is wrong is only asked of rows in which a delivered value came to nothing.
+    """
+    values = text.lazy().select(ROW, *(value.alias(target) for target, (value, _) in read.items())).collect()
+    lost = [values[target].is_null() & (text[target].is_not_null() | (target == "winner")) for target in read]
+    suspects = text.filter(pl.DataFrame(lost, schema=list(read)).select(pl.any_horizontal(pl.all())).to_series())
+    faults = [problem.alias(target) for target, (_, problem) in read.items()]
+    wrong = suspects.lazy().select(ROW, *faults).collect()
+    wrong = wrong.select(
+        ROW,
+        pl.coalesce(pl.when(pl.col(target).is_not_null()).then(pl.lit(target)) for target in read).alias(FIELD),
+        pl.coalesce(list(read)).alias(REASON),
+    )
+    return values.join(wrong, on=ROW, how="left", maintain_order="left")
 
 
 _OPTIONAL: dict[str, pl.DataType] = {

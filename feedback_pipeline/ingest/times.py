@@ -11,41 +11,69 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 """What the store takes, the end excluded: earlier and later ones are clocks gone wrong, or units misread."""
 
-_OFFSET = r"(?:[zZ]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_OFFSET = r"[+-][0-9]{2}(?::?[0-9]{2})?$"
 _DATE_ONLY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_NO_SECONDS = r"^[^T]*T[0-9]{2}:[0-9]{2}(?:$|[zZ+-])"
+_NO_SECONDS = r"^[^T]*T[0-9]{2}:[0-9]{2}(?:$|[+-])"
 _EPOCH = r"^[0-9]{1,19}(?:\.[0-9]+)?$"
 
 
-def parsed_times(text: pl.Expr, timezone: str, time_format: str | None = None) -> pl.Expr:
+def parsed_times(text: pl.Expr, timezone: str, time_format: str | None = None, *, any_range: bool = False) -> pl.Expr:
     """UTC times of texts: ISO 8601 with or without an offset, or seconds, milliseconds, microseconds or nanoseconds
-    since 1970 (told apart by their size); null where a text is none of these.
+    since 1970 (told apart by their size); null where a text is none of these, or the store cannot take the time.
 
     Args:
         text: trimmed strings.
         timezone: zone of times without an offset. Of two equal clock times in autumn the earlier one is meant; one that
             spring leaves out is null.
         time_format: strptime format, where the texts have one of their own.
+        any_range: also times that the store cannot take.
     """
-    if time_format is not None:
-        if "%z" in time_format or "%#z" in time_format:
-            return text.str.to_datetime(time_format, time_unit="us", strict=False, time_zone="UTC")
-        return _localised(text.str.to_datetime(time_format, time_unit="us", strict=False), timezone)
-    written = text.str.replace(r"^([0-9-]{10}) ", "${1}T").str.replace(r" ?UTC$", "Z").str.replace("[zZ]$", "+00:00")
-    written = pl.when(written.str.contains(_DATE_ONLY)).then(written + "T00:00:00").otherwise(written)
-    written = (
-        pl.when(written.str.contains(_NO_SECONDS))
-        .then(written.str.replace(r"T([0-9]{2}:[0-9]{2})", "T${1}:00"))
-        .otherwise(written)
+
+    def parsed(texts: pl.Series) -> pl.Series:
+        times = _iso_or_epoch(texts, timezone) if time_format is None else _formatted(texts, timezone, time_format)
+        return (
+            times
+            if any_range
+            else times.to_frame("time").select(pl.when(in_range(pl.col("time"))).then("time"))["time"]
+        )
+
+    return text.map_batches(parsed, return_dtype=TIMESTAMP, is_elementwise=True)
+
+
+def _formatted(texts: pl.Series, timezone: str, time_format: str) -> pl.Series:
+    text = pl.col("text")
+    if "%z" in time_format or "%#z" in time_format:
+        time = text.str.to_datetime(time_format, time_unit="us", strict=False, time_zone="UTC")
+    else:
+        time = _localised(text.str.to_datetime(time_format, time_unit="us", strict=False), timezone)
+    return texts.to_frame("text").select(time.cast(TIMESTAMP)).to_series()
+
+
+def _iso_or_epoch(texts: pl.Series, timezone: str) -> pl.Series:
+    """Step by step, because every step looks at the one before several times."""
+    frame = texts.alias("text").to_frame()
+    text, written = pl.col("text"), pl.col("written")
+    frame = frame.with_columns(
+        text.str.replace(r"^([0-9-]{10}) ", "${1}T").str.replace(r" ?UTC$", "Z").str.replace("[zZ]$", "+00:00")
+        .alias("written")
+    )  # fmt: skip
+    frame = frame.with_columns(
+        pl.when(written.str.contains(_DATE_ONLY)).then(written + "T00:00:00")
+        .when(written.str.contains(_NO_SECONDS)).then(written.str.replace(r"T([0-9]{2}:[0-9]{2})", "T${1}:00"))
+        .otherwise(written).alias("written")
+    )  # fmt: skip
+    frame = frame.with_columns(
+        (written.str.contains(_OFFSET) & written.str.contains("T", literal=True)).alias("offset")
     )
-    has_offset = written.str.contains(_OFFSET) & written.str.contains("T", literal=True)
-    aware = (
-        pl.when(has_offset)
-        .then(written)
-        .str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", strict=False, time_zone="UTC")
-    )
-    naive = pl.when(~has_offset).then(written).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
-    return pl.coalesce(aware, _localised(naive, timezone), _epoch(text))
+    aware = pl.when(pl.col("offset")).then(written)
+    naive = pl.when(~pl.col("offset")).then(written)
+    return frame.select(
+        pl.coalesce(
+            aware.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", strict=False, time_zone="UTC"),
+            _localised(naive.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False), timezone),
+            _epoch(text),
+        )
+    ).to_series()
 
 
 def _localised(naive: pl.Expr, timezone: str) -> pl.Expr:

@@ -7,7 +7,7 @@ import polars as pl
 
 from feedback_pipeline.ingest.fields import ID_LIMIT, NAME_LIMIT, TEXT_LIMIT, Field
 from feedback_pipeline.ingest.sources import Scalar, Source, value_key
-from feedback_pipeline.ingest.times import in_range, parsed_times
+from feedback_pipeline.ingest.times import parsed_times
 
 Choices = Mapping[str, Scalar]
 """Delivered words → what they mean."""
@@ -26,6 +26,9 @@ OUTCOMES: dict[str, str] = {
     **dict.fromkeys(("true", "t", "yes", "1", "success", "succeeded"), '{"task_succeeded": true}'),
     **dict.fromkeys(("false", "f", "no", "0", "failure", "failed"), '{"task_succeeded": false}'),
 }
+_SCALAR = r'(?:"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-cefA-CEF][0-9a-fA-F]{3})*"|-?[0-9]{1,15}(?:\.[0-9]{1,15})?|true|false|null)'
+_LIST = rf"^\[\s*(?:{_SCALAR}(?:\s*,\s*{_SCALAR})*)?\s*\]$"
+"""A JSON array of words and numbers."""
 _SIGNAL = r"^[a-z][a-z0-9_ -]{0,49}$"
 
 
@@ -140,16 +143,16 @@ def _number(text: pl.Expr, field: Field, *, whole: bool) -> tuple[pl.Expr, pl.Ex
 
 
 def _time(text: pl.Expr, source: Source) -> tuple[pl.Expr, pl.Expr]:
-    time = parsed_times(text, source.timezone, source.time_format)
-    value = pl.when(in_range(time)).then(time)
-    return value, pl.coalesce(_problem(time, text, "unreadable_time"), _problem(value, time, "out_of_range"))
+    value = parsed_times(text, source.timezone, source.time_format)
+    readable = parsed_times(text, source.timezone, source.time_format, any_range=True)
+    return value, pl.coalesce(_problem(readable, text, "unreadable_time"), _problem(value, text, "out_of_range"))
 
 
 def _signal(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     word = text.str.to_lowercase().str.strip_chars('"')
     is_object = text.str.starts_with("{") & text.str.json_path_match("$").is_not_null()
     outcome = word.replace_strict(OUTCOMES, default=None, return_dtype=pl.String)
-    signal = pl.when(word.str.contains(_SIGNAL)).then(pl.format('{"signal": "{}"}', word))
+    signal = pl.when(word.str.contains(_SIGNAL)).then(pl.concat_str(pl.lit('{"signal": "'), word, pl.lit('"}')))
     value = pl.when(is_object).then(text).otherwise(pl.coalesce(outcome, signal))
     value, too_large = _sized(value)
     return value, pl.coalesce(too_large, _problem(value, text, "unknown_value"))
@@ -157,9 +160,9 @@ def _signal(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 def _names(text: pl.Expr, *, lower: bool) -> tuple[pl.Expr, pl.Expr]:
     """Names of a JSON array, a PostgreSQL array or a comma-separated list: trimmed, sorted, without repeats."""
-    is_json = text.str.starts_with("[") & text.str.json_path_match("$").is_not_null()
-    broken = text.str.starts_with("[") & ~is_json
-    listed = pl.when(is_json).then(text).str.json_decode(pl.List(pl.String))
+    is_list = text.str.contains(_LIST)
+    broken = text.str.starts_with("[") & ~is_list
+    listed = pl.when(is_list).then(text).str.json_decode(pl.List(pl.String))
     separated = pl.when(~text.str.starts_with("[")).then(text.str.strip_chars("{}")).str.split(",")
     names = pl.coalesce(listed, separated).list.eval(
         pl.element().str.strip_chars(' \t\r\n"').replace("", None).drop_nulls()

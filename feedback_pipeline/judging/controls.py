@@ -1,10 +1,13 @@
 """Answers that deserve the lowest score, judged in every batch: a judge that likes them cannot be trusted that week."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.stable_hash import text_hash
+from feedback_pipeline.judging.tables import JUDGE_CONTROLS
 
 FLOORED = ("satisfaction", "usefulness")
 """Criteria on which every control is bad; nonsense can be polite, clear and harmless, a swapped answer correct."""
@@ -28,6 +31,12 @@ KNOWN_BAD = {
 
 SWAPPED = "swapped"
 PER_KIND = 3
+
+NOT_ANSWERED = ("api_error", "skipped_budget", "parse_error", "truncated")
+"""Statuses of a judge that was never heard: they say nothing about what it would let pass."""
+
+KNOWN_BAD_PASS = "known_bad_answers_pass"
+"""Why a judge's numbers are withheld."""
 
 
 def known_bad_answers(answers: pl.DataFrame, seed: str, per_kind: int = PER_KIND) -> pl.DataFrame:
@@ -61,27 +70,38 @@ def judge_controls(judge: AnswerJudge, answers: pl.DataFrame, seed: str) -> pl.D
     """Judges the controls of a batch.
 
     Returns:
-        One row per kind and criterion: `kind`, `criterion`, `asked`, `scored`, `highest` (score), `passed` (no
-        control of the kind scored above the floor; a judge that refuses them passes), for the criteria of `FLOORED`.
+        `judge_controls`, for the criteria of `FLOORED`; a judge that refuses the controls passes.
     """
     controls = known_bad_answers(answers, seed)
     if controls.is_empty():
-        return pl.DataFrame(
-            schema={
-                "kind": pl.String,
-                "criterion": pl.String,
-                "asked": pl.UInt32,
-                "scored": pl.UInt32,
-                "highest": pl.Float64,
-                "passed": pl.Boolean,
-            }
-        )
+        return JUDGE_CONTROLS.empty()
     judged = judge_answers(controls, judge).join(controls.select("interaction_id", "kind"), on="interaction_id")
     usable = pl.col("score").filter(pl.col("status") == "ok")
-    return (
+    counted = (
         judged.filter(pl.col("criterion").is_in(FLOORED))
-        .group_by("kind", "criterion")
-        .agg(pl.len().alias("asked"), usable.len().alias("scored"), usable.max().alias("highest"))
+        .group_by("judge", "fingerprint", "kind", "criterion")
+        .agg(
+            pl.len().alias("asked"),
+            (~pl.col("status").is_in(NOT_ANSWERED)).sum().alias("answered"),
+            usable.len().alias("scored"),
+            usable.max().alias("highest"),
+        )
         .with_columns((pl.col("highest").fill_null(0.0) <= FLOOR).alias("passed"))
         .sort("kind", "criterion")
+    )
+    return JUDGE_CONTROLS.conform(counted)
+
+
+def controls_passed(controls: pl.DataFrame) -> bool:
+    """Whether a judge was heard on real controls (empty answers are settled without asking) and let none pass."""
+    heard = controls.filter(pl.col("kind") != "empty")["answered"].sum() > 0
+    return bool(heard and controls["passed"].all())
+
+
+def withheld(rows: pl.DataFrame, judges: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:
+    """Rows of a table with `judge` and `reason`: those by these judges lose their numbers and say why."""
+    barred = pl.col("judge").is_in(list(judges))
+    return rows.with_columns(
+        *(pl.when(~barred).then(pl.col(name)).alias(name) for name in numbers),
+        pl.when(barred).then(pl.lit(KNOWN_BAD_PASS)).otherwise("reason").alias("reason"),
     )

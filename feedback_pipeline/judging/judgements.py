@@ -3,6 +3,7 @@
 import polars as pl
 
 from feedback_pipeline.judging.backends.protocol import AnswerJudge, PairJudge
+from feedback_pipeline.judging.fingerprints import fingerprint
 from feedback_pipeline.judging.tables import JUDGEMENTS
 
 _PAIR = ("interaction_id", "other_interaction_id")
@@ -57,6 +58,22 @@ def judge_pairs(pairs: pl.DataFrame, judge: PairJudge) -> pl.DataFrame:
     found = [] if asked.is_empty() else [judge.judge_pairs(asked.select(*_PAIR, "prompt", "answer", "other_answer"))]
     why = pl.when(textless).then(pl.lit("no_text")).otherwise(pl.lit("no_verdict"))
     return _complete(rows.select(*_PAIR, why.alias("_why")), found, judge)
+
+
+def separated_by_model(judgements: pl.DataFrame) -> pl.DataFrame:
+    """One judge's judgements with the model that really answered in their fingerprint: no series mixes two.
+
+    Judgements that no model answered stay with the one that answered most.
+    """
+    answered = judgements.drop_nulls("model_returned")["model_returned"].value_counts()
+    models = answered.sort("count", "model_returned", descending=[True, False])["model_returned"]
+    if models.is_empty():
+        return judgements
+    before = judgements["fingerprint"].first()
+    series = {model: fingerprint([before, model]) for model in models}
+    return judgements.with_columns(
+        pl.col("model_returned").fill_null(models[0]).replace_strict(series, return_dtype=pl.String).alias("fingerprint")
+    )
 
 
 def _criteria(judge: AnswerJudge | PairJudge) -> pl.DataFrame:

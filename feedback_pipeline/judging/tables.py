@@ -79,6 +79,39 @@ JUDGEMENTS = Table(
     key=("interaction_id", "other_interaction_id", "fingerprint", "criterion"),
 )  # fmt: skip
 
+JUDGE_CONTROLS = Table(
+    "judge_controls",
+    "One kind of known-bad answer judged beside a week's answers, on one criterion, by one judge.",
+    (
+        *_SERIES,
+        Column("kind", pl.String, "What the answers are: empty, master keys, injections, swapped answers …",
+               nullable=False),
+        Column("asked", pl.UInt32, "Controls of the kind.", nullable=False),
+        Column("answered", pl.UInt32, "Of them, those the judge said something about, a refusal included.",
+               nullable=False),
+        Column("scored", pl.UInt32, "Of them, those with a score.", nullable=False),
+        Column("highest", pl.Float64, "Highest score, 0–1; null where none was scored."),
+        Column("passed", pl.Boolean, "None scored above the floor.", nullable=False),
+    ),
+    key=("fingerprint", "kind", "criterion"),
+)  # fmt: skip
+
+JUDGE_ANCHORS = Table(
+    "judge_anchors",
+    "One answer that people judged in an earlier audit, judged again this week by the same judge.",
+    (
+        Column("interaction_id", pl.String, "The answer (UUID).", nullable=False),
+        Column("family", pl.String, "Fingerprint of the judge as configured, whichever model answered.",
+               nullable=False),
+        *_SERIES,
+        Column("status", pl.String, "ok, or why there is no score.", nullable=False, values=STATUSES),
+        Column("score", pl.Float64, "0 worst – 1 best."),
+        Column("model_returned", pl.String, "Model the endpoint says it used."),
+        Column("human_value", pl.Float64, "What people said, 0–1.", nullable=False),
+    ),
+    key=("interaction_id", "family", "criterion"),
+)  # fmt: skip
+
 CALIBRATION_STATISTICS = (
     "observed_agreement",
     "cohen_kappa",
@@ -220,6 +253,8 @@ PREFERENCE_AGREEMENT = Table(
 TABLES = (
     JUDGE_SAMPLE,
     JUDGEMENTS,
+    JUDGE_CONTROLS,
+    JUDGE_ANCHORS,
     JUDGE_CALIBRATION,
     JUDGED_QUALITY,
     VERSION_COMPARISON,

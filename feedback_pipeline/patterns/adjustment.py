@@ -196,18 +196,32 @@ def fit(
         ArithmeticError: no convergence.
     """
     kept = np.ones(design.size, dtype=bool) if kept is None else kept
-    coefficients = np.where(kept, start, 0.0)
     penalty = _penalty(design.size)
+
+    def evaluate(coefficients: Floats) -> tuple[Floats, Floats]:
+        fitted: Floats = expit(design.predict(coefficients))
+        return fitted, np.where(kept, design.project(down - fitted) - penalty * coefficients, 0.0)
+
+    coefficients = np.where(kept, start, 0.0)
+    fitted, gradient = evaluate(coefficients)
     for step in range(STEPS):
-        fitted = expit(design.predict(coefficients))
         if information is None or step >= 8:
             information = design.cross(fitted * (1.0 - fitted))
-        change = _solve(information, design.project(down - fitted) - penalty * coefficients, kept)
-        # A long step is shortened: far from the optimum the quadratic model overshoots.
-        longest = float(np.abs(change).max())
-        coefficients = coefficients + change * min(1.0, 4.0 / max(longest, 4.0))
+        direction = _solve(information, gradient, kept)
+        longest = float(np.abs(direction).max())
         if longest < TOLERANCE:
             return Fit(coefficients, information, fitted)
+        slope = float(gradient @ direction)
+        length = min(1.0, 4.0 / longest)
+        while True:
+            there = coefficients + length * direction
+            fitted, gradient = evaluate(there)
+            slope_there = float(gradient @ direction)
+            if slope_there >= -0.5 * slope:
+                break
+            # Far beyond the maximum along the direction: back to where the slope should vanish.
+            length *= slope / (slope - slope_there)
+        coefficients = there
     raise ArithmeticError(f"the adjusted effect did not converge in {STEPS} steps")
 
 
@@ -222,19 +236,24 @@ def adjusted_differences(
     """The adjusted difference of the negative rate for each slice, given as its dimensions and its votes.
 
     Multi-valued dimensions take part through the slices' indicators only. The interval is user-clustered (sandwich) on
-    the log-odds of the indicator, carried to the rate difference at its two ends.
+    the log-odds of the indicator, carried to the rate difference at its two ends. Where the regression does not
+    converge, the differences carry the reason instead.
     """
-    if not slices:
-        return []
+    if not slices or down.all() or not down.any():
+        return [Difference(None, None, None, "every vote is the same") for _ in slices]
     target = down.astype(np.float64)
     single = [dimension for dimension in dimensions if dimension.rows is None]
     design = Design.of(single, [rows for _, rows in slices], down.size)
     start = np.zeros(design.size)
     start[0] = logit(float(np.clip(target.mean(), 1e-6, 1.0 - 1e-6)))
-    joint = fit(design, target, start=start)
-    return [
-        _adjusted(place, names, design, joint, target, person, confidence) for place, (names, _) in enumerate(slices)
-    ]
+    try:
+        joint = fit(design, target, start=start)
+        return [
+            _adjusted(place, names, design, joint, target, person, confidence)
+            for place, (names, _) in enumerate(slices)
+        ]
+    except ArithmeticError as error:
+        return [Difference(None, None, None, str(error)) for _ in slices]
 
 
 def _adjusted(

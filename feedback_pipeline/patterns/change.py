@@ -98,9 +98,12 @@ class _Comparison:
         estimate = rate.estimate - previous.estimate
         if rate.people < 2 or previous.people < 2:
             return cls(rate, previous, Difference(estimate, None, None, rate.reason or previous.reason), None)
-        n, n_before = np.bincount(person[now]), np.bincount(person[~now])
-        influence = np.where(now, (up - rate.estimate) / rate.n, (previous.estimate - up) / previous.n)
-        by_person = np.bincount(person, weights=influence)
+        # Whole counts first: their sums do not depend on the order of the votes.
+        cell = person * 4 + now * 2 + up
+        counts = np.bincount(cell, minlength=4 * (int(person.max()) + 1)).reshape(-1, 2, 2).astype(np.float64)
+        n_before, n = counts.sum(axis=2).T
+        ups_before, ups = counts[:, :, 1].T
+        by_person = (ups - rate.estimate * n) / rate.n - (ups_before - previous.estimate * n_before) / previous.n
         pooled = (rate.up + previous.up) / (rate.n + previous.n)
         binomial = pooled * (1.0 - pooled) * (1.0 / rate.n + 1.0 / previous.n)
         error = float(np.sqrt(max((by_person**2).sum(), binomial)))
@@ -165,10 +168,7 @@ def approval_change(
     """
     settings = settings or ChangeSettings()
     columns = ["interaction_id", "day", "person", "verdict", *dict.fromkeys(dimensions)]
-    # Sorted, so that sums of floating-point numbers do not depend on the order the rows came in.
-    both = pl.concat(
-        [frame.select(columns).sort("person", "interaction_id", "verdict") for frame in (this_week, last_week)]
-    )
+    both = pl.concat([this_week.select(columns), last_week.select(columns)])
     now = np.arange(both.height) < this_week.height
     responses = _Responses(both, now, answers, previous_answers)
     judged = (both["verdict"] != 0).to_numpy()
@@ -255,18 +255,18 @@ def _rows_by_level(dimension: Dimension) -> Iterator[tuple[str | None, Integers]
 def _pair(dimensions: Sequence[Dimension], votes: _TwoWeeks, settings: ChangeSettings) -> Dimension | None:
     """The two dimensions, crossed, whose mix part is the largest; cells of few votes are folded."""
     single = [dimension for dimension in dimensions if dimension.rows is None]
-    best: Dimension | None = None
+    best: tuple[Dimension, Dimension] | None = None
     largest = 0.0
     for first, second in combinations(single, 2):
-        crossed = _cross(first, second, settings.min_votes)
-        size = crossed.size
-        keys = crossed.codes * 4 + votes.now * 2 + votes.up
-        counts = np.bincount(keys, minlength=4 * size).reshape(size, 2, 2).astype(np.float64)
+        keys = (first.codes * second.size + second.codes) * 4 + votes.now * 2 + votes.up
+        counts = np.bincount(keys, minlength=4 * first.size * second.size).reshape(-1, 2, 2).astype(np.float64)
+        rare = counts.sum(axis=(1, 2)) < settings.min_votes
+        counts = np.concatenate((counts[~rare], counts[rare].sum(axis=0, keepdims=True)))
         n, up = counts.sum(axis=2), counts[:, :, 1]
         mix = abs(float(kitagawa(n[:, 1], up[:, 1], n[:, 0], up[:, 0]).mix.sum()))
         if mix > largest:
-            best, largest = crossed, mix
-    return best
+            best, largest = (first, second), mix
+    return None if best is None else _cross(*best, settings.min_votes)
 
 
 def _cross(first: Dimension, second: Dimension, min_votes: int) -> Dimension:

@@ -184,6 +184,7 @@ def _describe_found(
             row
             | _adjusted_columns(crude, effect)
             | {
+                "reason": row["reason"] or effect.reason,
                 "week": week,
                 "status": memory.status(identity),
                 "discovered": True,

@@ -121,7 +121,8 @@ def log_odds(
     prior = prior_documents * (down + up) / (total_down + total_up)
     without = prior_documents - prior
     in_down, in_up = down + prior, up + prior
-    out_down, out_up = total_down - down + without, total_up - up + without
+    # a phrase that stands in every text leaves nothing without it: half a document keeps its score finite
+    out_down, out_up = np.maximum(total_down - down + without, 0.5), np.maximum(total_up - up + without, 0.5)
     ratio = np.log(in_down) - np.log(out_down) - np.log(in_up) + np.log(out_up)
     variance = (1.0 / in_down + 1.0 / in_up + 1.0 / out_down + 1.0 / out_up) * inflation
     return ratio, ratio / np.sqrt(variance)

@@ -6,6 +6,7 @@ that occurs often once. There is one implementation, so a text alone and a text 
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -36,11 +37,10 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
 
 def pieces(frame: pl.DataFrame) -> pl.DataFrame:
     """The texts of `suspects` cut into pieces (schema PIECE), ordered by row and start; joined they give the text."""
-    searches = default_searches()
-    hits = frame.select(pl.col("text").str.contains(search.pattern).alias(str(i)) for i, search in enumerate(searches))
+    hits = frame.select(_hits())
     still_open = _Pieces(list(range(frame.height)), [0] * frame.height, frame["text"].to_list()).frame()
     closed: list[pl.DataFrame] = []
-    for search, hit in zip(searches, hits, strict=True):
+    for search, hit in zip(default_searches(), hits, strict=True):
         if not hit.any():
             continue
         concerned = hit.gather(still_open["row"])
@@ -50,6 +50,13 @@ def pieces(frame: pl.DataFrame) -> pl.DataFrame:
             still_open = pl.concat([still_open.filter(~concerned), rest.frame()])
     cut = pl.concat([*closed, still_open]).sort("row", "start")
     return cut.with_columns(row=frame["row"].gather(cut["row"]))
+
+
+@cache
+def _hits() -> tuple[pl.Expr, ...]:
+    """For each search, whether a text has a match."""
+    patterns = (search.pattern for search in default_searches())
+    return tuple(pl.col("text").str.contains(pattern).alias(str(index)) for index, pattern in enumerate(patterns))
 
 
 def _cut(frame: pl.DataFrame, search: Search) -> tuple["_Pieces", "_Pieces"]:
@@ -95,6 +102,7 @@ class _Pieces:
 
     def frame(self, placeholder: str | None = None) -> pl.DataFrame:
         """The pieces (schema PIECE), all of one type."""
-        columns = {"row": self.rows, "start": self.starts, "text": self.texts}
-        frame = pl.DataFrame(columns, schema={name: PIECE[name] for name in columns})
-        return frame.with_columns(placeholder=pl.lit(placeholder, dtype=pl.String))
+        rows, starts = pl.Series("row", self.rows, pl.UInt32), pl.Series("start", self.starts, pl.UInt32)
+        texts = pl.Series("text", self.texts, pl.String)
+        placeholders = pl.Series("placeholder", [placeholder], pl.String).new_from_index(0, len(self.rows))
+        return pl.DataFrame([rows, starts, texts, placeholders])

@@ -61,6 +61,8 @@ def redact(texts: pl.Series, conversations: pl.Series | None = None) -> Redacted
         if conversations is None:
             numbering.reserve(labels.gather(frame["row"]), frame["text"])
         rows = _written(frame, labels, numbering)
+        if rows.is_empty():
+            break
         strings = strings.scatter(rows["row"], rows["text"])
         # What has been replaced may have stood in the way of something else.
         again = suspects(rows["text"])
@@ -140,8 +142,10 @@ def _labels(height: int, conversations: pl.Series | None) -> pl.Series:
 def _written(frame: pl.DataFrame, labels: pl.Series, numbering: "_Numbering") -> pl.DataFrame:
     """The texts in which something was found (`row`, `text`), with a placeholder for every identifier."""
     cut = pieces(frame)
-    rows = cut["row"].filter(cut["placeholder"].is_not_null()).unique()
-    cut = cut.filter(cut["row"].is_in(rows.implode()))
+    found = cut["placeholder"].is_not_null()
+    if not found.any():
+        return frame.clear()
+    cut = cut.filter(cut["row"].is_in(cut["row"].filter(found).unique().implode()))
     texts = map(
         numbering.written,
         labels.gather(cut["row"]).to_list(),

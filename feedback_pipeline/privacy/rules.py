@@ -134,9 +134,15 @@ def default_searches() -> tuple[Search, ...]:
 
 @cache
 def gate() -> str:
-    """A cheap pattern found in every text that holds something to mask: rows without it need no further look."""
+    """A cheap pattern found in every text that holds something to mask: rows without it need no further look.
+
+    Raises:
+        InvalidRuleError: a rule needs a sign that the table does not describe.
+    """
     signs = tomllib.loads(TABLE.read_text(encoding="utf-8"))["needs"]
     used = dict.fromkeys(rule.needs for rule in default_rules() if rule.placeholder)
+    if unknown := [str(name) for name in used if name not in signs]:
+        raise InvalidRuleError(f"[needs] of {TABLE.name} has no entry {', '.join(unknown)}")
     return "|".join(_plain_groups(signs[name]) for name in used)
 
 

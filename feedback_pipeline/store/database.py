@@ -144,3 +144,23 @@ def schema_revision(database: Database) -> str | None:
             return None
         revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
         return revision
+
+
+KEY_PREFIX = "pseudonym_key/"
+
+
+def key_fingerprints(database: Database) -> dict[str, str]:
+    """Marks of the keys that the stored pseudonyms were made with, by version; safe to keep beside the data."""
+    with database.engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT name, value FROM setting WHERE starts_with(name, :prefix)"),
+                                  {"prefix": KEY_PREFIX}).all()  # fmt: skip
+    return {row.name.removeprefix(KEY_PREFIX): row.value for row in rows}
+
+
+def keep_key_fingerprints(database: Database, fingerprints: dict[str, str]) -> None:
+    """Keeps the marks of keys in use; known ones stay as they are."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            sa.text("INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"),
+            [{"name": KEY_PREFIX + version, "value": mark} for version, mark in fingerprints.items()],
+        )

@@ -93,7 +93,7 @@ def write_files(
             partial = "-partial" if layout.context == "partial" else ""
             split = "" if format_.one_file else f"-{layout.split}"
             target = root / format_.folder / f"{format_.stem}{partial}{split}.{format_.suffix}"
-            if layout.rows.is_empty():
+            if layout.lines.is_empty():
                 target.unlink(missing_ok=True)
                 continue
             skipped = layouts.skipped(format_, layout.split, layout.context)
@@ -105,7 +105,7 @@ def _write(format_: Format, layout: Layout, target: UPath, root: UPath, skipped:
     digest = hashlib.sha256()
     size = 0
     with _published(target) as handle:
-        for block in _blocks(format_, layout.rows):
+        for block in _blocks(format_, layout):
             digest.update(block)
             handle.write(block)
             size += len(block)
@@ -115,7 +115,7 @@ def _write(format_: Format, layout: Layout, target: UPath, root: UPath, skipped:
         split=layout.split,
         context=layout.context,
         layout=layout.name,
-        lines=layout.rows.height,
+        lines=layout.lines.height,
         examples=layout.examples,
         skipped=skipped,
         bytes=size,
@@ -123,17 +123,16 @@ def _write(format_: Format, layout: Layout, target: UPath, root: UPath, skipped:
     )
 
 
-def _blocks(format_: Format, rows: pl.DataFrame) -> Iterator[memoryview]:
+def _blocks(format_: Format, layout: Layout) -> Iterator[memoryview]:
     if format_.byte_order_mark:
         yield memoryview(_BYTE_ORDER_MARK)
     if format_.line is None:
-        yield from _table(format_, rows)
+        yield from _table(format_, layout)
         return
-    # A layout's rows are shared by formats: what only test cases read is added here.
-    for part in rows.iter_slices(_BLOCK):
+    columns = set(format_.line.meta.root_names()) - {"prompt"} | {"messages"}
+    for part in layout.blocks(_BLOCK, sorted(columns)):
         block = part.with_columns(_LAST_QUESTION) if format_.task == "cases" else part
-        lines = block.select(pl.concat_str(format_.line, pl.lit("\n"))).to_series()
-        yield _bytes(lines)
+        yield _bytes(block.select(format_.line).to_series())
 
 
 def _bytes(lines: pl.Series) -> memoryview:
@@ -144,17 +143,15 @@ def _bytes(lines: pl.Series) -> memoryview:
     return memoryview(content)[ends[array.offset] : ends[array.offset + len(array)]]
 
 
-def _table(format_: Format, rows: pl.DataFrame) -> Iterator[memoryview]:
-    table = rows.drop("row_id", "copy").sort("example_id")
+def _table(format_: Format, layout: Layout) -> Iterator[memoryview]:
     if format_.suffix == "parquet":
         buffer = io.BytesIO()
-        table.write_parquet(buffer, compression="zstd", statistics=False)
+        whole = layout.source.with_columns(layout.lines["weight"])
+        whole.write_parquet(buffer, compression="zstd", statistics=False)
         yield buffer.getbuffer()
         return
-    for number, part in enumerate(table.iter_slices(_BLOCK)):
-        text = part.select(_LAST_QUESTION, pl.all()).with_columns(
-            pl.col(pl.List(pl.String)).list.join(" "),
-        )
+    for number, part in enumerate(layout.blocks(_BLOCK, layout.source.columns)):
+        text = part.select(_LAST_QUESTION, pl.all()).with_columns(pl.col(pl.List(pl.String)).list.join(" "))
         yield memoryview(text.with_columns(_defused(text)).write_csv(include_header=number == 0).encode())
 
 

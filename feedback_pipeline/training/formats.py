@@ -29,7 +29,7 @@ class Format:
         task: which rows it holds.
         folder: where its files go.
         stem: what they are called, before the split.
-        line: the line, without its end; None for binary and delimited tables.
+        line: the line, with its end; None for binary and delimited tables.
         weighting: whether a line carries its weight, is repeated instead, or neither.
         shapes: conversations the format can express.
         accepted_by: trainers and providers that read it.
@@ -59,7 +59,7 @@ def json_value(column: str) -> pl.Expr:
 
 
 def _joined(*parts: str | pl.Expr) -> pl.Expr:
-    return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in parts]).alias("line")
+    return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in (*parts, "\n")]).alias("line")
 
 
 def _assistant(column: str) -> list[str | pl.Expr]:

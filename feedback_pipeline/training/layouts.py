@@ -4,6 +4,7 @@ Rows are ordered so that neighbours never share a group of prompts where that ca
 order, and KTO takes its reference from the neighbours in a batch.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -24,23 +25,45 @@ class Layout:
         name: what files and lineage call it.
         split: train, validation or holdout; `all` where one file holds every split.
         context: full or partial; `all` where one file holds both.
-        rows: the rows in line order, with `row_id`, `copy` and `weight`.
+        lines: one row a line, in order: `row` (number in `source`), `row_id`, `copy` and `weight`.
+        source: TRAINING_EXAMPLES or PREFERENCE_PAIRS; text is taken from it only block by block.
         examples: how many different rows there are.
     """
 
     name: str
     split: str
     context: str
-    rows: pl.DataFrame
+    lines: pl.DataFrame
+    source: pl.DataFrame
     examples: int
+
+    def blocks(self, size: int, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """The lines with columns of their source (and `weight`), at most `size` at a time."""
+        narrow = self.source.select(name for name in columns if name != "weight")
+        for part in self.lines.iter_slices(size):
+            yield narrow[part["row"]].with_columns(part["weight"])
 
 
 class Layouts:
     """The layouts of one dataset, each made once."""
 
     def __init__(self, curated: Curated, pairs: pl.DataFrame, policy: WeightPolicy) -> None:
-        self._examples = curated.examples.with_columns(row_id="example_id", weight=policy_weight(policy)).sort("row_id")
-        self._pairs = pairs.with_columns(row_id="pair_id", weight=pl.col("importance").round(4)).sort("row_id")
+        self._sources = {"examples": curated.examples, "pairs": pairs}
+        self._narrow = {
+            "examples": curated.examples.select(
+                "split",
+                "context",
+                "shape",
+                "label",
+                "kind",
+                "cluster",
+                row_id="example_id",
+                weight=policy_weight(policy),
+            ).with_row_index("row"),
+            "pairs": pairs.select(
+                "split", "context", "shape", "cluster", row_id="pair_id", weight=pl.col("importance").round(4)
+            ).with_row_index("row"),
+        }
         self._key = curated.settings.key
         self._made: dict[str, Layout] = {}
 
@@ -60,7 +83,7 @@ class Layouts:
             wanted &= pl.col("split") == split
         if context != "all":
             wanted &= pl.col("context") == context
-        return (self._pairs if format_.task == "preference" else self._examples).filter(wanted)
+        return self._narrow[_kind(format_)].filter(wanted)
 
     def _layout(self, format_: Format, split: str, context: str) -> Layout:
         name = ".".join((format_.task, format_.weighting, _SHAPE_NAMES[format_.shapes], context, split))
@@ -76,7 +99,13 @@ class Layouts:
             lines = with_copies(rows, "row_id", self._key)
         else:
             lines = rows.with_columns(copy=pl.lit(0, dtype=pl.UInt8))
-        return Layout(name, split, context, spread(lines), rows.height)
+        ordered = lines if format_.task == "table" else spread(lines)
+        source = self._sources[_kind(format_)]
+        return Layout(name, split, context, ordered.select("row", "row_id", "copy", "weight"), source, rows.height)
+
+
+def _kind(format_: Format) -> str:
+    return "pairs" if format_.task == "preference" else "examples"
 
 
 def _task_rows(format_: Format) -> pl.Expr:

@@ -133,7 +133,7 @@ def lineage(
     layouts = Layouts(curated, pairs.pairs, policy)
     formats = {FORMATS[file.format].name for file in files if file.layout is not None}
     used = {file.layout for file in files}
-    sequences = {layout.name: layout.rows for name in sorted(formats) for layout in layouts.of(FORMATS[name])}
+    sequences = {layout.name: layout.lines for name in sorted(formats) for layout in layouts.of(FORMATS[name])}
     lines = [
         rows.select("row_id", "copy", "weight")
         .with_row_index("line", offset=1)

@@ -7,19 +7,21 @@ written as a template that prints it, and a leading scheme is broken up the same
 
 import polars as pl
 
-_OPENS = r"\{([{%#])"
+_MARKS = r"(\{[{%#]|#\})"
+"""What opens a template, and the end of a comment, which Nunjucks does not take on its own."""
+
 _LOADS = r"(?i)^\s*(?:file://|package:|https?://)"
 _YAML_UNPRINTABLE = [chr(code) for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)]
 
 
 def inert(text: pl.Expr) -> pl.Expr:
     """Text that promptfoo's templating turns back into exactly the text given, evaluating none of it."""
-    opened = text.str.replace_all(_OPENS, '{{ "{$1" }}')
+    opened = text.str.replace_all(_MARKS, '{{ "$1" }}')
     return pl.when(opened.str.contains(_LOADS)).then(pl.concat_str(pl.lit('{{ "" }}'), opened)).otherwise(opened)
 
 
 def yaml_item(line: pl.Expr) -> pl.Expr:
-    """A JSON object as an item of a YAML list; characters YAML does not take unescaped are escaped."""
+    """A line of JSON as an item of a YAML list; characters YAML does not take unescaped are escaped."""
     escapes = [f"\\u{ord(character):04x}" for character in _YAML_UNPRINTABLE]
     return pl.concat_str(pl.lit("- "), line.str.replace_many(_YAML_UNPRINTABLE, escapes)).alias("line")
 
@@ -47,10 +49,10 @@ def _test() -> pl.Expr:
         pl.when(pl.col("kind") == "correction").then(wanted.struct.json_encode()).otherwise(said.struct.json_encode())
     )
     return pl.concat_str(
-        both.str.head(-1), pl.lit(',"assert":['), checks, pl.lit('],"metadata":'), metadata, pl.lit("}")
+        both.str.head(-1), pl.lit(',"assert":['), checks, pl.lit('],"metadata":'), metadata, pl.lit("}\n")
     ).alias("line")
 
 
 PROMPTFOO_TEST = _test()
-"""One test as a line of JSON; reads `prompt` (last user message) beside the columns of
+"""One test as a line of JSON, with its end; reads `prompt` (last user message) beside the columns of
 TRAINING_EXAMPLES."""

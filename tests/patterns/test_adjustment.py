@@ -118,3 +118,27 @@ def test_a_slice_that_is_all_down_stays_finite(votes):
 def test_nothing_asked_is_nothing_fitted(votes):
     dimensions, down, person = votes
     assert adjusted_differences(dimensions, [], down, person) == []
+
+
+@pytest.mark.parametrize("base", [0.001, 0.5, 0.999])
+@pytest.mark.parametrize("seed", range(4))
+def test_extreme_rates_and_identical_dimensions_converge(base, seed):
+    rng = np.random.default_rng(seed)
+    model = rng.integers(0, 8, 1_500)
+    facts = pl.DataFrame({"model": model.astype(str), "language": model.astype(str)})
+    rows = np.flatnonzero(model == 2)
+    down = rng.random(1_500) < base
+    down[rows] = base < 0.5
+    down[:2] = (True, False)
+    (effect,) = adjusted_differences(
+        encode_all(facts, ["model", "language"]), [(frozenset({"model"}), rows)], down, np.arange(1_500)
+    )
+    assert -1.0 <= effect.low <= effect.estimate <= effect.high <= 1.0
+
+
+def test_no_convergence_and_votes_that_all_agree_are_reasons(votes, monkeypatch):
+    dimensions, down, person = votes
+    slices = [(frozenset({"model"}), np.arange(60))]
+    assert adjusted_differences(dimensions, slices, np.ones_like(down), person)[0].reason == "every vote is the same"
+    monkeypatch.setattr("feedback_pipeline.patterns.adjustment.STEPS", 1)
+    assert "did not converge" in adjusted_differences(dimensions, slices, down, person)[0].reason

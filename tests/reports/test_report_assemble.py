@@ -11,7 +11,7 @@ from report_frames import MONDAY, daily_counts, vote_facts
 from feedback_pipeline.cleaning.days import Conservation
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, VOTE_FACTS
 from feedback_pipeline.judging.tables import JUDGE_CALIBRATION, JUDGED_QUALITY, VERSION_COMPARISON
-from feedback_pipeline.patterns.alerts import Reading, approval_under_target
+from feedback_pipeline.patterns.alerts import Reading, approval_under_target, count_days
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.recommendations import recommend
 from feedback_pipeline.patterns.slices import find_slices
@@ -404,7 +404,7 @@ def test_differences_carry_the_clustered_test_of_the_analysis(failing):
 
 def test_alerts_are_one_line_an_incident_and_are_scored_by_the_days_that_follow(failing):  # D5, C6
     days = [MONDAY + timedelta(days=offset) for offset in range(3)]
-    daily = failing.daily_counts.filter(pl.col("first_dimension").is_null())
+    daily = count_days(failing.vote_facts)
     readings = [approval_under_target(daily, day=day, target=0.85, window=1) for day in days]
     readings.append(Reading("votes_missing", MONDAY, reason="only 1 week of history"))
     assert all(reading.alert for reading in readings[:3])  # 80 % votes up at most, and the target is 85 %
@@ -422,7 +422,7 @@ def test_alerts_are_one_line_an_incident_and_are_scored_by_the_days_that_follow(
 
 
 def test_a_false_alarm_is_called_one(failing):
-    daily = failing.daily_counts.filter(pl.col("first_dimension").is_null())
+    daily = count_days(failing.vote_facts)
     reading = approval_under_target(daily, day=MONDAY, target=0.85, window=1)
     content = report(replace(failing, alert_readings=[reading]), target=0.5)  # approval then stays far above 50 %
     assert content.alerts.items[0].real is False

@@ -32,6 +32,7 @@ class State:
 class Handler(BaseHTTPRequestHandler):
     state: State
     protocol_version = "HTTP/1.1"
+    wbufsize = 65_536  # headers and body in one packet: two wait for each other's acknowledgement
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""

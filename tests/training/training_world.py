@@ -56,7 +56,7 @@ class World:
 
     def vote(self, interaction: str, verdict: str | None, voter: str, **changes: Any) -> str:
         name = f"10000000-0000-4000-8000-{len(self.votes):012d}"
-        about = next(row for row in self.answers if row["interaction_id"] == interaction)
+        about = next(row for row in reversed(self.answers) if row["interaction_id"] == interaction)
         day = changes.pop("day", about["day"])
         self.votes.append(
             {

@@ -123,8 +123,12 @@ def _below(column: str, rest: str, dtype: pl.DataType) -> pl.Expr:
         return value
     if dtype != pl.String:
         return pl.lit(None, pl.String)
-    steps = "".join("['" + part.replace("\\", "\\\\").replace("'", "\\'") + "']" for part in parts)
-    return value.str.json_path_match(f"${steps}")
+    return value.str.json_path_match(json_path(parts))
+
+
+def json_path(parts: Iterable[str]) -> str:
+    """The JSONPath of keys below each other."""
+    return "$" + "".join("['" + part.replace("\\", "\\\\").replace("'", "\\'") + "']" for part in parts)
 
 
 def _missing(alternatives: tuple[str, ...], available: Collection[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import polars as pl
+import pyarrow as pa
 
 from feedback_pipeline.ingest.readers.chunks import (
     ROW,
@@ -17,6 +18,7 @@ from feedback_pipeline.ingest.readers.chunks import (
     Unread,
     Wanted,
     digest_of,
+    json_path,
     path_expression,
 )
 
@@ -86,28 +88,69 @@ def parse_lines(block: bytes, first_row: int, wanted: Wanted, ends_cut: bool = F
     Every value is text: strings as they are, everything else as JSON. A value that must be text (`wanted.texts`) and
     was delivered as a boolean or a number is refused: whoever wrote the file changed it on the way.
     """
-    starts, ends = _line_bounds(block)
-    numbers = np.arange(first_row, first_row + len(starts), dtype=np.int64)
-    last_row = int(numbers[-1]) if len(numbers) else first_row
-    held = ends > starts
-    starts, ends, numbers = starts[held], ends[held], numbers[held]
+    lines = _Lines.of(block)
+    last_row = first_row + max(lines.count - 1, 0)
+    held = np.flatnonzero(lines.ends > lines.starts)
     unread: list[Unread] = []
-    frame = _parsed(block, wanted) if len(starts) else _nothing(wanted)
-    if frame is None or frame.height != len(starts):
-        good = _readable(block, starts, ends, numbers, unread, ends_cut)
-        starts, ends, numbers = starts[good], ends[good], numbers[good]
-        lines = [block[start:end] for start, end in zip(starts, ends, strict=True)]
-        frame, taken = _bisected(lines, numbers, wanted, unread)
-        starts, ends, numbers = starts[taken], ends[taken], numbers[taken]
-    frame = frame.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
-    unread += _not_text(frame, wanted, block, starts, ends)
+    frame = _parsed(block, wanted) if len(held) else _nothing(wanted)
+    if frame is None or frame.height != len(held):
+        held = held[_readable(lines, held, first_row, unread, ends_cut)]
+        frame, taken = _bisected([lines.line(i) for i in held], held + first_row, wanted, unread)
+        held = held[taken]
+    frame = frame.with_columns(pl.Series(ROW, held + first_row, dtype=pl.Int64))
+    frame = _with_structures(frame, lines, held, unread)
+    unread += _not_text(frame, wanted, lines, first_row)
     return Chunk(frame, tuple(sorted(unread, key=lambda row: row.row)), last_row)
 
 
-def _line_bounds(block: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    newlines = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE).astype(np.int64)
-    starts = np.concatenate([np.zeros(1, np.int64), newlines[:-1] + 1])
-    return starts, newlines
+@dataclass(frozen=True)
+class _Lines:
+    """A block and where its lines start and end (before the line break)."""
+
+    block: bytes
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, block: bytes) -> "_Lines":
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE).astype(np.int64)
+        return cls(block, np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])[: len(ends)], ends)
+
+    @property
+    def count(self) -> int:
+        return len(self.ends)
+
+    def line(self, position: int) -> bytes:
+        return self.block[self.starts[position] : self.ends[position]]
+
+    def texts(self, positions: npt.NDArray[np.int64]) -> pl.Series:
+        """The lines at some positions, all of them UTF-8."""
+        offsets = pa.py_buffer(np.concatenate([self.starts, self.ends[-1:] + 1]))
+        whole = pa.Array.from_buffers(pa.large_binary(), self.count, [None, offsets, pa.py_buffer(self.block)])
+        return pl.Series(pl.from_arrow(whole.take(pa.array(positions)))).cast(pl.String)
+
+
+def _with_structures(
+    frame: pl.DataFrame, lines: _Lines, held: npt.NDArray[np.int64], unread: list[Unread]
+) -> pl.DataFrame:
+    """The frame with objects and arrays written again as JSON.
+
+    Polars 2.1 does not escape backslashes and keys when it writes an object into a column of text; words that a stranger
+    wrote could become structure. So these values are taken from the line by a parser that does.
+    """
+    for name in frame.columns:
+        if name == ROW:
+            continue
+        rows = frame.select(pl.col(name).str.contains(r"^[\[{]").arg_true()).to_series()
+        if rows.is_empty():
+            continue
+        values = lines.texts(held[rows.to_numpy()]).str.json_path_match(json_path([name]))
+        lost = rows.filter(values.is_null())
+        for position in lost:
+            line = lines.line(held[position])
+            unread.append(Unread(int(frame[ROW][position]), "malformed_json", name, digest_of(line)))
+        frame = frame.with_columns(frame[name].scatter(rows, values))
+    return frame
 
 
 def _nothing(wanted: Wanted) -> pl.DataFrame:
@@ -129,25 +172,19 @@ def _parsed(block: bytes, wanted: Wanted) -> pl.DataFrame | None:
 
 
 def _readable(
-    block: bytes,
-    starts: npt.NDArray[np.int64],
-    ends: npt.NDArray[np.int64],
-    numbers: npt.NDArray[np.int64],
-    unread: list[Unread],
-    ends_cut: bool,
+    lines: _Lines, held: npt.NDArray[np.int64], first_row: int, unread: list[Unread], ends_cut: bool
 ) -> npt.NDArray[np.bool_]:
     """Which lines hold a JSON object; the others are added to `unread`, blank ones are passed over."""
-    good = np.ones(len(starts), bool)
-    for position, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        line = block[start:end]
+    good = np.ones(len(held), bool)
+    for place, position in enumerate(held):
+        line = lines.line(position)
         reason = _line_problem(line)
         if reason is None:
             continue
-        good[position] = False
+        good[place] = False
         if line.strip():
-            is_last = ends_cut and position == len(starts) - 1
-            reason = "cut_off" if is_last else reason
-            unread.append(Unread(int(numbers[position]), reason, digest=digest_of(line)))
+            reason = "cut_off" if ends_cut and position == lines.count - 1 else reason
+            unread.append(Unread(first_row + int(position), reason, digest=digest_of(line)))
     return good
 
 
@@ -183,25 +220,17 @@ def _bisected(
     return pl.concat([left, right]), np.concatenate([left_taken, right_taken])
 
 
-def _not_text(
-    frame: pl.DataFrame,
-    wanted: Wanted,
-    block: bytes,
-    starts: npt.NDArray[np.int64],
-    ends: npt.NDArray[np.int64],
-) -> list[Unread]:
+def _not_text(frame: pl.DataFrame, wanted: Wanted, lines: _Lines, first_row: int) -> list[Unread]:
     """Rows in which a text was delivered as a boolean or a number; only look-alikes are parsed again."""
     refused: dict[int, Unread] = {}
     for path in sorted(wanted.texts):
         value = path_expression(path, frame.columns, frame.schema)
         if value is None:
             continue
-        for position in frame.select(value.str.contains(_NOT_QUOTED).arg_true()).to_series():
-            delivered = _at(orjson.loads(block[starts[position] : ends[position]]), path)
-            if isinstance(delivered, bool | int | float):
-                row = int(frame[ROW][position])
-                digest = digest_of(block[starts[position] : ends[position]])
-                refused.setdefault(row, Unread(row, "not_text", path, digest))
+        for row in frame.filter(value.str.contains(_NOT_QUOTED))[ROW]:
+            line = lines.line(row - first_row)
+            if isinstance(_at(orjson.loads(line), path), bool | int | float):
+                refused.setdefault(row, Unread(row, "not_text", path, digest_of(line)))
     return list(refused.values())
 
 

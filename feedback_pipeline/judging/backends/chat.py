@@ -64,6 +64,8 @@ class ChatJudge:
     samples: int = 1
     echo_nonce: bool = True
     """Require the nonce back; leave off for models too small to copy it."""
+    occasion: int = 0
+    """Number of the first repetition. No part of the fingerprint: the same judge asked again, past the cache."""
 
     @property
     def name(self) -> str:
@@ -144,7 +146,8 @@ class ChatJudge:
         A call that covers several criteria is counted with the first of them.
         """
         pairwise = template == "pairwise_system"
-        repeated = [(question, sample) for question in questions for sample in range(self.samples)]
+        repetitions = range(self.occasion, self.occasion + self.samples)
+        repeated = [(question, sample) for question in questions for sample in repetitions]
         calls = [self._call(rows[question.row], question, template, sample) for question, sample in repeated]
         replies = self.calls.run(calls, self._usable)
         collected: dict[tuple[int, str, bool], list[tuple[Verdict, ChatReply, float]]] = {}

@@ -7,7 +7,7 @@ from typing import Literal, cast
 import polars as pl
 
 from feedback_pipeline.patterns.alerts import Alert as Fired
-from feedback_pipeline.patterns.alerts import Reading, was_real
+from feedback_pipeline.patterns.alerts import Reading, count_days, was_real
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.operations import Alert, Alerts
 from feedback_pipeline.reports.parts import CannotSay
@@ -25,7 +25,7 @@ def alerts(sources: Sources, target: float | None) -> Alerts | CannotSay:
     if sources.alert_readings is None:
         return NOT_COMPUTED
     states = sources.alert_states or {}
-    daily = sources.daily_counts.filter(pl.col("first_dimension").is_null())
+    daily = _people_by_day(sources)
     items = [_incident(fired, states.get(fired[0].incident, "open"), daily, target) for fired in _incidents(sources)]
     earlier = _earlier(sources, daily, target)
     return Alerts(
@@ -34,6 +34,12 @@ def alerts(sources: Sources, target: float | None) -> Alerts | CannotSay:
         real=earlier[1],
         unchecked=_unchecked(sources.alert_readings),
     )
+
+
+def _people_by_day(sources: Sources) -> pl.DataFrame:
+    """The days of this period and the one before, each person counted once a day: did alerts come true?"""
+    previous = [] if sources.previous_vote_facts is None else [sources.previous_vote_facts]
+    return pl.concat([count_days(votes) for votes in (*previous, sources.vote_facts)]).sort("day")
 
 
 def _incidents(sources: Sources) -> list[list[Fired]]:

@@ -1,0 +1,82 @@
+"""Alerts: what every rule saw on a day, as asset checks; incidents opened, closed and told of once."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+from assets.declaration import Check, Outcome, daily
+from feedback_pipeline.alerting import incidents, notifications, rules
+from feedback_pipeline.alerting.channels import configured_channels
+from feedback_pipeline.alerting.tables import ALERT_READINGS, DAILY_APPROVAL, KINDS
+from feedback_pipeline.cleaning.tables import VOTE_FACTS
+from feedback_pipeline.patterns.alerts import Reading
+from feedback_pipeline.resources import Pipeline
+
+GROUP = "patterns"
+
+
+@daily(DAILY_APPROVAL, group=GROUP, after=["vote_facts"])
+def daily_approval(pipeline: Pipeline, day: date) -> Outcome:
+    """People's verdicts of the day, each person counted once, in all and by action type: what alert rules look back
+    on."""
+    return Outcome(rules.daily_approval(pipeline.frames.read(VOTE_FACTS, [day])))
+
+
+@daily(
+    ALERT_READINGS,
+    group=GROUP,
+    kinds=("polars", "parquet", "postgres"),
+    after=["daily_approval", "vote_facts"],
+    warning=[*KINDS, "told"],
+)
+def alert_readings(pipeline: Pipeline, day: date) -> Outcome:
+    """What each alert rule saw on the day: an alert, none, or why it could not look. An alert belongs to an incident,
+    which is open until it is closed or quiet, and of which people are told once."""
+    settings, database = pipeline.settings, pipeline.database
+    trailing = rules.Trailing(
+        daily=pipeline.frames.read(DAILY_APPROVAL, _days(day, rules.HISTORY_DAYS)),
+        facts=pipeline.frames.scan(VOTE_FACTS, _days(day, rules.FACTS_DAYS))
+        .select("interaction_id", "day", "person", "verdict", "action_type")
+        .collect(),
+    )
+    readings = rules.read_rules(
+        trailing,
+        day=day,
+        target=settings.approval_target,
+        drift_since=incidents.drift_since(database, day),
+    )
+    recorded = incidents.record(database, readings, day=day, now=pipeline.now())
+    whole = trailing.daily.filter(trailing.daily["action_type"].is_null())
+    incidents.decide(database, whole, day=day, target=settings.approval_target)
+    told = notifications.notify(database, configured_channels(settings), today=pipeline.today(), now=pipeline.now())
+    return Outcome(
+        rules.readings_frame(readings),
+        numbers={
+            "alerts": sum(reading.alert is not None for reading in readings),
+            "incidents_opened": recorded.opened,
+            "incidents_closed": recorded.closed,
+            "messages": told.sent,
+        },
+        checks=[
+            *(_check(kind, [reading for reading in readings if reading.kind == kind]) for kind in KINDS),
+            Check("told", not told.problems, {"messages": told.sent}, "; ".join(told.problems), "warn"),
+        ],
+    )
+
+
+def _check(kind: str, readings: Sequence[Reading]) -> Check:
+    """One rule as a check; a rule that could not look says why and passes."""
+    alerts = [reading.alert for reading in readings if reading.alert is not None]
+    said = [alert.explanation for alert in alerts]
+    said += [f"could not look: {reading.reason}" for reading in readings if reading.reason is not None]
+    numbers = dict(next((alert.numbers for alert in alerts), readings[0].numbers if readings else {}))
+    severe = any(alert.severity == "error" for alert in alerts)
+    return Check(kind, not alerts, numbers, " ".join(said), "error" if severe else "warn")
+
+
+def _days(last: date, count: int) -> list[date]:
+    return [last - timedelta(days=back) for back in range(count - 1, -1, -1)]
+
+
+def declarations() -> Iterator[object]:
+    """The assets of this stage, in the order the data flows."""
+    yield from (daily_approval, alert_readings)

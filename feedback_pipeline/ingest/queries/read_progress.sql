@@ -1,1 +1,0 @@
-SELECT rows_done, finished FROM import_progress WHERE source = :source AND fingerprint = :fingerprint

@@ -1,0 +1,137 @@
+"""Days that changed are asked for: contiguous ones in one run, again when the run failed, bad ones alone."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from store_rows import MONDAY, answers, later
+
+from feedback_pipeline.definitions import build_definitions
+from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.store.bulk import Batch
+from feedback_pipeline.store.database import Database
+from jobs.loops import DAILY
+from jobs.sensors import RANGE_END, RANGE_START, RUN_KEY
+
+DAY = MONDAY.date()
+
+
+@pytest.fixture
+def pipeline(database: Database, tmp_path: Path) -> Pipeline:
+    given = {"FEEDBACK_HOME": str(tmp_path / "home"), "FEEDBACK_DATABASE_URL": database.url}
+    return Pipeline(Settings.from_environment(given), datetime(2026, 9, 20, tzinfo=UTC))
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+@pytest.fixture
+def tick(pipeline: Pipeline, instance: dg.DagsterInstance):
+    """One look of the sensor; returns the runs asked for, as tags."""
+    definitions = build_definitions(pipeline.settings, {"pipeline": pipeline})
+    sensor = definitions.resolve_sensor_def("changed_days")
+    cursor: list[str | None] = [None]
+
+    def look() -> list[dict[str, str]]:
+        context = dg.build_sensor_context(
+            instance=instance, cursor=cursor[0], resources={"pipeline": pipeline}, definitions=definitions
+        )
+        result = sensor.evaluate_tick(context)
+        cursor[0] = result.cursor or cursor[0]
+        return [dict(request.tags) for request in result.run_requests or []]
+
+    return look
+
+
+def answers_on(database: Database, *offsets: int, name: str = "") -> None:
+    made = [{"name": f"{name}{offset}", "occurred_at": later(days=offset)} for offset in offsets]
+    bulk.file_batch(database, Batch(interactions=answers(*made)))
+
+
+def execute(pipeline: Pipeline, instance: dg.DagsterInstance, tags: dict[str, str]) -> bool:
+    job = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(DAILY)
+    return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False).success
+
+
+def days_asked(tags: dict[str, str]) -> tuple[str, str]:
+    single = tags.get("dagster/partition")
+    return (single, single) if single else (tags[RANGE_START], tags[RANGE_END])
+
+
+def test_contiguous_days_are_one_run_and_a_second_look_asks_for_nothing(tick, database: Database) -> None:
+    answers_on(database, 0, 1, 2, 5)
+    assert [days_asked(tags) for tags in tick()] == [
+        (str(DAY), str(DAY + timedelta(days=2))),
+        (str(DAY + timedelta(days=5)),) * 2,
+    ]
+    assert tick() == []
+
+
+def test_today_and_days_before_the_first_partition_are_left_alone(tick, database: Database) -> None:
+    answers_on(database, -700, 13)
+    assert tick() == []
+
+
+def test_after_success_only_what_changed_since_is_asked_for(
+    tick, database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    answers_on(database, 0, 1)
+    [first] = tick()
+    assert execute(pipeline, instance, first)
+    assert tick() == []
+    answers_on(database, 1, name="late")
+    [second] = tick()
+    assert days_asked(second) == (str(DAY + timedelta(days=1)),) * 2
+    assert second[RUN_KEY] != first[RUN_KEY]
+
+
+def test_a_change_while_the_run_is_under_way_is_asked_for_afterwards(
+    tick, database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    answers_on(database, 0)
+    [first] = tick()
+    answers_on(database, 0, name="meanwhile")
+    [second] = tick()
+    assert days_asked(second) == days_asked(first)
+    assert execute(pipeline, instance, second)
+    assert tick() == []
+
+
+def test_a_failed_run_is_asked_for_again_the_bad_day_alone_and_not_for_ever(
+    tick, database: Database, pipeline: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers_on(database, 0, 1, 2)
+    bad = DAY + timedelta(days=1)
+    real = bulk.count_events
+    monkeypatch.setattr(bulk, "count_events", lambda database, day: real(database, day) + (day == bad))
+    [everything] = tick()
+    assert not execute(pipeline, instance, everything)
+    again = tick()
+    assert [days_asked(tags) for tags in again] == [
+        (str(DAY),) * 2,
+        (str(bad),) * 2,
+        (str(DAY + timedelta(days=2)),) * 2,
+    ]
+    assert [execute(pipeline, instance, tags) for tags in again] == [True, False, True]
+    tried = 2
+    while asked := tick():
+        assert [days_asked(tags) for tags in asked] == [(str(bad),) * 2]
+        assert not execute(pipeline, instance, asked[0])
+        tried += 1
+    assert tried == changes.MAXIMUM_ATTEMPTS
+    assert list(changes.failed_days(database)) == [bad]
+
+
+def test_the_monday_schedule_runs_the_week_that_ended(pipeline: Pipeline) -> None:
+    schedule = build_definitions(pipeline.settings).resolve_schedule_def("every_monday")
+    assert schedule.cron_schedule == "0 9 * * 1"
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 9, 14, 9, tzinfo=UTC))
+    requests = schedule.evaluate_tick(context).run_requests
+    assert [request.partition_key for request in requests or []] == [str(DAY)]
