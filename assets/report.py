@@ -6,31 +6,45 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import orjson
 import polars as pl
 
-from assets.declaration import Outcome, monthly, weekly
+from assets.declaration import Check, Outcome, monthly, weekly
 from assets.partitions import days_of, days_of_month, window
 from assets.patterns import SLICED
+from assets.training import FILES
+from feedback_pipeline.actions import register
+from feedback_pipeline.alerting import incidents, notifications, rules
+from feedback_pipeline.alerting.channels import configured_channels
+from feedback_pipeline.alerting.messages import Message
+from feedback_pipeline.alerting.tables import ALERT_READINGS
 from feedback_pipeline.cleaning import days as cleaning
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, VOTE_FACTS
 from feedback_pipeline.judging import tables as judging
 from feedback_pipeline.parquet import replaced_file
 from feedback_pipeline.patterns import tables as patterns
 from feedback_pipeline.patterns.change import approval_change
+from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.assemble import assemble
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.digest import render_markdown, summary_metadata
 from feedback_pipeline.reports.document import ReportDocument, read_json, render_json
+from feedback_pipeline.reports.operations import TrainingFile
 from feedback_pipeline.reports.page import render_html
+from feedback_pipeline.reports.parts import CannotSay
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.sources import Sources, example_ids
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import bulk, revisions
-from feedback_pipeline.training.tables import FUNNEL
+from feedback_pipeline.training import costs
+from feedback_pipeline.training.archive import pairs_funnel
+from feedback_pipeline.training.formats import FORMATS
+from feedback_pipeline.training.tables import FUNNEL, TRAINING_EXAMPLES
 
 GROUP = "report"
 KINDS = ("html", "json", "jinja")
 TREND_WEEKS = 13
+TRAINED_ON = ("sft", "dpo", "kto")
 PROJECT = "All projects"
 
 
@@ -50,10 +64,16 @@ PROJECT = "All projects"
         "judge_calibration",
         "version_comparison",
         "training_examples",
+        "preference_pairs",
+        "sft_file",
+        "dpo_file",
+        "kto_file",
+        "alert_readings",
         "clean_feedback",
         "clean_interactions",
     ],
     freshness=timedelta(days=8),
+    warning=["told"],
 )
 def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
     """The week in one page: verdict with interval, what changed and why, causes, what to do, judged quality, training
@@ -62,6 +82,8 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
     read = {table.name: frames.read(table, [week]) for table in _WEEKLY_TABLES}
     ids = example_ids(read["slice_findings"], read["failure_topics"], read["repeated_failures"])
     before = week - timedelta(weeks=1)
+    database, days = pipeline.database, days_of(week)
+    register.propose(database, read["recommendations"], now=pipeline.now())
     sources = Sources(
         vote_facts=frames.read(VOTE_FACTS, days_of(week)),
         previous_vote_facts=frames.read(VOTE_FACTS, days_of(before)),
@@ -69,7 +91,13 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
         answers=frames.scan(CLEAN_INTERACTIONS, days_of(week)),
         feedback=frames.scan(CLEAN_FEEDBACK, days_of(week)),
         conservation=_conservation(pipeline, days_of(week)),
-        funnel=frames.read(FUNNEL, [week]),
+        funnel=frames.read(FUNNEL, [week, pairs_funnel(week)]),
+        training_files=_training_files(pipeline, week),
+        training_advice=_training_advice(pipeline, week),
+        alert_readings=rules.readings_of(frames.read(ALERT_READINGS, days)) or None,
+        alert_states=incidents.states(database, days[0], days[-1]),
+        actions=register.decisions(database),
+        slices_tested=_slices_tested(read["slice_findings"]),
         examples=_examples(pipeline, days_of(week), ids),
         previous=_earlier(pipeline, "weekly_report", before),
         slice_findings=read["slice_findings"],
@@ -91,8 +119,13 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
         target=pipeline.settings.approval_target,
     )
     digest = hashlib.sha256(render_json(content)).hexdigest()
-    revision = revisions.revise(pipeline.database, week, digest, closed=closed)
-    return _published(pipeline, "weekly_report", week, replace(content, period=replace(period, revision=revision)))
+    revision = revisions.revise(database, week, digest, closed=closed)
+    content = replace(content, period=replace(period, revision=revision))
+    outcome = _published(pipeline, "weekly_report", week, content)
+    if not isinstance(content.past_actions, CannotSay):
+        outcomes = {action.action_id: action.outcome for action in content.past_actions.items}
+        register.record_outcomes(database, week, outcomes)
+    return replace(outcome, checks=[_told(pipeline, week, content)])
 
 
 @monthly(group=GROUP, kinds=KINDS, after=["vote_facts", "slice_counts", "clean_feedback", "clean_interactions"])
@@ -130,6 +163,45 @@ _WEEKLY_TABLES = (
     judging.JUDGE_CALIBRATION,
     judging.VERSION_COMPARISON,
 )
+
+
+def _told(pipeline: Pipeline, week: date, content: ReportContent) -> Check:
+    """The digest of the newest ended week goes to the configured channels, once."""
+    if not 7 <= (pipeline.today() - week).days < 14:
+        return Check("told", True, description="only the newest ended week is sent", severity="warn")
+    digest = render_markdown(content)
+    headline = f"[feedback] Week {content.period.label}"
+    line = f"{headline}: {wording.headline(content)}"
+    message = Message(f"weekly_report:{week}", headline, chat=digest, plain=digest, line=line)
+    sent = notifications.send_once(
+        pipeline.database, configured_channels(pipeline.settings), message, now=pipeline.now()
+    )
+    return Check("told", not sent.problems, {"messages": sent.sent}, "; ".join(sent.problems), "warn")
+
+
+def _training_files(pipeline: Pipeline, week: date) -> list[TrainingFile]:
+    """The files of the week by format: lines to train on, and lines held out."""
+    folder = pipeline.frames.root / FILES / week.isoformat()
+    listings = [folder / family / "files.json" for family in TRAINED_ON]
+    files = [file for listing in listings if listing.exists() for file in orjson.loads(listing.read_bytes())]
+    lines: dict[str, list[int]] = {}
+    for file in files:
+        if file["layout"] is not None and file["format"] in FORMATS:
+            counted = lines.setdefault(file["format"], [0, 0])
+            counted[file["split"] != "train"] += file["lines"]
+    return [TrainingFile(name, train, held_out) for name, (train, held_out) in sorted(lines.items())]
+
+
+def _training_advice(pipeline: Pipeline, week: date) -> str | None:
+    examples = pipeline.frames.scan(TRAINING_EXAMPLES, [week])
+    positives = examples.filter(pl.col("label") & (pl.col("split") == "train")).select(pl.len()).collect().item()
+    return costs.advice(int(positives)).text
+
+
+def _slices_tested(slice_findings: pl.DataFrame) -> int | None:
+    """How many groups the week's search tested; null where it found nothing that would say."""
+    tests: int | None = slice_findings["tests"].max()  # type: ignore[assignment]
+    return tests
 
 
 def _daily_counts(pipeline: Pipeline, days: Sequence[date]) -> pl.DataFrame:

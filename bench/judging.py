@@ -30,7 +30,7 @@ CALLS = 1_000
 CONCURRENCY = 16
 LATENCY_SECONDS = 0.2
 LOCAL_TEXTS = 20_000
-SERVER = Path(__file__).parents[1] / "tests" / "judging" / "openai_server.py"
+SERVER = Path(__file__).parents[1] / "tests" / "judging" / "judge_server.py"
 
 
 def rows() -> list[dict[str, Any]]:

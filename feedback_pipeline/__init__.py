@@ -8,7 +8,17 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_EXPORTS: dict[str, str] = {}
+_EXPORTS: dict[str, str] = {
+    "analyze_patterns": "feedback_pipeline.verbs",
+    "calculate_task_success_rate": "feedback_pipeline.verbs",
+    "compare_prompt_versions": "feedback_pipeline.verbs",
+    "generate_report": "feedback_pipeline.verbs",
+    "suggest_improvements": "feedback_pipeline.verbs",
+    "FeedbackFrameError": "feedback_pipeline.vote_frames",
+    "ImprovementReport": "feedback_pipeline.verbs",
+    "InsufficientFeedbackError": "feedback_pipeline.vote_stretches",
+    "PatternAnalysis": "feedback_pipeline.verbs",
+}
 
 __all__ = sorted(_EXPORTS)
 

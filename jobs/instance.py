@@ -11,6 +11,9 @@ import dagster as dg
 from feedback_pipeline.settings import Settings, project_root
 from feedback_pipeline.store.database import Database
 
+STATEMENT_TIMEOUT = 600_000
+"""Milliseconds."""
+
 
 def prepare_environment(settings: Settings, database: Database, environment: MutableMapping[str, str]) -> None:
     """Makes DAGSTER_HOME and sets the variables that `dagster.yaml` and every Dagster process read.
@@ -33,4 +36,6 @@ def open_instance(settings: Settings, database: Database) -> Iterator[dg.Dagster
     """The instance that the UI and the daemon use too."""
     prepare_environment(settings, database, os.environ)
     with dg.DagsterInstance.get() as instance:
+        # a pool of connections, as the webserver has: by default every event opens a connection of its own
+        instance.optimize_for_webserver(statement_timeout=STATEMENT_TIMEOUT, pool_recycle=3600, max_overflow=5)
         yield instance

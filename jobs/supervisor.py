@@ -1,6 +1,7 @@
 """`feedback dev`: starts the Dagster UI, its daemon and the capture API, and stops them all together."""
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import project_root
+from feedback_pipeline.store.keeper import PR_SET_PDEATHSIG
 from jobs.instance import prepare_environment
 
 STOP_SECONDS = 10.0
@@ -43,7 +45,9 @@ def run_services(pipeline: Pipeline, port: int, api_port: int, console: Console)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     services = {
-        name: subprocess.Popen(command, cwd=project_root(), env=environment, start_new_session=True)
+        name: subprocess.Popen(
+            command, cwd=project_root(), env=environment, start_new_session=True, preexec_fn=_stop_with_parent
+        )
         for name, command in commands.items()
     }
     try:
@@ -61,6 +65,12 @@ def run_services(pipeline: Pipeline, port: int, api_port: int, console: Console)
         return 0
     finally:
         _stop(list(services.values()))
+
+
+def _stop_with_parent() -> None:
+    """In the child before exec: be asked to stop when the supervisor dies, however it died (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _answers(url: str) -> bool:

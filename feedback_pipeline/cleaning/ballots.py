@@ -16,11 +16,7 @@ Flags = npt.NDArray[np.bool_]
 
 PERSON = ("tenant", "voter")
 
-OPTIONS = 5
-"""What can be said, as agreement is expected by it: down, neutral, up of an answer; a tie, a side of a pair."""
-
 _BALLOT_COLUMNS = ("feedback_id", "tenant", "voter", "kind", "occurred_at", "interaction_id")
-_TIE, _SIDE = 3, 4
 _BY_HAND = ("explicit", "preference")
 
 
@@ -31,7 +27,8 @@ class Ballots:
     Attributes:
         voters: tenant, voter; a voter is a row number of it. Sorted.
         tenant: code of each voter's tenant.
-        voter, score, option, moment: of each ballot; the moment in milliseconds from 1970.
+        voter, score, moment: of each ballot; the moment in milliseconds from 1970.
+        is_pair: the ballot is about a pair of answers.
         by_hand: the ballot was cast by a person and not derived from what happened.
         item: number of each ballot's item; those that several voters judged come first.
         shared_items: how many those are.
@@ -42,16 +39,12 @@ class Ballots:
     tenant: Ints
     voter: Ints
     score: Ints
-    option: Ints
     moment: Ints
+    is_pair: Flags
     by_hand: Flags
     item: Ints
     shared_items: int
     rows: pl.DataFrame
-
-    @property
-    def is_pair(self) -> Flags:
-        return self.option >= _TIE
 
     @property
     def people(self) -> int:
@@ -76,8 +69,8 @@ def gather(votes: pl.DataFrame) -> Ballots:
         tenant=voters["tenant"].rank("dense").to_numpy().astype(np.int64) - 1,
         voter=placed["number"].to_numpy().astype(np.int64),
         score=placed["score"].to_numpy().astype(np.int64),
-        option=placed["option"].to_numpy().astype(np.int64),
         moment=placed["occurred_at"].dt.epoch("ms").to_numpy().astype(np.int64),
+        is_pair=placed["is_pair"].to_numpy(),
         by_hand=placed["by_hand"].to_numpy(),
         item=placed.select(pl.coalesce("item", single).cast(pl.Int64)).to_series().to_numpy(),
         shared_items=shared.height,
@@ -93,7 +86,7 @@ def _verdicts(votes: pl.DataFrame) -> pl.DataFrame:
         .select(
             *_BALLOT_COLUMNS,
             "score",
-            option=pl.col("score") + 1,
+            is_pair=pl.lit(value=False),
             item_key=pl.col("interaction_id"),
             by_hand=pl.col("kind").is_in(_BY_HAND),
         )
@@ -106,7 +99,7 @@ def _preferences(votes: pl.DataFrame) -> pl.DataFrame:
     return votes.filter(pl.col("preference").is_not_null() & other.is_not_null()).select(
         *_BALLOT_COLUMNS,
         score=pl.when(this <= other).then(won).otherwise(-won),
-        option=pl.when(won == 0).then(pl.lit(_TIE, pl.Int8)).otherwise(pl.lit(_SIDE, pl.Int8)),
+        is_pair=pl.lit(value=True),
         item_key=pl.concat_str(pl.min_horizontal(this, other), pl.max_horizontal(this, other), separator="\x1f"),
         by_hand=pl.lit(value=True),
     )

@@ -39,36 +39,40 @@ class Crowding:
     seconded: float = 0.8
 
 
-def fastest_minute(ballots: Ballots) -> Ints:
-    """The most ballots each voter cast by hand within sixty seconds; shape (voters,)."""
-    voter, moment = _timed(ballots)
-    most = np.zeros(ballots.people, dtype=np.int64)
-    np.maximum.at(most, voter, _followers(voter, moment, MINUTE - 1, voter, moment))
-    return most
+@dataclass(frozen=True)
+class Tempo:
+    """How fast each voter votes; shape (voters,).
 
-
-def hurried(ballots: Ballots, seconds: float) -> Ints:
-    """Ballots cast by hand less than `seconds` after the voter's one before; shape (voters,).
-
-    Ballots of the same moment are one form sent once: the second of them is not hurried.
+    Attributes:
+        timed: ballots cast by hand whose time says something about speed.
+        fastest_minute: the most of them within sixty seconds.
+        hurried: those cast a moment after the one before.
     """
-    voter, moment = _timed(ballots)
-    gap = np.diff(moment)
-    quick = (np.diff(voter) == 0) & (gap > 0) & (gap < seconds * SECOND)
-    return np.bincount(voter[1:][quick], minlength=ballots.people)
+
+    timed: Ints
+    fastest_minute: Ints
+    hurried: Ints
 
 
-def timed(ballots: Ballots) -> Ints:
-    """Ballots of each voter whose time says something about speed; shape (voters,)."""
-    return np.bincount(_timed(ballots)[0], minlength=ballots.people)
+def tempo(ballots: Ballots, hurried_seconds: float) -> Tempo:
+    """How fast each voter votes.
 
-
-def _timed(ballots: Ballots) -> tuple[Ints, Ints]:
-    """Voter and moment of the ballots cast by hand, in order. Times on the minute are dates or rounded: no clock."""
+    Times on the minute are dates or rounded, and no clock. Ballots of the same moment are one form sent once: the
+    second of them is not hurried.
+    """
     known = ballots.by_hand & (ballots.moment % MINUTE != 0)
     voter, moment = ballots.voter[known], ballots.moment[known]
     order = np.lexsort((moment, voter))
-    return voter[order], moment[order]
+    voter, moment = voter[order], moment[order]
+    gap = np.diff(moment)
+    quick = (np.diff(voter) == 0) & (gap > 0) & (gap < hurried_seconds * SECOND)
+    fastest = np.zeros(ballots.people, dtype=np.int64)
+    np.maximum.at(fastest, voter, _followers(voter, moment, MINUTE - 1, voter, moment))
+    return Tempo(
+        timed=np.bincount(voter, minlength=ballots.people),
+        fastest_minute=fastest,
+        hurried=np.bincount(voter[1:][quick], minlength=ballots.people),
+    )
 
 
 def campaigns(ballots: Ballots, target: Ints, first_seen: Ints, policy: Crowding) -> Flags:

@@ -2,7 +2,8 @@
 
 The consensus on an item is what the other voters say of it, each as far as trusted: P(more say up than down) under a
 Beta(1 + up, 1 + down) posterior. A comparison counts by how decided it is, |2P − 1|: one other vote says half as much
-as certainty, and an even split says nothing. An audited verdict decides an item alone.
+as certainty, and an even split says nothing. A tie or a neutral verdict agrees with nobody and contradicts nobody. An
+audited verdict decides an item alone.
 
 What agreement may be expected depends on what is said: where most answers are good, down votes are seconded more rarely
 than up votes, however honest. So a voter is measured against the agreement of the *other* voters who said the same.
@@ -14,15 +15,21 @@ import numpy as np
 import polars as pl
 from scipy.special import betainc
 
-from feedback_pipeline.cleaning.ballots import OPTIONS, Ballots, Floats, Ints
+from feedback_pipeline.cleaning.ballots import Ballots, Floats, Ints
 
 USUAL_AGREEMENT = 0.8
 """Agreement assumed of a tenant's voters before there is a comparison."""
 PRIOR_COMPARISONS = 20.0
 """Comparisons that assumptions about a tenant, or about one thing said in it, count for."""
+MOST_COMPARISONS = 20.0
+"""Comparisons of one voter that count in what is expected of the others."""
+LEAST_SECONDED = 0.5
+"""The rarest view is seconded half as often as the average one, if honest: where there are at least as many bad answers
+as slips of the hand, half of the down votes are on bad answers."""
 
-_ANSWERS, _PAIRS = slice(0, 3), slice(3, OPTIONS)
-"""The options of answers and of pairs (see `ballots.OPTIONS`)."""
+_DOWN, _UP, _SIDE, _AUDITED = range(4)
+_OPTIONS = 4
+"""What can be said, as agreement is expected by it: down or up of an answer, a side of a pair, of an audited answer."""
 
 _GRAINS = 1000
 """Weights are added in thousandths, as whole numbers: the sum does not depend on the order."""
@@ -35,7 +42,7 @@ class Agreement:
     Attributes:
         compared: ballots on items that others judged too and are not evenly split on, or that were audited.
         evidence: how much these comparisons say, in comparisons with a certain consensus.
-        agreed: the part of the evidence in which the voter agrees; a tie agrees by half with either side.
+        agreed: the part of the evidence in which the voter agrees.
         expected: share of agreement among other voters who say the same as often.
         blind: share at which votes say nothing: a half on pairs, whose sides a coin can call; on answers a half of
             what is expected, because where most answers are good who calls them all good is right mostly.
@@ -57,14 +64,17 @@ def compare(ballots: Ballots, trusted: Floats, audited: pl.DataFrame | None = No
         audited: `interaction_id` and `verdict` (up or down) of answers that were judged beyond doubt.
     """
     consensus = 2.0 * _others_up(ballots, trusted) - 1.0
+    option = np.where(ballots.is_pair, _SIDE, np.where(ballots.score > 0, _UP, _DOWN))
     if audited is not None and audited.height:
-        consensus = _with_audited(ballots, consensus, audited)
-    evidence = np.abs(consensus)
-    agreed = evidence * (1.0 + ballots.score * np.sign(consensus)) / 2.0
-    by_option, agreed_by_option = _by_option(ballots, evidence), _by_option(ballots, agreed)
+        labels = _labels(ballots, audited)
+        consensus = np.where(np.isnan(labels), consensus, labels)
+        option = np.where(np.isnan(labels), option, _AUDITED)
+    evidence = np.abs(consensus * ballots.score)
+    agreed = np.where(ballots.score * consensus > 0, evidence, 0.0)
+    by_option, agreed_by_option = _by_option(ballots, option, evidence), _by_option(ballots, option, agreed)
     expected = _expected(ballots, by_option, agreed_by_option, trusted)
     blind = expected / 2.0
-    blind[:, _PAIRS] = 0.5
+    blind[:, _SIDE] = 0.5
     total = by_option.sum(axis=1)
     # Without a comparison every option weighs the same.
     share = np.where(total[:, None] > 0, by_option, 1.0)
@@ -78,11 +88,10 @@ def compare(ballots: Ballots, trusted: Floats, audited: pl.DataFrame | None = No
     )
 
 
-def _by_option(ballots: Ballots, amounts: Floats) -> Floats:
-    """Sums of the ballots' amounts by voter and option, shape (voters, OPTIONS)."""
-    place = ballots.voter * OPTIONS + ballots.option
-    sums = np.bincount(place, weights=amounts, minlength=ballots.people * OPTIONS)
-    return np.asarray(sums, dtype=np.float64).reshape(-1, OPTIONS)
+def _by_option(ballots: Ballots, option: Ints, amounts: Floats) -> Floats:
+    """Sums of the ballots' amounts by voter and option, shape (voters, _OPTIONS)."""
+    sums = np.bincount(ballots.voter * _OPTIONS + option, weights=amounts, minlength=ballots.people * _OPTIONS)
+    return np.asarray(sums, dtype=np.float64).reshape(-1, _OPTIONS)
 
 
 def _others_up(ballots: Ballots, trusted: Floats) -> Floats:
@@ -100,28 +109,43 @@ def _others_up(ballots: Ballots, trusted: Floats) -> Floats:
     return chance
 
 
-def _with_audited(ballots: Ballots, consensus: Floats, audited: pl.DataFrame) -> Floats:
-    labels = audited.select("interaction_id", label=pl.when(pl.col("verdict") == "up").then(1.0).otherwise(-1.0))
-    known = ballots.rows.join(
-        labels.unique("interaction_id", keep="first"), left_on="item_key", right_on="interaction_id", how="left",
-        maintain_order="left",
-    )["label"].to_numpy()  # fmt: skip
-    return np.where(np.isnan(known), consensus, known)
+def _labels(ballots: Ballots, audited: pl.DataFrame) -> Floats:
+    """1 or −1 where a ballot's item was audited, else NaN."""
+    label = pl.when(pl.col("verdict") == "up").then(1.0).otherwise(-1.0)
+    labels = audited.sort("interaction_id", "verdict").unique("interaction_id", keep="first", maintain_order=True)
+    return (
+        ballots.rows.join(
+            labels.select(pl.col("interaction_id").alias("item_key"), label=label),
+            on="item_key",
+            how="left",
+            maintain_order="left",
+        )["label"]
+        .cast(pl.Float64)
+        .to_numpy()
+    )
 
 
 def _expected(ballots: Ballots, evidence: Floats, agreed: Floats, trusted: Floats) -> Floats:
-    """The agreement of a tenant's other voters by what they say, shape (voters, OPTIONS)."""
+    """The agreement of a tenant's other voters by what they say, shape (voters, _OPTIONS).
+
+    Nobody counts for more than MOST_COMPARISONS, so that a few who contradict everybody do not set what is expected of
+    each other.
+    """
     tenants = int(ballots.tenant.max()) + 1
-    said, seconded = np.zeros((tenants, OPTIONS)), np.zeros((tenants, OPTIONS))
-    np.add.at(said, ballots.tenant, evidence * trusted[:, None])
-    np.add.at(seconded, ballots.tenant, agreed * trusted[:, None])
-    # Answers and pairs are different questions: each has an average of its own.
-    usual = np.empty((tenants, OPTIONS))
-    for options in (_ANSWERS, _PAIRS):
-        usual[:, options] = (
+    total = np.maximum(evidence.sum(axis=1), 1e-12)
+    share = (trusted * np.minimum(1.0, MOST_COMPARISONS / total))[:, None]
+    said, seconded = np.zeros((tenants, _OPTIONS)), np.zeros((tenants, _OPTIONS))
+    np.add.at(said, ballots.tenant, evidence * share)
+    np.add.at(seconded, ballots.tenant, agreed * share)
+    expected = np.full(evidence.shape, USUAL_AGREEMENT)
+    # Answers and pairs are different questions: each has an average of its own. An audit is no matter of opinion.
+    for options in ([_DOWN, _UP], [_SIDE]):
+        usual = (
             (seconded[:, options].sum(axis=1) + PRIOR_COMPARISONS * USUAL_AGREEMENT)
             / (said[:, options].sum(axis=1) + PRIOR_COMPARISONS)
-        )[:, None]
-    others_said = said[ballots.tenant] - evidence * trusted[:, None]
-    others_seconded = seconded[ballots.tenant] - agreed * trusted[:, None]
-    return np.asarray((others_seconded + PRIOR_COMPARISONS * usual[ballots.tenant]) / (others_said + PRIOR_COMPARISONS))
+        )[ballots.tenant][:, None]
+        others_said = said[ballots.tenant][:, options] - (evidence * share)[:, options]
+        others_seconded = seconded[ballots.tenant][:, options] - (agreed * share)[:, options]
+        pooled = (others_seconded + PRIOR_COMPARISONS * usual) / (others_said + PRIOR_COMPARISONS)
+        expected[:, options] = np.maximum(pooled, LEAST_SECONDED * usual)
+    return expected

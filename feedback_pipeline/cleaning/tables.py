@@ -228,7 +228,10 @@ RATER_TRUST = Table(
         Column("votes", pl.UInt32, "Verdicts and preferences given in the window.", nullable=False),
         Column("first_seen", TIMESTAMP, "The voter's first vote, as far back as is known.", nullable=False),
         Column(
-            "compared", pl.UInt32, "Verdicts and preferences on what others judged too, or an audit.", nullable=False
+            "compared",
+            pl.UInt32,
+            "Sides taken on what others judged too (and did not split evenly on), or what was audited.",
+            nullable=False,
         ),
         Column(
             "evidence",

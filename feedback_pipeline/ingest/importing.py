@@ -36,6 +36,10 @@ _NOBODY = pl.DataFrame(schema={"tenant": pl.String, "user_key": pl.String})
 OnProgress = Callable[[Progress], None]
 
 
+class ImportStoppedError(RuntimeError):
+    """The import cannot go on; what was filed stays, and the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Import:
     """What all sources of one import share.
@@ -86,8 +90,8 @@ def import_sources(
 
     Raises:
         SourcesError: a name is unknown.
-        OSError: a reject file cannot be written (no space); what was filed before stays, and a repeated import goes on
-            from there.
+        ImportStoppedError: a reject file cannot be written (no space). What was filed before stays, and a repeated
+            import goes on from there.
     """
     if database is None and not dry_run:
         raise ValueError("an import needs a database; only a dry run can do without")
@@ -270,13 +274,22 @@ class _Work:
             self.tally.judgements += _height(prepared.judgements)
             filed = _would_be_filed(run.database, batch, prepared.opted_out)
         else:
-            self.reject.add(prepared.rejected, self.delivery.name)
+            self._reject(prepared.rejected)
             if prepared.judgements is not None:
                 self.tally.judgements += judgements.file_judgements(run.database, prepared.judgements)
             progress = StoredProgress(self.source.name, self.delivery.fingerprint, prepared.last_row, finished)
             filed = file_batch(run.database, batch, None if self.delivery.path is None else progress)
         self.tally.known += _height(batch.feedback) - prepared.opted_out - filed.feedback
         return filed
+
+    def _reject(self, rows: pl.DataFrame) -> None:
+        try:
+            self.reject.add(rows, self.delivery.name)
+        except OSError as error:
+            raise ImportStoppedError(
+                f"{self.reject.path.parent} cannot be written ({error.strerror}): make room, then import again; "
+                "it goes on where it stopped"
+            ) from error
 
     def settle(self, waiting: "Future[Filed] | None") -> None:
         """Waits for the batch before and counts it."""

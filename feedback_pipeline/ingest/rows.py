@@ -72,10 +72,14 @@ def _typed(delivered: pl.DataFrame, reading: Reading, annotator: str | None) -> 
     tenants = who["tenant"]
     keys = {name: reading.door.pseudonyms(tenants, _trimmed(who[name])) for name in ("user", "session", "asker")}
     text = mapped(delivered.with_columns(keys["user"].alias(PERSON)), source, annotator)
-    read = {target: typed_field(field_of(target), pl.col(target), source) for target in text.columns if target != ROW}
+    targets = [target for target in text.columns if target not in (ROW, "winner")]
+    read = {target: typed_field(field_of(target), pl.col(target), source) for target in targets}
     if source.pairwise:
         read["winner"] = _winner(pl.col("winner"), source.pairwise)
     typed = _read(text, read).rename({"winner": "preference"}, strict=False)
+    if source.pairwise:
+        winner = annotator or source.pairwise.winners[0]
+        typed = typed.with_columns(pl.col(FIELD).replace("winner", winner))
     missing = {name: pl.lit(None, dtype).alias(name) for name, dtype in _OPTIONAL.items() if name not in text.columns}
     return typed.with_columns(
         *missing.values(),

@@ -26,7 +26,8 @@ OUTCOMES: dict[str, str] = {
     **dict.fromkeys(("true", "t", "yes", "1", "success", "succeeded"), '{"task_succeeded": true}'),
     **dict.fromkeys(("false", "f", "no", "0", "failure", "failed"), '{"task_succeeded": false}'),
 }
-_SCALAR = r'(?:"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-cefA-CEF][0-9a-fA-F]{3})*"|-?[0-9]{1,15}(?:\.[0-9]{1,15})?|true|false|null)'
+_WORD = r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"'
+_SCALAR = rf"(?:{_WORD}|-?[0-9]{{1,15}}(?:\.[0-9]{{1,15}})?|true|false|null)"
 _LIST = rf"^\[\s*(?:{_SCALAR}(?:\s*,\s*{_SCALAR})*)?\s*\]$"
 """A JSON array of words and numbers."""
 _SIGNAL = r"^[a-z][a-z0-9_ -]{0,49}$"
@@ -165,7 +166,11 @@ def _names(text: pl.Expr, *, lower: bool) -> tuple[pl.Expr, pl.Expr]:
     listed = pl.when(is_list).then(text).str.json_decode(pl.List(pl.String))
     separated = pl.when(~text.str.starts_with("[")).then(text.str.strip_chars("{}")).str.split(",")
     names = pl.coalesce(listed, separated).list.eval(
-        pl.element().str.strip_chars(' \t\r\n"').replace("", None).drop_nulls()
+        pl.element()
+        .str.replace_all("\0", "\ufffd", literal=True)
+        .str.strip_chars(' \t\r\n"')
+        .replace("", None)
+        .drop_nulls()
     )
     if lower:
         names = names.list.eval(pl.element().str.to_lowercase())

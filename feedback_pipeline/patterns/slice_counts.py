@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,12 +29,58 @@ def count_slices(
         return SLICE_COUNTS.empty()
     encoded = encode_all(vote_facts, sorted(dict.fromkeys(dimensions)), max_levels=max_levels)
     measures = _Measures(vote_facts)
-    frames = [measures.whole()]
-    frames += [measures.count(Combination(each.dimensions, UNKNOWN)) for each in combine(encoded, len(PLACES))]
-    counted = pl.concat(frames, how="diagonal").with_columns(pl.lit(day).alias("day"))
-    missing = [name for name in SLICE_COUNTS.names if name not in counted.columns]
-    complete = counted.with_columns(pl.lit(None, dtype=SLICE_COUNTS.schema[name]).alias(name) for name in missing)
-    return SLICE_COUNTS.conform(complete).sort(SLICE_COUNTS.key)
+    vocabulary = _Vocabulary(encoded)
+    crossed = combine(encoded, len(PLACES))
+    parts = [measures.count(Combination(each.dimensions, UNKNOWN), vocabulary) for each in crossed]
+    parts.append(measures.whole(vocabulary))
+    # one frame of all combinations at the end: hundreds of small ones would cost more than the counting
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    counted = pl.DataFrame({name: values for name, values in columns.items() if name in SLICE_COUNTS.schema})
+    labelled = counted.with_columns(pl.lit(day).alias("day"), *vocabulary.labels(columns))
+    return SLICE_COUNTS.conform(labelled).sort(SLICE_COUNTS.key)
+
+
+Columns = dict[str, NDArray[Any]]
+"""Columns of a part of the table, as arrays."""
+
+
+class _Vocabulary:
+    """The labels of all dimensions in one list: a level is its place in it; −1 is no dimension."""
+
+    def __init__(self, dimensions: Sequence[Dimension]) -> None:
+        self.offsets: dict[str, int] = {}
+        names: list[str] = []
+        values: list[str | None] = []
+        for dimension in dimensions:
+            self.offsets[dimension.name] = len(values)
+            values += dimension.labels
+            names += [dimension.name] * len(dimension.labels)
+        # the last entry is the one that −1 means
+        self._names = pl.Series([*names, None], dtype=pl.String)
+        self._values = pl.Series([*values, None], dtype=pl.String)
+
+    def codes(self, combination: Combination, present: NDArray[np.int64]) -> Columns:
+        """The levels of each cell that occurs, by place."""
+        found = {f"{place}_level": np.full(present.size, -1, dtype=np.int64) for place in PLACES}
+        remaining = present
+        for place, dimension in list(zip(PLACES, combination.dimensions, strict=False))[::-1]:
+            remaining, codes = np.divmod(remaining, dimension.size)
+            found[f"{place}_level"] = codes + self.offsets[dimension.name]
+        return found
+
+    def nothing(self) -> Columns:
+        """The levels of the row without dimensions."""
+        return {f"{place}_level": np.full(1, -1, dtype=np.int64) for place in PLACES}
+
+    def labels(self, columns: Columns) -> list[pl.Series]:
+        """Dimension and value columns of every place."""
+        made: list[pl.Series] = []
+        for place in PLACES:
+            levels = columns[f"{place}_level"]
+            places = np.where(levels < 0, len(self._names) - 1, levels)
+            made.append(self._names.gather(places).alias(f"{place}_dimension"))
+            made.append(self._values.gather(places).alias(f"{place}_value"))
+        return made
 
 
 class _Measures:
@@ -49,13 +96,12 @@ class _Measures:
         self.person: Integers = dense_people(facts)
         self.people = int(self.person.max()) + 1
 
-    def whole(self) -> pl.DataFrame:
+    def whole(self, vocabulary: _Vocabulary) -> Columns:
         """The row of the whole day."""
-        keys = np.zeros(self.votes, dtype=np.int64)
-        rows = np.arange(self.votes)
-        return self._sums(keys, rows, 1).with_columns(folded_levels=pl.lit(0, dtype=pl.Int64))
+        sums = self._sums(np.zeros(self.votes, dtype=np.int64), np.arange(self.votes), 1)
+        return {**sums, **vocabulary.nothing(), "folded_levels": np.zeros(1, dtype=np.int64)}
 
-    def count(self, combination: Combination) -> pl.DataFrame:
+    def count(self, combination: Combination, vocabulary: _Vocabulary) -> Columns:
         """One row per cell that occurs."""
         entries = combination.entries(self.votes)
         rows = np.arange(self.votes) if entries.rows is None else entries.rows
@@ -67,10 +113,13 @@ class _Measures:
             present = np.flatnonzero(occurs)
             keys = (np.cumsum(occurs) - 1)[keys]
         folded = combination.dimensions[0].folded_levels if len(combination.dimensions) == 1 else 0
-        sums = self._sums(keys, rows, present.size)
-        return sums.with_columns(*_labels(combination, present), folded_levels=pl.lit(folded, dtype=pl.Int64))
+        return {
+            **self._sums(keys, rows, present.size),
+            **vocabulary.codes(combination, present),
+            "folded_levels": np.full(present.size, folded, dtype=np.int64),
+        }
 
-    def _sums(self, keys: Integers, rows: Integers, size: int) -> pl.DataFrame:
+    def _sums(self, keys: Integers, rows: Integers, size: int) -> Columns:
         verdicts = np.bincount(keys * 3 + self.verdict[rows] + 1, minlength=3 * size).reshape(size, 3)
         starred = np.zeros(self.votes, dtype=bool)
         starred[self.with_stars] = True
@@ -78,27 +127,13 @@ class _Measures:
         pairs = np.sort(keys * self.people + self.person[rows])
         distinct = pairs[np.concatenate(([True], pairs[1:] != pairs[:-1]))] if pairs.size else pairs
         stars = np.bincount(keys[with_stars], weights=self.stars[rows[with_stars]], minlength=size)
-        return pl.DataFrame(
-            {
-                "votes": verdicts.sum(axis=1),
-                "up": verdicts[:, 2],
-                "neutral": verdicts[:, 1],
-                "down": verdicts[:, 0],
-                "stars_sum": stars.astype(np.int64),
-                "stars_votes": np.bincount(keys[with_stars], minlength=size),
-                "strength_sum": np.bincount(keys, weights=self.strength[rows], minlength=size),
-                "people": np.bincount(distinct // self.people, minlength=size),
-            }
-        )
-
-
-def _labels(combination: Combination, present: NDArray[np.int64]) -> list[pl.Series]:
-    columns: list[pl.Series] = []
-    remaining = present
-    reversed_dimensions: list[tuple[str, Dimension]] = list(zip(PLACES, combination.dimensions, strict=False))[::-1]
-    for place, dimension in reversed_dimensions:
-        remaining, codes = np.divmod(remaining, dimension.size)
-        labels = pl.Series(dimension.labels, dtype=pl.String)
-        columns.append(labels.gather(codes).alias(f"{place}_value"))
-        columns.append(pl.Series(f"{place}_dimension", [dimension.name]).new_from_index(0, present.size))
-    return columns
+        return {
+            "votes": verdicts.sum(axis=1),
+            "up": verdicts[:, 2],
+            "neutral": verdicts[:, 1],
+            "down": verdicts[:, 0],
+            "stars_sum": stars.astype(np.int64),
+            "stars_votes": np.bincount(keys[with_stars], minlength=size),
+            "strength_sum": np.bincount(keys, weights=self.strength[rows], minlength=size),
+            "people": np.bincount(distinct // self.people, minlength=size),
+        }

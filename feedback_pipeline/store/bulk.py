@@ -66,10 +66,16 @@ class Progress:
     finished: bool
 
 
+@cache
+def _template(address: str) -> Any:
+    """A connection to clone others from: the driver reads the server's types once, not at every connection."""
+    return adbc.connect(address)
+
+
 @contextmanager
 def connect(database: Database) -> Iterator[Any]:
     """A bulk connection (ADBC); commits at the end, rolls back on an error."""
-    connection = adbc.connect(database.address())
+    connection = _template(database.address()).adbc_clone()
     try:
         yield connection
         connection.commit()
@@ -124,7 +130,6 @@ def _file(cursor: Any, frame: pl.DataFrame | None, table: Table, name: str, stat
     if frame is None or frame.is_empty():
         return 0
     stage(cursor, f"stage_{name}", table.conform(frame))
-    cursor.execute(f"ANALYZE stage_{name}")
     cursor.execute(f"WITH filed AS ({query(statement)} RETURNING 1) SELECT count(*) FROM filed")  # noqa: S608
     return int(cursor.fetchone()[0])
 

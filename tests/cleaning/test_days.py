@@ -1,14 +1,10 @@
 """A day of the store becomes a clean day, and every event is accounted for."""
 
-import polars as pl
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from store_rows import DAY, answers, later, refusals, votes
 
 from feedback_pipeline.cleaning import days
 from feedback_pipeline.cleaning.facts import vote_facts
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, VOTE_FACTS
-from feedback_pipeline.cleaning.trust import rater_trust
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
@@ -93,44 +89,3 @@ def test_another_tenants_answer_is_not_found(database: Database) -> None:
     bulk.file_batch(database, Batch(feedback=votes({"name": "v", "on": "a", "tenant": "two"})))
     raw, _, _ = day_of(database)
     assert raw["state"].to_list() == ["pending"]
-
-
-def voting(verdicts: list[tuple[str, str, str]]) -> pl.DataFrame:
-    """Verdicts as (voter, answer, verdict), minutes apart."""
-    columns = CLEAN_FEEDBACK.names
-    given = [
-        {
-            "feedback_id": str(number), "interaction_id": answer, "tenant": "t", "day": DAY, "interaction_day": DAY,
-            "occurred_at": later(minutes=number), "kind": "explicit", "verdict": verdict, "strength": 1.0,
-            "counts": True, "disagrees": False, "voter": voter, "source": "s", "provenance": "logged",
-            "use_for_analysis": True, "use_for_training": True,
-        }
-        for number, (voter, answer, verdict) in enumerate(verdicts)
-    ]  # fmt: skip
-    return pl.DataFrame([{name: row.get(name) for name in columns} for row in given], schema=CLEAN_FEEDBACK.schema)
-
-
-def test_voting_one_way_alone_lowers_nobodys_trust() -> None:
-    honest = [(voter, f"a{number}", "down") for number in range(20) for voter in ("angry", "x", "y")]
-    trust = rater_trust(voting(honest))
-    assert trust.filter(pl.col("voter") == "angry")["weight"].item() > 0.9
-
-
-def test_contradicting_everybody_lowers_trust_and_says_why() -> None:
-    crowd = [(f"p{person}", f"a{number}", "up") for number in range(30) for person in range(4)]
-    contrary = [("contrary", f"a{number}", "down") for number in range(30)]
-    trust = rater_trust(voting(crowd + contrary))
-    row = trust.filter(pl.col("voter") == "contrary").row(0, named=True)
-    assert row["weight"] < 0.5
-    assert row["reasons"] == ["disagrees_with_consensus"]
-    assert trust.filter(pl.col("voter") != "contrary")["weight"].min() > 0.9
-
-
-@settings(max_examples=30)
-@given(
-    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.sampled_from(["up", "down"])), max_size=40)
-)
-def test_weights_stay_between_a_tenth_and_one(verdicts: list[tuple[str, str, str]]) -> None:
-    trust = rater_trust(voting(verdicts))
-    assert trust["weight"].is_between(0.0999, 1.0).all()
-    assert set(trust["voter"]) == {voter for voter, _, _ in verdicts}

@@ -16,6 +16,17 @@ def test_case_white_space_and_compatibility_forms_do_not_matter() -> None:
     assert others == [one, one]
 
 
+def test_characters_nobody_sees_do_not_matter() -> None:
+    plain, zero_width, reversed_again, soft = hashes(
+        "cancel my order", "can\u200bcel my\ufeff order", "\u202dcancel my order\u202c", "can\u00adcel my order"
+    )
+    assert {zero_width, reversed_again, soft} == {plain}
+
+
+def test_letters_that_compatibility_forms_bring_are_lower_case_too() -> None:
+    assert len(set(hashes("㎒", "MHz", "mhz"))) == 1
+
+
 def test_other_words_are_another_prompt() -> None:
     assert len(set(hashes("cancel", "cancel it", "Cancel!"))) == 3
 

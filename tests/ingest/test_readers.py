@@ -22,6 +22,7 @@ from feedback_pipeline.ingest.readers.sql import read_sql
 from feedback_pipeline.store.database import Database
 
 AC = Wanted(("a", "c"), (("a",), ("c",)))
+COMMAS = Dialect()
 LINES = Wanted(("a", "n.k"), texts=frozenset({"a"}))
 
 
@@ -37,7 +38,7 @@ def collected(chunks: list[Chunk]) -> tuple[list[tuple[object, ...]], dict[int, 
     return rows, refused
 
 
-def from_csv(folder: Path, data: bytes, wanted: Wanted = AC, dialect: Dialect = Dialect()) -> tuple[list, dict]:
+def from_csv(folder: Path, data: bytes, wanted: Wanted = AC, dialect: Dialect = COMMAS) -> tuple[list, dict]:
     file = folder / "rows.csv"
     file.write_bytes(data)
     return collected(list(read_csv(file, wanted, dialect)))
@@ -187,7 +188,7 @@ _VALUE = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rows=st.lists(st.fixed_dictionaries({"a": _VALUE, "c": _VALUE}), max_size=12), ascii_only=st.booleans())
 def test_what_python_writes_as_json_is_read_back(rows: list[dict], ascii_only: bool) -> None:
     lines = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows).encode()

@@ -1,4 +1,4 @@
-"""Makes the modules beside the tests (public_votes, openai_server, judged_world) importable."""
+"""Makes the modules beside the tests (public_votes, judge_server, judged_world) importable."""
 
 import sys
 from pathlib import Path

@@ -21,6 +21,8 @@ class World:
     judgements: pl.DataFrame
     verdicts: pl.DataFrame
     true_rate: float
+    truth: pl.DataFrame
+    """`interaction_id` and what a person would say (`human`), of every answer."""
 
 
 def world(
@@ -64,4 +66,4 @@ def world(
         pl.col("human").alias("verdict"),
         pl.col("answer").str.len_chars().alias("answer_chars"),
     )
-    return World(sample, judgements, verdicts, float(good.mean()))
+    return World(sample, judgements, verdicts, float(good.mean()), frame.select("interaction_id", "human"))

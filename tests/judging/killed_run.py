@@ -1,4 +1,4 @@
-"""Judges sixty answers with four calls in flight and a cache of files: the process that a test kills."""
+"""Judges sixty answers with four calls in flight and a cache of files or in PostgreSQL: the process that a test kills."""
 
 import sys
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from feedback_pipeline.judging.backends.chat import ChatJudge
 from feedback_pipeline.judging.calls import CallLayer, Endpoint
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.rubrics import read_rubric
+from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.replies import PostgresReplyCache
 
 
 class FolderCache:
@@ -27,9 +29,11 @@ class FolderCache:
         temporary.rename(self.folder / key)
 
 
-def main(base_url: str, folder: str) -> None:
+def main(base_url: str, place: str) -> None:
+    stored = place.startswith("postgresql://")
+    cache = PostgresReplyCache(Database(place)) if stored else FolderCache(Path(place))
     endpoint = Endpoint(base_url, "judge-1", "test", concurrency=4)
-    judge = ChatJudge(CallLayer(endpoint, cache=FolderCache(Path(folder))), read_rubric())
+    judge = ChatJudge(CallLayer(endpoint, cache=cache), read_rubric())
     numbers = [f"{number:03}" for number in range(60)]
     answers = pl.DataFrame({"interaction_id": numbers, "prompt": numbers, "answer": numbers})
     assert judge_answers(answers, judge)["status"].unique().to_list() == ["ok"]

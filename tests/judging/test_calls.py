@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from openai_server import Answer, Fault, OpenAITestServer, judged_content, sent_nonce, serve, verdicts
+from judge_server import Answer, Fault, OpenAITestServer, judged_content, sent_nonce, serve, verdicts
 
 from feedback_pipeline.judging.backends.chat import ChatJudge
 from feedback_pipeline.judging.calls import CallLayer, Endpoint, EndpointRefusedError

@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai_server import judged_content, serve, verdicts
+from judge_server import judged_content, serve, verdicts
 
 from feedback_pipeline.judging.alternative_annotator import (
     AlternativeAnnotator,

@@ -93,9 +93,9 @@ def parse_lines(block: bytes, first_row: int, wanted: Wanted, ends_cut: bool = F
     held = np.flatnonzero(lines.ends > lines.starts)
     unread: list[Unread] = []
     frame = _parsed(block, wanted) if len(held) else _nothing(wanted)
-    if frame is None or frame.height != len(held):
+    if frame is None or frame.height != len(held) or _may_hold_half_characters(block, frame):
         held = held[_readable(lines, held, first_row, unread, ends_cut)]
-        frame, taken = _bisected([lines.line(i) for i in held], held + first_row, wanted, unread)
+        frame, taken = _bisected([lines.line(int(position)) for position in held], held + first_row, wanted, unread)
         held = held[taken]
     frame = frame.with_columns(pl.Series(ROW, held + first_row, dtype=pl.Int64))
     frame = _with_structures(frame, lines, held, unread)
@@ -135,8 +135,8 @@ def _with_structures(
 ) -> pl.DataFrame:
     """The frame with objects and arrays written again as JSON.
 
-    Polars 2.1 does not escape backslashes and keys when it writes an object into a column of text; words that a stranger
-    wrote could become structure. So these values are taken from the line by a parser that does.
+    Polars 2.1 does not escape backslashes and keys when it writes an object into a column of text; words that a
+    stranger wrote could become structure. So these values are taken from the line by a parser that does.
     """
     for name in frame.columns:
         if name == ROW:
@@ -161,14 +161,16 @@ def _parsed(block: bytes, wanted: Wanted) -> pl.DataFrame | None:
     """The block as a frame of text, or None where a line of it cannot be parsed."""
     schema = dict.fromkeys(wanted.possible_columns(), pl.String())
     try:
-        frame = pl.read_ndjson(block, schema=schema)
+        return pl.read_ndjson(block, schema=schema)
     except pl.exceptions.ComputeError:
         return None
-    # Half a surrogate pair is no text, but this parser makes a NUL of it.
-    if rb"\ud" in block or rb"\uD" in block:
-        held = frame.select(pl.any_horizontal(pl.all().str.contains("\0", literal=True).any())).item()
-        return None if held else frame
-    return frame
+
+
+def _may_hold_half_characters(block: bytes, frame: pl.DataFrame) -> bool:
+    """Half a surrogate pair is no text, but Polars makes a NUL of it."""
+    if rb"\ud" not in block and rb"\uD" not in block:
+        return False
+    return bool(frame.select(pl.any_horizontal(pl.all().str.contains("\0", literal=True).any())).item())
 
 
 def _readable(

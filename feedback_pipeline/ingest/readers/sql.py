@@ -23,11 +23,11 @@ def read_sql(url: str, table: str | None, query: str | None, wanted: Wanted) -> 
     try:
         with engine.connect() as connection:
             connection = connection.execution_options(stream_results=True, max_row_buffer=FETCH_ROWS)
+            statement = _lines(connection, table, query, wanted)
             if engine.dialect.name == "sqlite":
                 # Rows come as bytes, so that one with invalid text does not end the whole read.
                 connection.connection.dbapi_connection.text_factory = bytes  # type: ignore[union-attr]
-            rows = connection.execute(_lines(connection, table, query, wanted))
-            yield from _chunks(rows, wanted)
+            yield from _chunks(connection.execute(statement), wanted)
     except sa.exc.SQLAlchemyError as error:
         raise UnreadableError("sql_error", f"{without_password(url)}: {_described(error)}") from error
     finally:

@@ -6,7 +6,7 @@ faults and a journal of every request. What it answers is a function given by th
     with OpenAITestServer(answer=rate) as server:
         client = openai.OpenAI(base_url=server.base_url, api_key="test")
 
-As a program it serves fixed verdicts with a latency: python openai_server.py --latency 0.2
+As a program it serves fixed verdicts with a latency: python judge_server.py --latency 0.2
 """
 
 import argparse

@@ -1,0 +1,167 @@
+"""Looking for what should be gone: stretches of texts, pseudonyms and ids, in databases and in files.
+
+The automaton of Aho and Corasick (Communications of the ACM 18(6), 1975) behind Polars' `contains_any` looks for all of
+them in one pass, so the cost grows with what is searched and hardly with what is sought.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+import pyarrow.parquet as pq
+from upath import UPath
+
+SHORTEST_SPAN = 30
+LONGEST_SPAN = 80
+SPANS_PER_TEXT = 3
+MOST_SPANS = 20_000
+_ESCAPED_BREAK = r'\\[nrt"]'
+_SPAN = rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}} ,.;:()-]{{{SHORTEST_SPAN - 1},{LONGEST_SPAN - 1}}}"
+"""Characters that stand for themselves in JSON, HTML and Markdown, so that a text is found however it was written."""
+_BLOCK = 8 * 1024 * 1024
+_OVERLAP = 4 * LONGEST_SPAN
+_TEXT_FILES = {".json", ".jsonl", ".html", ".md", ".csv", ".txt", ".yaml", ".log", ".out", ".err", ".tmp"}
+
+
+def spans_of(texts: pl.Series) -> list[str]:
+    """Stretches of 30 to 80 plain characters of each text, the first and the longest ones; at most 20,000 in all."""
+    pieces = texts.drop_nulls().str.replace_all(_ESCAPED_BREAK, "\n").str.extract_all(_SPAN).list
+    first, longest = pieces.head(1), pieces.eval(pl.element().sort_by(pl.element().str.len_chars(), descending=True))
+    chosen = pl.concat([first.explode(), longest.list.head(SPANS_PER_TEXT - 1).explode()]).drop_nulls()
+    distinct = chosen.str.strip_chars().str.to_lowercase().unique().sort()
+    return distinct.filter(distinct.str.len_chars() >= SHORTEST_SPAN - 1).head(MOST_SPANS).to_list()
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What to look for.
+
+    Attributes:
+        spans: stretches of text, in lower case.
+        names: pseudonyms.
+        ids: ids of erased rows.
+    """
+
+    spans: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+
+@dataclass
+class Found:
+    """What was found where: places name tables and files, never words.
+
+    Attributes:
+        searched: texts looked through, by place.
+        names: texts with a pseudonym, by place.
+        ids: texts with an erased row's id, by place.
+        spans: the stretches found, by place.
+    """
+
+    searched: Counter[str] = field(default_factory=Counter)
+    names: Counter[str] = field(default_factory=Counter)
+    ids: Counter[str] = field(default_factory=Counter)
+    spans: dict[str, set[str]] = field(default_factory=dict)
+
+    def look(self, place: str, texts: pl.Series, sought: Sought) -> None:
+        """Looks through some texts of a place."""
+        texts = texts.drop_nulls()
+        if texts.is_empty():
+            return
+        self.searched[place] += texts.len()
+        for counter, patterns in ((self.names, sought.names), (self.ids, sought.ids)):
+            if patterns and (hits := int(texts.str.contains_any(list(patterns)).sum())):
+                counter[place] += hits
+        if sought.spans:
+            hit = texts.filter(texts.str.contains_any(list(sought.spans), ascii_case_insensitive=True))
+            if hit.len():
+                matched = hit.str.extract_many(list(sought.spans), ascii_case_insensitive=True, overlapping=True)
+                self.spans.setdefault(place, set()).update(matched.explode().str.to_lowercase().drop_nulls())
+
+
+def search_database(url: str, label: str, sought: Sought, found: Found, *, except_tables: Sequence[str] = ()) -> None:
+    """Looks through every column of every table that can hold text.
+
+    Args:
+        url: a PostgreSQL URL.
+        label: what places in it are called: `label.table`.
+        sought: what to look for.
+        found: where to note it.
+        except_tables: tables that are left out.
+    """
+    with adbc.connect(url) as connection, connection.cursor() as cursor:
+        for table, columns in _text_columns(cursor).items():
+            if table in except_tables:
+                continue
+            listed = ", ".join(_as_text(name, kind) for name, kind in columns)
+            cursor.execute(f"SELECT concat_ws(E'\\x1f', {listed}) AS text FROM {_quoted(table)}")  # noqa: S608 (names from the catalogue)
+            for batch in cursor.fetch_record_batch():
+                found.look(f"{label}.{table}", pl.DataFrame(pl.from_arrow(batch))["text"], sought)
+
+
+def _text_columns(cursor: Any) -> dict[str, list[tuple[str, str]]]:
+    cursor.execute(
+        "SELECT c.table_name::text, c.column_name::text, c.data_type::text FROM information_schema.columns c"
+        " JOIN information_schema.tables t USING (table_schema, table_name)"
+        " WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.data_type IN"
+        " ('text', 'character varying', 'character', 'json', 'jsonb', 'ARRAY', 'bytea', 'xml')"
+        " ORDER BY c.table_name, c.ordinal_position"
+    )
+    tables: dict[str, list[tuple[str, str]]] = {}
+    for table, column, kind in cursor.fetchall():
+        tables.setdefault(table, []).append((column, kind))
+    return tables
+
+
+def _as_text(name: str, kind: str) -> str:
+    return f"encode({_quoted(name)}, 'escape')" if kind == "bytea" else f"{_quoted(name)}::text"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def search_files(
+    root: UPath | Path, label: str, sought: Sought, found: Found, *, leave_out: Sequence[str] = ()
+) -> None:
+    """Looks through every Parquet and text file below a folder.
+
+    Args:
+        root: a folder or bucket.
+        label: what places in it are called: `label/folder`.
+        sought: what to look for.
+        found: where to note it.
+        leave_out: first parts of paths below the root that are left out.
+    """
+    if not root.exists():
+        return
+    paths: list[Any] = sorted(root.rglob("*"), key=str)
+    for path in paths:
+        parts = path.relative_to(root).parts
+        if parts[0] in leave_out or not path.is_file():
+            continue
+        place = "/".join((label, *parts))
+        for texts in _texts(path):
+            found.look(place, texts, sought)
+
+
+def _texts(path: UPath | Path) -> Iterator[pl.Series]:
+    if path.suffix == ".parquet":
+        with path.open("rb") as file:
+            for batch in pq.ParquetFile(file).iter_batches(50_000):
+                frame = pl.DataFrame(pl.from_arrow(batch))
+                for name, dtype in frame.schema.items():
+                    if dtype == pl.String:
+                        yield frame[name]
+                    elif dtype == pl.List(pl.String):
+                        yield frame[name].list.join("\x1f")
+    elif path.suffix in _TEXT_FILES:
+        with path.open("rb") as file:
+            tail = b""
+            while block := file.read(_BLOCK):
+                yield pl.Series([(tail + block).decode(errors="replace")])
+                tail = block[-_OVERLAP:]

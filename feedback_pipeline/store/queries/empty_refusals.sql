@@ -1,0 +1,1 @@
+UPDATE refusal SET payload = NULL WHERE day = :day AND payload IS NOT NULL

@@ -1,0 +1,21 @@
+-- Refused deliveries, and the places in which a pseudonym stands by itself.
+WITH refusal_gone AS (
+    DELETE FROM refusal WHERE id = ANY (CAST(:refusals AS uuid[])) RETURNING 1
+), idempotency_gone AS (
+    DELETE FROM idempotency
+    WHERE feedback_id = ANY (CAST(:feedback AS uuid[])) OR (:kind = 'tenant' AND tenant = :tenant) RETURNING 1
+), vote_unmatched_gone AS (
+    DELETE FROM vote_unmatched WHERE feedback_id = ANY (CAST(:feedback AS uuid[])) RETURNING 1
+), person_seen_gone AS (
+    DELETE FROM person_seen
+    WHERE tenant = :tenant AND (:kind = 'tenant' OR (kind = 'user' AND person = ANY (CAST(:pseudonyms AS text[]))))
+    RETURNING 1
+), assignment_gone AS (
+    DELETE FROM assignment WHERE unit = ANY (CAST(:pseudonyms AS text[])) RETURNING 1
+)
+SELECT
+    (SELECT count(*) FROM refusal_gone) AS refusal,
+    (SELECT count(*) FROM idempotency_gone) AS idempotency,
+    (SELECT count(*) FROM vote_unmatched_gone) AS vote_unmatched,
+    (SELECT count(*) FROM person_seen_gone) AS person_seen,
+    (SELECT count(*) FROM assignment_gone) AS assignment

@@ -1,0 +1,1 @@
+DELETE FROM feedback WHERE id = ANY (CAST(:feedback AS uuid[]))

@@ -1,0 +1,1 @@
+SELECT id, day, tenant, category, source, place, field, reason, state, payload, recorded_at FROM refusal WHERE id = :id

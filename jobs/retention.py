@@ -1,0 +1,49 @@
+"""The scheduled job `retention`: seals days, empties them, lets them expire, as the policies say."""
+
+from typing import Any
+
+import dagster as dg
+
+from feedback_pipeline.privacy import retention
+from feedback_pipeline.resources import Pipeline
+
+RETENTION = "retention"
+HOUR = 3
+
+
+@dg.op(description="Applies every retention policy once; what has been removed is counted, never quoted.")
+def apply_policies(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
+    """Applies the policies and says in the event log how much was removed."""
+    settings = pipeline.settings
+    applied = retention.apply(
+        pipeline.database,
+        pipeline.frames,
+        settings.home,
+        retention.policies(settings.raw_text_days),
+        pipeline.now(),
+        pipeline.today(),
+        context.log.info,
+    )
+    context.log_event(dg.AssetObservation("raw_feedback", metadata={**applied.__dict__}))
+
+
+def retention_job() -> dg.JobDefinition:
+    """The job; one run, no partitions."""
+
+    @dg.job(name=RETENTION, description="Seals days past the retention of raw text and removes what has had its time.")
+    def job() -> None:
+        apply_policies()
+
+    return job
+
+
+def retention_schedule(job: dg.JobDefinition, timezone: str, status: dg.DefaultScheduleStatus) -> Any:
+    """Every night, after the day that ended was computed."""
+    return dg.ScheduleDefinition(
+        job=job,
+        name="every_night",
+        cron_schedule=f"15 {HOUR} * * *",
+        execution_timezone=timezone,
+        default_status=status,
+        description="Applies the retention policies.",
+    )
