@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import polars as pl
 
 from assets.declaration import Check, Outcome, daily, weekly
-from assets.partitions import window
-from feedback_pipeline.cleaning import clusters, days, facts, signatures, tables, trust
+from assets.partitions import days_of, window
+from feedback_pipeline.cleaning import clusters, conflicts, days, facts, signatures, tables, trust
 from feedback_pipeline.parquet import Written
 from feedback_pipeline.privacy.canary import leaks, missed_canaries
 from feedback_pipeline.resources import Pipeline
@@ -15,6 +15,7 @@ from feedback_pipeline.schema import Table
 from feedback_pipeline.store import bulk, changes
 
 GROUP = "clean"
+TRUST_WEEKS = 4
 JSON_COLUMNS = {"messages", "payload"}
 DAY_OLD = timedelta(hours=36)
 
@@ -97,12 +98,12 @@ def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
     return Outcome(refused, numbers={f"reason/{reason}": count for reason, count in reasons.items()})
 
 
-@daily(tables.TEXT_SIGNATURES, group=GROUP, after=["clean_interactions"])
+@daily(tables.TEXT_SIGNATURES, group=GROUP, after=["clean_interactions"], code_version="2")
 def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """One answer of the day with the hashes duplicates are found by, across days and without rereading text."""
     columns = ["interaction_id", "day", "conversation_id", "prompt", "answer"]
     answers = pipeline.frames.scan(tables.CLEAN_INTERACTIONS, [day]).select(columns).collect()
-    return signatures.text_signatures(answers)
+    return signatures.text_signatures(answers, key=pipeline.split_key().encode())
 
 
 @daily(tables.VOTE_FACTS, group="patterns", after=["clean_feedback"])
@@ -116,16 +117,38 @@ def vote_facts(pipeline: Pipeline, day: date) -> Outcome:
 def prompt_clusters(pipeline: Pipeline, week: date) -> Outcome:
     """One distinct prompt of the training window that ends with the week, and the group of duplicates it is in."""
     days_seen = window(week, pipeline.settings.training_weeks)
-    rows = clusters.prompt_clusters(pipeline.frames.scan(tables.TEXT_SIGNATURES, days_seen))
+    signed = pipeline.frames.scan(tables.TEXT_SIGNATURES, days_seen)
+    rows = clusters.prompt_clusters(signed, last_day=days_seen[-1])
     repeated = rows.filter(pl.col("cluster_answers") > 1)
     return Outcome(rows, numbers={"clusters": rows["cluster_id"].n_unique(), "repeated_prompts": repeated.height})
 
 
-@weekly(tables.RATER_TRUST, group=GROUP, after=["clean_feedback"])
+@weekly(
+    tables.RATER_TRUST, group=GROUP, after=["clean_feedback", "prompt_clusters", "text_signatures"], code_version="2"
+)
 def rater_trust(pipeline: Pipeline, week: date) -> Outcome:
-    """One voter of the last four weeks and how far their votes may move a training file: 0.1–1, with the reasons."""
-    rows = trust.rater_trust(pipeline.frames.read(tables.CLEAN_FEEDBACK, window(week, 4)))
+    """One voter of the last four weeks and how far their votes may move a training file: 0.1–1, with the reasons.
+    Voting one way alone lowers nobody's trust; speed, copied comments, brigades and contradicting everybody do."""
+    days_seen, week_before = window(week, TRUST_WEEKS), [week - timedelta(weeks=1)]
+    grouped = pipeline.frames.scan(tables.PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
+    signed = pipeline.frames.scan(tables.TEXT_SIGNATURES, days_seen).select("interaction_id", "prompt_hash")
+    earlier = pipeline.frames.read(tables.RATER_TRUST, week_before)
+    rows = trust.rater_trust(
+        pipeline.frames.read(tables.CLEAN_FEEDBACK, days_seen),
+        clusters=signed.join(grouped, on="prompt_hash").select("interaction_id", "cluster_id").collect(),
+        first_seen=None if earlier.is_empty() else earlier.select("tenant", "voter", "first_seen"),
+    )
     return Outcome(rows, numbers={"voters": rows.height, "trusted_less": int((rows["weight"] < 0.9).sum())})
+
+
+@weekly(tables.CONFLICTING_ANSWERS, group=GROUP, after=["clean_feedback", "rater_trust"])
+def conflicting_answers(pipeline: Pipeline, week: date) -> Outcome:
+    """One answer of the week on which people disagree, and whether the votes decide it; undecided ones are set
+    aside."""
+    weights = pipeline.frames.read(tables.RATER_TRUST, [week - timedelta(weeks=1)])
+    votes = pipeline.frames.read(tables.CLEAN_FEEDBACK, days_of(week))
+    rows = conflicts.conflicting_answers(votes, None if weights.is_empty() else weights)
+    return Outcome(rows, numbers={"undecided": int((~rows["decided"]).sum())})
 
 
 class _LeakScan:
@@ -154,4 +177,4 @@ class _LeakScan:
 def declarations() -> Iterator[object]:
     """The assets of this stage, in the order the data flows."""
     yield from (clean_interactions, clean_feedback, quarantined_feedback, text_signatures, vote_facts)
-    yield from (prompt_clusters, rater_trust)
+    yield from (prompt_clusters, rater_trust, conflicting_answers)

@@ -1,6 +1,7 @@
 """Evaluation: answers that nobody voted on are judged, and the judges are held against the people."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import date, timedelta
 
 import polars as pl
@@ -8,11 +9,15 @@ import polars as pl
 from assets.declaration import Check, Outcome, weekly
 from assets.partitions import days_of, monday, window
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, TEXT_SIGNATURES
-from feedback_pipeline.judging import tables
+from feedback_pipeline.judging import drift, tables
+from feedback_pipeline.judging.audit import audit_verdicts, audited_criteria, audited_prompt_hashes, draw_audit
 from feedback_pipeline.judging.backends.local import LocalBackend
+from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
 from feedback_pipeline.judging.calibration import calibrate
-from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
+from feedback_pipeline.judging.controls import controls_passed, judge_controls, withheld
+from feedback_pipeline.judging.estimates import Estimate
+from feedback_pipeline.judging.judgements import judge_answers, judge_pairs, separated_by_model
 from feedback_pipeline.judging.local import MAXIMUM_LABELS, LocalJudge, NotEnoughLabels, train_local
 from feedback_pipeline.judging.preferences import preference_agreement, preference_ranking
 from feedback_pipeline.judging.quality import judged_quality as quality_of
@@ -20,12 +25,19 @@ from feedback_pipeline.judging.sample import draw_sample
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.versions import compare_versions
 from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.store import bulk
+from feedback_pipeline.store import audits, bulk
 
 GROUP = "evaluation"
 KINDS = ("polars", "parquet", "scikitlearn")
 LEARNED_WEEKS = 8
 """The local judge learns from the votes of this many weeks before the one it judges."""
+
+ANCHOR_WEEKS = 52
+"""The first judgement of an anchor is looked for in this many weeks."""
+
+CORRECTED = ("corrected_rate", "lower", "upper", "method")
+UNSCORED_LIMIT = 0.05
+NO_MODEL = "no judging model is configured"
 
 
 @weekly(tables.JUDGE_SAMPLE, group=GROUP, after=["clean_interactions", "clean_feedback"])
@@ -49,12 +61,12 @@ def judge_sample(pipeline: Pipeline, week: date) -> Outcome:
     group=GROUP,
     kinds=KINDS,
     after=["judge_sample", "clean_interactions", "clean_feedback"],
-    warning=["scored"],
+    warning=["scored", "known_bad_at_floor", "one_model_answered"],
 )
 def judgements(pipeline: Pipeline, week: date) -> Outcome:
-    """One verdict, or the reason for none, by one judge on one answer or pair. Without a key the judge is a text
-    classifier trained on the votes of earlier weeks (named `local`); recorded verdicts of other judges are used where
-    an import brought them."""
+    """One verdict, or the reason for none, by one judge on one answer or pair. A text classifier trained on the votes
+    of earlier weeks (named `local`) always judges; a model judges beside it where one is configured, within its budget;
+    recorded verdicts of other judges are used where an import brought them."""
     local = train_local(_earlier_votes(pipeline, week), seed="local")
     answers = _sampled_texts(pipeline, week)
     found = [
@@ -63,14 +75,59 @@ def judgements(pipeline: Pipeline, week: date) -> Outcome:
         else judge_answers(answers, LocalBackend(local)),
         *(judge_pairs(pairs, judge) for judge, pairs in _recorded(pipeline, week)),
     ]
+    controls = tables.JUDGE_CONTROLS.empty()
+    if pipeline.settings.judge_model is not None:
+        with _model(pipeline, week) as judge:
+            controls = judge_controls(judge, answers, seed=f"controls {week}")
+            found.append(separated_by_model(judge_answers(answers, judge)))
+    pipeline.frames.write(tables.JUDGE_CONTROLS, week, controls)
     rows = pl.concat(found)
     unscored = rows.filter(pl.col("status") != "ok").height
-    share = unscored / rows.height if rows.height else 0.0
-    numbers = {"judged": rows.height - unscored, "unscored": unscored, **_learned(local)}
-    check = Check(
-        "scored", share <= 0.05, {"unscored_share": share}, f"{unscored} of {rows.height} without a verdict", "warn"
-    )
-    return Outcome(rows, numbers=numbers, checks=[check])
+    numbers = {
+        "judged": rows.height - unscored,
+        "unscored": unscored,
+        "calls": rows["calls"].sum(),
+        "cost_usd": rows["cost_usd"].sum(),
+        **_learned(local),
+    }
+    return Outcome(rows, numbers=numbers, checks=[_scored(rows), _known_bad(pipeline, controls), _one_model(rows)])
+
+
+@weekly(
+    tables.JUDGE_ANCHORS,
+    name="judge_anchors",
+    group=GROUP,
+    kinds=("polars", "parquet", "openai"),
+    after=["judgements", "clean_interactions"],
+    warning=["judge_steady"],
+)
+def judge_anchors_(pipeline: Pipeline, week: date) -> Outcome:
+    """One answer that people judged in an audit of an earlier week, judged anew this week by the configured model: its
+    scores move only if the judge does."""
+    if pipeline.settings.judge_model is None:
+        return Outcome(tables.JUDGE_ANCHORS.empty(), checks=[Check("judge_steady", True, {}, NO_MODEL, "warn")])
+    labels = audits.read_labels(pipeline.database).filter(pl.col("week") < week)
+    anchors = drift.choose_anchors(labels)
+    with _model(pipeline, week, occasion=week.toordinal()) as judge:
+        rows = drift.judge_anchors(judge, anchors, _anchor_texts(pipeline, anchors))
+    before = [week - timedelta(weeks=back) for back in range(ANCHOR_WEEKS, 0, -1)]
+    found = drift.judge_drift(rows, [pipeline.frames.read(tables.JUDGE_ANCHORS, [one]) for one in before])
+    return Outcome(rows, numbers={"anchors": rows["interaction_id"].n_unique()}, checks=[_steady(found)])
+
+
+@weekly(group=GROUP, kinds=("polars", "postgres"), after=["judge_sample", "judgements", "clean_interactions"])
+def audit_queue(pipeline: Pipeline, week: date) -> Outcome:
+    """Answers of the week drawn at random for people to judge (`feedback audit`), once the week has ended. They are
+    kept in the store, without text; so is what people say of them."""
+    if pipeline.today() >= week + timedelta(weeks=1):
+        sample = pipeline.frames.read(tables.JUDGE_SAMPLE, [week])
+        drawn = draw_audit(sample, _judgements(pipeline, week), pipeline.settings.audit_size, seed=str(week))
+        days = pipeline.frames.scan(CLEAN_INTERACTIONS, days_of(week)).select("interaction_id", "day")
+        dated = drawn.lazy().join(days, on="interaction_id", maintain_order="left").collect()
+        audits.keep_items(pipeline.database, week, dated)
+    queued = audits.read_items(pipeline.database).filter(pl.col("week") == week)
+    labels = audits.read_labels(pipeline.database).filter(pl.col("week") == week)
+    return Outcome(numbers={"queued": queued.height, "labelled": labels["interaction_id"].n_unique()})
 
 
 @weekly(tables.JUDGE_CALIBRATION, group=GROUP, after=["judgements", "clean_feedback"])
@@ -81,12 +138,19 @@ def judge_calibration(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(rows, numbers={"agreement": agreement[0] if agreement.len() else None})
 
 
-@weekly(tables.JUDGED_QUALITY, group=GROUP, after=["judge_sample", "judgements", "clean_feedback"])
+@weekly(tables.JUDGED_QUALITY, group=GROUP, after=["judge_sample", "judgements", "clean_feedback", "audit_queue"])
 def judged_quality(pipeline: Pipeline, week: date) -> Outcome:
     """Quality of one slice of answers by one judge: what the judge says, what people said, and the judge's rate
-    corrected by the people, or the reason why it may not be corrected."""
+    corrected by the people (of a random audit where there are enough labels, else those who voted), or the reason why
+    it may not be corrected. A judge that let known-bad answers pass corrects nothing."""
     sample = pipeline.frames.read(tables.JUDGE_SAMPLE, [week])
-    rows = quality_of(sample, _judgements(pipeline, week), _verdicts(pipeline, week))
+    judged, audited = _judgements(pipeline, week), _audit_verdicts(pipeline, week)
+    by_audit = pl.col("criterion").is_in(audited_criteria(audited))
+    found = [
+        quality_of(sample, judged.filter(by_audit), audited, audit=True),
+        quality_of(sample, judged.filter(~by_audit), _verdicts(pipeline, week)),
+    ]
+    rows = withheld(pl.concat(found), _distrusted(pipeline, week), CORRECTED).sort(tables.JUDGED_QUALITY.key)
     overall = rows.filter(pl.col("dimension") == "all").head(1)
     numbers = overall.select("raw_rate", "people_rate", "corrected_rate", "lower", "upper", "labelled")
     return Outcome(rows, numbers=numbers.row(0, named=True) if numbers.height else {})
@@ -122,15 +186,103 @@ def preference_agreement_(pipeline: Pipeline, week: date) -> pl.DataFrame:
     return preference_agreement(_preferences(pipeline, week), _pair_judgements(pipeline, week))
 
 
+def audited_prompts(pipeline: Pipeline) -> pl.Series:
+    """`prompt_hash` of every prompt that people labelled in an audit: never to be trained on."""
+    labels = audits.read_labels(pipeline.database)
+    labelled = audits.read_items(pipeline.database).join(labels, on="interaction_id", how="semi")
+    signatures = pipeline.frames.scan(TEXT_SIGNATURES, labelled["day"].unique().sort().to_list())
+    return audited_prompt_hashes(signatures, labels)
+
+
+def _model(pipeline: Pipeline, week: date, occasion: int = 0) -> AbstractContextManager[AnswerJudge]:
+    """The configured model, charged to the week's budget."""
+    # importing the client takes half a second, which whoever only loads the definitions need not wait for
+    from feedback_pipeline.judging.model_judge import model_judge
+
+    return model_judge(pipeline.settings, pipeline.database, week, occasion=occasion)
+
+
+def _scored(rows: pl.DataFrame) -> Check:
+    """Whether enough has a verdict, and between which bounds the share of ups lies whatever the rest would get."""
+    numbers: dict[str, float] = {}
+    worst = 0.0
+    for (judge,), judged in rows.group_by(["judge"], maintain_order=True):
+        unscored = judged.filter(pl.col("status") != "ok").height / judged.height
+        ups = judged.filter((pl.col("status") == "ok") & pl.col("verdict").is_in(["up", "this"])).height / judged.height
+        numbers |= {f"{judge}/unscored_share": unscored, f"{judge}/worst": ups, f"{judge}/best": ups + unscored}
+        worst = max(worst, unscored)
+    described = f"at most {worst:.1%} of a judge's verdicts are missing"
+    return Check("scored", worst <= UNSCORED_LIMIT, numbers, described, "warn")
+
+
+def _known_bad(pipeline: Pipeline, controls: pl.DataFrame) -> Check:
+    if pipeline.settings.judge_model is None:
+        return Check("known_bad_at_floor", True, {}, NO_MODEL)
+    numbers = {
+        f"{kind}/{criterion}": highest
+        for kind, criterion, highest in controls.select("kind", "criterion", "highest").iter_rows()
+        if highest is not None
+    }
+    passed = controls.is_empty() or controls_passed(controls)
+    liked = controls.filter(~pl.col("passed"))["kind"].unique().sort().to_list()
+    described = f"scored above the floor: {', '.join(liked)}" if liked else f"{controls['answered'].sum()} answered"
+    return Check("known_bad_at_floor", passed, numbers, described)
+
+
+def _one_model(rows: pl.DataFrame) -> Check:
+    answered = rows.drop_nulls("model_returned").group_by("judge").agg(pl.col("model_returned").unique().sort())
+    mixed = answered.filter(pl.col("model_returned").list.len() > 1)
+    numbers = {f"{judge}/models": len(models) for judge, models in answered.sort("judge").iter_rows()}
+    described = "; ".join(f"{judge}: {', '.join(models)}" for judge, models in mixed.sort("judge").iter_rows())
+    return Check("one_model_answered", mixed.is_empty(), numbers, described or "no judge changed its model", "warn")
+
+
+def _steady(found: list[drift.Drift]) -> Check:
+    measured = [one for one in found if isinstance(one.shift, Estimate)]
+    numbers: dict[str, object] = {}
+    for one in measured:
+        assert isinstance(one.shift, Estimate)
+        numbers |= {f"{one.criterion}/shift": one.shift.value, f"{one.criterion}/p_value": one.p_value}
+    drifted = [f"{one.judge} on {one.criterion}" for one in found if one.drifted]
+    described = f"scores the same answers differently: {', '.join(drifted)}" if drifted else ""
+    nothing = "" if measured else "cannot say: too few anchors were judged before"
+    return Check("judge_steady", not drifted, numbers, described or nothing or "no shift", "warn")
+
+
+def _distrusted(pipeline: Pipeline, week: date) -> list[str]:
+    """Judges whose known-bad controls did not stay at the floor."""
+    controls = pipeline.frames.read(tables.JUDGE_CONTROLS, [week])
+    judges = controls.partition_by("judge", maintain_order=True)
+    return [str(rows["judge"][0]) for rows in judges if not controls_passed(rows)]
+
+
+def _audit_verdicts(pipeline: Pipeline, week: date) -> pl.DataFrame:
+    """What people said in the week's audit."""
+    items = audits.read_items(pipeline.database).filter(pl.col("week") == week)
+    return audit_verdicts(items, audits.read_labels(pipeline.database).filter(pl.col("week") == week))
+
+
+def _anchor_texts(pipeline: Pipeline, anchors: pl.DataFrame) -> pl.DataFrame:
+    """The texts of the anchors that are still kept."""
+    items = audits.read_items(pipeline.database).join(anchors, on="interaction_id", how="semi")
+    texts = pipeline.frames.scan(CLEAN_INTERACTIONS, items["day"].unique().sort().to_list())
+    kept = texts.select("interaction_id", "prompt", "answer").filter(pl.col("answer").is_not_null())
+    return kept.join(items.lazy().select("interaction_id"), on="interaction_id", how="semi").collect()
+
+
 def _judgements(pipeline: Pipeline, week: date) -> pl.DataFrame:
     return pipeline.frames.read(tables.JUDGEMENTS, [week])
+
+
+_PAIR_OF_JUDGE = ("judge", "interaction_id", "other_interaction_id", "criterion")
+"""Not the fingerprint: that of a recorded judge is of the records of one week."""
 
 
 def _pair_judgements(pipeline: Pipeline, week: date) -> pl.DataFrame:
     """The judgements on pairs of the window of preferences, each pair and judge once."""
     weeks = [week - timedelta(weeks=back) for back in range(pipeline.settings.training_weeks)]
     pairs = pipeline.frames.scan(tables.JUDGEMENTS, weeks).filter(pl.col("other_interaction_id") != "")
-    return pairs.collect().unique(tables.JUDGEMENTS.key, keep="first", maintain_order=True)
+    return pairs.collect().unique(_PAIR_OF_JUDGE, keep="first", maintain_order=True)
 
 
 def _verdicts(pipeline: Pipeline, week: date) -> pl.DataFrame:
@@ -210,5 +362,6 @@ def _recorded(pipeline: Pipeline, week: date) -> Iterator[tuple[RecordedJudge, p
 
 def declarations() -> Iterator[object]:
     """The assets of this stage, in the order the data flows."""
-    yield from (judge_sample, judgements, judge_calibration, judged_quality, version_comparison)
+    yield from (judge_sample, judgements, judge_anchors_, audit_queue)
+    yield from (judge_calibration, judged_quality, version_comparison)
     yield from (preference_ranking_, preference_agreement_)

@@ -9,8 +9,10 @@ import orjson
 import polars as pl
 
 from assets.declaration import Check, Outcome, weekly
+from assets.evaluation import audited_prompts
 from assets.partitions import window
 from feedback_pipeline import __version__
+from feedback_pipeline.cleaning.stars import with_rater_strengths
 from feedback_pipeline.cleaning.tables import (
     CLEAN_FEEDBACK,
     CLEAN_INTERACTIONS,
@@ -194,12 +196,13 @@ def _settings(pipeline: Pipeline) -> CurationSettings:
 
 
 def _votes(pipeline: Pipeline, week: date) -> pl.DataFrame:
-    return pipeline.frames.read(CLEAN_FEEDBACK, _window(pipeline, week))
+    return with_rater_strengths(pipeline.frames.read(CLEAN_FEEDBACK, _window(pipeline, week)))
 
 
 def _signatures(pipeline: Pipeline, week: date) -> pl.DataFrame:
     clusters = pipeline.frames.scan(PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
-    signatures = pipeline.frames.scan(TEXT_SIGNATURES, _window(pipeline, week))
+    columns = ["interaction_id", "day", "prompt_hash", "pair_hash"]
+    signatures = pipeline.frames.scan(TEXT_SIGNATURES, _window(pipeline, week)).select(columns)
     return signatures.join(clusters, on="prompt_hash", how="left").collect().sort("interaction_id")
 
 
@@ -209,8 +212,8 @@ def _trust(pipeline: Pipeline, week: date) -> pl.DataFrame:
 
 
 def _evaluation_hashes(pipeline: Pipeline, week: date) -> pl.Series:
-    """Prompts that judges are calibrated on in the week: what is trained on cannot measure."""
-    return pl.Series([], dtype=pl.UInt64)
+    """Prompts of audited answers: what is trained on cannot measure."""
+    return audited_prompts(pipeline)
 
 
 def declarations() -> Iterator[object]:

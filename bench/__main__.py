@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-ROOMS = ("loop", "ingest", "redaction", "patterns", "judging", "training", "capture")
+ROOMS = ("loop", "ingest", "redaction", "cleaning", "patterns", "judging", "training", "capture")
 
 
 def main() -> int:

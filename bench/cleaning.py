@@ -2,12 +2,12 @@
 
 import importlib.util
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -188,7 +188,9 @@ def clean_all(votes: int) -> Row:
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Most resident bytes of this program (`ru_maxrss` would remember those of the process that started it)."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def raw_days(votes: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:

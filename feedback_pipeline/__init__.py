@@ -12,6 +12,7 @@ _EXPORTS: dict[str, str] = {
     "analyze_patterns": "feedback_pipeline.verbs",
     "calculate_task_success_rate": "feedback_pipeline.verbs",
     "compare_prompt_versions": "feedback_pipeline.verbs",
+    "evaluate_prompt_version": "feedback_pipeline.judging.evaluation",
     "generate_report": "feedback_pipeline.verbs",
     "suggest_improvements": "feedback_pipeline.verbs",
     "FeedbackFrameError": "feedback_pipeline.vote_frames",

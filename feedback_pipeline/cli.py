@@ -31,16 +31,23 @@ errors = Console(stderr=True)
 
 def main() -> None:
     """The entry point: errors that say what to do are shown as one line, others with their traceback."""
+    from feedback_pipeline import commands
+    from feedback_pipeline.capture import commands as capture
     from feedback_pipeline.ingest.documents import SourcesError
+    from feedback_pipeline.judging import commands as judging
+    from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
+    from feedback_pipeline.judging.prices import UnknownPriceError
     from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, WrongKeyError
     from feedback_pipeline.store.database import DatabaseError
     from feedback_pipeline.store.embedded import EmbeddedPostgresError
 
+    for room in (capture, commands, judging):
+        room.mount(app)
     try:
         app()
     except (
         SettingsError, DatabaseError, EmbeddedPostgresError, SourcesError, MissingKeyError, InvalidKeyError,
-        WrongKeyError, OSError,
+        WrongKeyError, EndpointRefusedError, UnknownPriceError, OSError,
     ) as error:  # fmt: skip
         errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
         sys.exit(2)

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import clean, evaluation, imports, patterns, raw, report, training
+from assets import alerts, clean, evaluation, imports, patterns, raw, report, training
 from assets.automation import guarded_eager
 from assets.declaration import Declaration, build
 from assets.partitions import Calendar
@@ -20,7 +20,7 @@ from jobs import loops, schedules, sensors
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-STAGES = (clean, patterns, report, evaluation, training)
+STAGES = (clean, patterns, alerts, report, evaluation, training)
 
 
 def declarations() -> list[Declaration]:

@@ -5,6 +5,7 @@ is wrong is an error that names the variable, what it held and what it takes.
 """
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
@@ -15,10 +16,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Executor = Literal["in_process", "multiprocess"]
 Environment = Literal["development", "production"]
+TuningProvider = Literal["dry_run", "openai", "local"]
+TuningMethod = Literal["supervised", "preference"]
+TuningApproval = Literal["required", "not_required"]
 
 DEFAULT_START = "2025-01-06"
 OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_SUGGESTION_MODEL = "gpt-6-luna"
+DEFAULT_TUNING_MODEL = "gpt-4.1-mini"
 
 
 class SettingsError(ValueError):
@@ -59,6 +64,20 @@ class Settings:
         model_url: OpenAI-compatible endpoint that suggestions are asked of (`OPENAI_BASE_URL`).
         model_key: its key (`OPENAI_API_KEY`); without one suggestions come from rules.
         suggestion_model: the model that is asked (`FEEDBACK_SUGGESTION_MODEL`).
+        tuning_enabled: fine-tunes may start by themselves: a provider was named (`FEEDBACK_TUNING_PROVIDER` is set).
+        tuning_provider: who trains (`FEEDBACK_TUNING_PROVIDER`); a dry run sends nothing.
+        tuning_url: endpoint of an OpenAI-compatible provider, which also serves what it trained; of a local trainer,
+            where its models are served (`FEEDBACK_TUNING_BASE_URL`); its key is `model_key`.
+        tuning_model: base model (`FEEDBACK_TUNING_MODEL`).
+        tuning_method: `supervised` or `preference` (`FEEDBACK_TUNING_METHOD`).
+        tuning_command: command of a local trainer (`FEEDBACK_TUNING_COMMAND`, split like a shell does).
+        tuning_budget_usd: US dollars that fine-tunes may cost in a calendar month (`FEEDBACK_TUNING_BUDGET`).
+        tuning_cooldown_days: least days between two fine-tunes (`FEEDBACK_TUNING_COOLDOWN`).
+        tuning_least_examples: approved examples a fine-tune needs (`FEEDBACK_TUNING_EXAMPLES`).
+        tuning_approval: a person must approve the dataset before it is uploaded (`FEEDBACK_TUNING_APPROVAL`); a model
+            is never promoted without one.
+        tuning_prices_file: what training costs (`FEEDBACK_TUNING_PRICES`, in the form of `training/prices.yaml`); None
+            for the file that comes with the project.
     """
 
     home: Path
@@ -88,6 +107,17 @@ class Settings:
     model_url: str
     model_key: str | None = field(repr=False)
     suggestion_model: str
+    tuning_enabled: bool
+    tuning_provider: TuningProvider
+    tuning_url: str | None
+    tuning_model: str
+    tuning_method: TuningMethod
+    tuning_command: tuple[str, ...]
+    tuning_budget_usd: float
+    tuning_cooldown_days: int
+    tuning_least_examples: int
+    tuning_approval: TuningApproval
+    tuning_prices_file: Path | None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -137,6 +167,25 @@ class Settings:
             model_url=_url("OPENAI_BASE_URL", env.get("OPENAI_BASE_URL"), ("https", "http")) or OPENAI_URL,
             model_key=env.get("OPENAI_API_KEY") or None,
             suggestion_model=env.get("FEEDBACK_SUGGESTION_MODEL") or DEFAULT_SUGGESTION_MODEL,
+            tuning_enabled=bool(env.get("FEEDBACK_TUNING_PROVIDER")),
+            tuning_provider=_choice(
+                "FEEDBACK_TUNING_PROVIDER", env.get("FEEDBACK_TUNING_PROVIDER") or "dry_run", TuningProvider
+            ),
+            tuning_url=_url("FEEDBACK_TUNING_BASE_URL", env.get("FEEDBACK_TUNING_BASE_URL"), ("https", "http")),
+            tuning_model=env.get("FEEDBACK_TUNING_MODEL") or DEFAULT_TUNING_MODEL,
+            tuning_method=_choice(
+                "FEEDBACK_TUNING_METHOD", env.get("FEEDBACK_TUNING_METHOD") or "supervised", TuningMethod
+            ),
+            tuning_command=tuple(shlex.split(env.get("FEEDBACK_TUNING_COMMAND") or "")),
+            tuning_budget_usd=_dollars("FEEDBACK_TUNING_BUDGET", env.get("FEEDBACK_TUNING_BUDGET") or "0"),
+            tuning_cooldown_days=_whole("FEEDBACK_TUNING_COOLDOWN", env.get("FEEDBACK_TUNING_COOLDOWN") or "7", low=0),
+            tuning_least_examples=_whole(
+                "FEEDBACK_TUNING_EXAMPLES", env.get("FEEDBACK_TUNING_EXAMPLES") or "500", low=10
+            ),
+            tuning_approval=_choice(
+                "FEEDBACK_TUNING_APPROVAL", env.get("FEEDBACK_TUNING_APPROVAL") or "required", TuningApproval
+            ),
+            tuning_prices_file=_path(env.get("FEEDBACK_TUNING_PRICES")),
         )
 
     def described(self) -> dict[str, str]:

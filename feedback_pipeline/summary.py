@@ -194,7 +194,7 @@ def status(pipeline: Pipeline, console: Console) -> None:
     if counts["first"] is None:
         console.print("The store is empty: try feedback sample, or feedback import")
         return
-    due = changes.due(pipeline.database, include_requested=True)
+    due = [day for day in changes.due(pipeline.database, include_requested=True) if day.day < pipeline.today()]
     early = [day for day in due if day.day < pipeline.settings.start]
     console.print(f"{counts['first']} to {counts['last']}: {counts['days']} days computed, {len(due)} wait")
     if early:

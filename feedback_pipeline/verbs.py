@@ -121,7 +121,9 @@ def _analysis(stretch: Stretch, min_samples: int) -> PatternAnalysis:
     worse = find_slices(facts, SLICED, week=stretch.last)
     better = find_slices(facts.with_columns(verdict=-pl.col("verdict")), SLICED, week=stretch.last)
     change = approval_change(facts, stretch.before, SLICED, week=stretch.last)
-    advice = recommend(week=stretch.last, slice_findings=worse.findings, approval_change=change.table)
+    advice = recommend(
+        week=stretch.last, slice_findings=worse.findings, approval_change=change.table, noun=stretch.noun
+    )
     terms = find_terms(stretch.terms, week=stretch.last)
     approval = worse.negative_rate.complement
     success = facts["success"].drop_nulls().mean()
@@ -284,7 +286,9 @@ def _content(votes: Votes, period: str, until: date | None, settings: Settings) 
         approval_change=change,
         slice_findings=search.findings,
         slices_tested=search.tests,
-        recommendations=recommend(week=about.start, slice_findings=search.findings, approval_change=change),
+        recommendations=recommend(
+            week=about.start, slice_findings=search.findings, approval_change=change, noun=about.noun
+        ),
     )
     gathered = datetime.combine(about.end, datetime.min.time(), UTC)
     return assemble(about, sources, project="Feedback", generated_at=gathered, target=settings.approval_target)
@@ -340,8 +344,8 @@ def suggestions(
 def _suggestions(stretch: Stretch, limit: int, endpoint: Endpoint | None) -> Suggestions:
     findings = find_slices(stretch.facts, SLICED, week=stretch.last).findings
     change = approval_change(stretch.facts, stretch.before, SLICED, week=stretch.last).table
-    advice = recommend(week=stretch.last, slice_findings=findings, approval_change=change)
-    return suggest(advice, gather(findings, change), limit=limit, endpoint=endpoint)
+    advice = recommend(week=stretch.last, slice_findings=findings, approval_change=change, noun=stretch.noun)
+    return suggest(advice, gather(findings, change), limit=limit, endpoint=endpoint, noun=stretch.noun)
 
 
 def model_endpoint(settings: Settings) -> Endpoint | None:

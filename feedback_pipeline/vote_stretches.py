@@ -44,6 +44,11 @@ class Stretch:
             where = f"from {self.first} to {self.last}" if self.dated else "in the table"
             raise InsufficientFeedbackError(found, max(least, 1), where)
 
+    @property
+    def noun(self) -> str:
+        """What sentences call it."""
+        return "week" if (self.last - self.first).days == 6 else "period"
+
     def digest(self, *parameters: object) -> str:
         """A hash of these votes and of what else a result depends on."""
         return digest((self.facts, self.before, self.terms), self.first, self.last, *parameters)

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 actions = typer.Typer(help="Recommendations: list, accept, do, drop.", no_args_is_help=True)
 console = Console()
 
-Id = Annotated[
-    str, typer.Argument(metavar="ID", help="Its id, or the beginning; see `feedback actions list`.")
-]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning; see `feedback actions list`.")]
 Owner = Annotated[str | None, typer.Option(help="Who does it.")]
 Due = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Until when.")]
 Note = Annotated[str | None, typer.Option(help="Why; kept with the decision.")]

@@ -15,6 +15,7 @@ import httpx2
 import openai
 import orjson
 
+from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.judging.fingerprints import content_hash
 from feedback_pipeline.judging.limits import AdaptiveConcurrency, MinuteBudget
 from feedback_pipeline.judging.prices import FREE, CostLedger, Price, estimated_tokens
@@ -23,15 +24,6 @@ from feedback_pipeline.judging.reply_cache import MemoryCache, ReplyCache
 CallStatus = Literal["ok", "refusal", "content_filter", "truncated", "parse_error", "api_error", "skipped_budget"]
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-
-
-class EndpointRefusedError(RuntimeError):
-    """The endpoint will answer no call of this run: what was judged before is in the cache, nothing else counts."""
-
-    def __init__(self, reason: str, status: int | None = None) -> None:
-        super().__init__(f"the endpoint refuses calls: {reason}" + (f" (HTTP {status})" if status else ""))
-        self.reason = reason
-        self.status = status
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ PER_KIND = 3
 NOT_ANSWERED = ("api_error", "skipped_budget", "parse_error", "truncated")
 """Statuses of a judge that was never heard: they say nothing about what it would let pass."""
 
-KNOWN_BAD_PASS = "known_bad_answers_pass"
+WITHHELD = "known_bad_answers_pass"
 """Why a judge's numbers are withheld."""
 
 
@@ -103,5 +103,5 @@ def withheld(rows: pl.DataFrame, judges: Sequence[str], numbers: Sequence[str]) 
     barred = pl.col("judge").is_in(list(judges))
     return rows.with_columns(
         *(pl.when(~barred).then(pl.col(name)).alias(name) for name in numbers),
-        pl.when(barred).then(pl.lit(KNOWN_BAD_PASS)).otherwise("reason").alias("reason"),
+        pl.when(barred).then(pl.lit(WITHHELD)).otherwise("reason").alias("reason"),
     )

@@ -136,6 +136,7 @@ def prediction_powered_mean(
     human: FloatArray,
     *,
     weights: FloatArray | None = None,
+    label_weights: FloatArray | None = None,
     codes: IntArray | None = None,
     clusters: int | None = None,
     judged_is_sample_of_all: bool = True,
@@ -150,12 +151,14 @@ def prediction_powered_mean(
         judged: the judge's value of every item, shape (n,).
         human: the human value, not a number where the item is unlabelled, shape (n,).
         weights: inverse inclusion probabilities.
+        label_weights: the same for being labelled, read where there is a label; `weights` where left out.
         codes: cluster of each item, 0 … clusters−1; every item on its own when left out.
         judged_is_sample_of_all: labelled items belong to the judged population and count in its mean too (they are
             votes inside the sample); False keeps them apart, as where labels come from a separate draw.
     """
     count = len(judged)
     weight = np.ones(count) if weights is None else weights
+    label_weight = weight if label_weights is None else label_weights
     code = np.arange(count) if codes is None else codes
     groups = (int(code.max()) + 1 if count else 0) if clusters is None else clusters
     labelled = np.isfinite(human)
@@ -165,8 +168,8 @@ def prediction_powered_mean(
         return Refusal("not_enough_labels", labels, labelled_clusters)
     if np.ptp(human[labelled]) == 0:
         return Refusal("labels_of_one_class_only", labels, labelled_clusters)
-    people = linearised_mean(human[labelled], weight[labelled], code[labelled], groups)
-    judge_there = linearised_mean(judged[labelled], weight[labelled], code[labelled], groups)
+    people = linearised_mean(human[labelled], label_weight[labelled], code[labelled], groups)
+    judge_there = linearised_mean(judged[labelled], label_weight[labelled], code[labelled], groups)
     pool = np.ones(count, dtype=bool) if judged_is_sample_of_all else ~labelled
     if not pool.any():
         return PredictionPowered(people, 0.0, labels, labelled_clusters)

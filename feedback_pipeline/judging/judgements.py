@@ -72,7 +72,10 @@ def separated_by_model(judgements: pl.DataFrame) -> pl.DataFrame:
     before = judgements["fingerprint"].first()
     series = {model: fingerprint([before, model]) for model in models}
     return judgements.with_columns(
-        pl.col("model_returned").fill_null(models[0]).replace_strict(series, return_dtype=pl.String).alias("fingerprint")
+        pl.col("model_returned")
+        .fill_null(models[0])
+        .replace_strict(series, return_dtype=pl.String)
+        .alias("fingerprint")
     )
 
 

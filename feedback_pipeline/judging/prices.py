@@ -57,7 +57,9 @@ class PriceList(BaseModel):
         """
         known = [name for name in self.models if model == name or model.startswith(f"{name}-20")]
         if not known:
-            raise UnknownPriceError(f"no price for model {model}: add it to the price file or give a price of 0")
+            raise UnknownPriceError(
+                f"no price for model {model}: list it, with 0 if it is free, in a file named by FEEDBACK_JUDGE_PRICES"
+            )
         row = self.models[max(known, key=len)]
         return Price(row.input, row.output, row.input if row.cached_input is None else row.cached_input)
 

@@ -26,7 +26,7 @@ from feedback_pipeline.judging.estimates import (
     wilson_interval,
 )
 from feedback_pipeline.judging.labels import VERDICT_VALUES, human_labels, person_verdicts
-from feedback_pipeline.judging.tables import JUDGED_QUALITY
+from feedback_pipeline.judging.tables import JUDGED_QUALITY, OVERALL
 
 DIMENSIONS = ("model", "prompt_version")
 UNKNOWN = "(unknown)"
@@ -38,7 +38,7 @@ class SeriesSample:
 
     rows: pl.DataFrame
     """`ok` answers: `judged_value` (verdict as 0–1), `score`, `human_value` (NaN without label), `weight`,
-    `cluster`, and the slices."""
+    `label_weight`, `label_factor`, `cluster`, and the slices."""
     unscored: pl.DataFrame
     accuracy: Accuracy
     problem: str | None
@@ -58,7 +58,8 @@ def judged_quality(
     Args:
         sample: `judge_sample`.
         judgements: `judgements` of the sampled answers; rows on pairs are left out.
-        verdicts: people's verdicts as for `calibrate`.
+        verdicts: people's verdicts as for `calibrate`; `label_factor` says how many answers a labelled one stands
+            for where not all were equally likely to be labelled (see `audit_verdicts`).
         audit: the labels are a random audit rather than votes.
         earlier: accuracy of series measured in other weeks, by fingerprint. Where this week has too few labels, the
             rate of all answers (never of a slice, whose error rates may differ) is corrected by Rogan–Gladen.
@@ -86,6 +87,7 @@ def series_samples(
 ) -> Iterator[tuple[dict[str, object], SeriesSample]]:
     """Each series (judge, fingerprint, criterion) of the sampled answers, in order."""
     votes = person_verdicts(verdicts)
+    factors = _label_factors(verdicts)
     single = judgements.filter(pl.col("other_interaction_id") == "").join(
         sample.select("interaction_id"), on="interaction_id", how="semi"
     )
@@ -98,10 +100,18 @@ def series_samples(
     for series, judged in single.sort(*SERIES, "interaction_id").group_by(SERIES, maintain_order=True):
         labels: dict[str, object] = dict(zip(SERIES, series, strict=True))
         about = votes.filter(pl.col("criterion") == labels["criterion"])
-        yield labels, _series_sample(judged, about, facts)
+        yield labels, _series_sample(judged, about, facts, factors.filter(pl.col("criterion") == labels["criterion"]))
 
 
-def _series_sample(judged: pl.DataFrame, votes: pl.DataFrame, facts: pl.DataFrame) -> SeriesSample:
+def _label_factors(verdicts: pl.DataFrame) -> pl.DataFrame:
+    missing = {"criterion": pl.lit(OVERALL), "label_factor": pl.lit(1.0)}
+    given = verdicts.with_columns(value.alias(name) for name, value in missing.items() if name not in verdicts.columns)
+    return given.group_by("interaction_id", "criterion").agg(pl.col("label_factor").max())
+
+
+def _series_sample(
+    judged: pl.DataFrame, votes: pl.DataFrame, facts: pl.DataFrame, factors: pl.DataFrame
+) -> SeriesSample:
     joined = judged.join(facts, on="interaction_id").sort("interaction_id")
     usable = (pl.col("status") == "ok") & pl.col("verdict").is_in(list(VERDICT_VALUES))
     rows = joined.filter(usable).with_columns(
@@ -111,7 +121,9 @@ def _series_sample(judged: pl.DataFrame, votes: pl.DataFrame, facts: pl.DataFram
     rows = (
         rows.with_columns(pl.coalesce("score", "judged_value").alias("score"), pl.Series("cluster", codes))
         .join(human_labels(votes).drop("criterion"), on="interaction_id", how="left")
-        .with_columns(pl.col("human_value").fill_null(float("nan")))
+        .join(factors.drop("criterion"), on="interaction_id", how="left")
+        .with_columns(pl.col("human_value").fill_null(float("nan")), pl.col("label_factor").fill_null(1.0))
+        .with_columns((pl.col("weight") * pl.col("label_factor")).alias("label_weight"))
         .sort("interaction_id")
     )
     labelled = labelled_judgements(judged, votes).join(facts, on="interaction_id").sort("interaction_id")
@@ -134,7 +146,7 @@ def _quality(series: SeriesSample, member: pl.Expr) -> dict[str, object]:
         "judged": rows.height,
         "unscored": unscored.height,
         "labelled": people.height,
-        "people_rate": people["human_value"].mean() if people.height else None,
+        "people_rate": _people_rate(people),
     }
     if rows.is_empty():
         return row | {"reason": "nothing_judged"}
@@ -153,6 +165,12 @@ def _quality(series: SeriesSample, member: pl.Expr) -> dict[str, object]:
     if isinstance(raw, Estimate):
         row |= {"raw_lower": raw.lower, "raw_upper": raw.upper}
     return row | _corrected(corrected_rate(series, rows))
+
+
+def _people_rate(people: pl.DataFrame) -> float | None:
+    if people.is_empty():
+        return None
+    return float(np.average(people["human_value"].to_numpy(), weights=people["label_factor"].to_numpy()))
 
 
 def weighted_rate(values: FloatArray, weights: FloatArray, clusters: IntArray) -> Result:
@@ -175,6 +193,7 @@ def corrected_rate(series: SeriesSample, rows: pl.DataFrame) -> PredictionPowere
         rows["score"].to_numpy(),
         rows["human_value"].to_numpy(),
         weights=rows["weight"].to_numpy(),
+        label_weights=rows["label_weight"].to_numpy(),
         codes=rows["cluster"].to_numpy(),
         clusters=series.rows["cluster"].n_unique(),
     )

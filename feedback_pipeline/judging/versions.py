@@ -69,7 +69,7 @@ def compare_versions(
     return VERSION_COMPARISON.conform(_with_q_values(frame)).sort(VERSION_COMPARISON.key)
 
 
-def evaluate_prompt_version(
+def judge_prompt_versions(
     interactions: pl.DataFrame, judge: AnswerJudge, verdicts: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """Judges logged answers and sums up each prompt version.
@@ -141,7 +141,7 @@ def _mean(series: SeriesSample, rows: pl.DataFrame, measure: Measure) -> Lineari
         return Refusal("not_enough_labels" if measure == "people_up_rate" else "not_enough_judgements", used.height)
     return clustered_mean(
         used[column].to_numpy(),
-        used["weight"].to_numpy(),
+        used["label_weight" if measure == "people_up_rate" else "weight"].to_numpy(),
         used["cluster"].to_numpy(),
         series.rows["cluster"].n_unique(),
     )

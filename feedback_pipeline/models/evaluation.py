@@ -197,10 +197,8 @@ def local_measures(answers: pl.DataFrame, asked: int) -> list[Measure]:
         ("median_characters", "answer", pl.col("value").str.len_chars().median()),
         ("mean_cost_usd", "cost_usd", pl.col("value").mean()),
     ):
-        mine, theirs = (
-            answers.select(pl.col(side).alias("value")).select(statistic).item()
-            for side in (column, f"{column}_incumbent")
-        )
+        sides = (column, f"{column}_incumbent")
+        mine, theirs = (answers.select(pl.col(side).alias("value")).select(statistic).item() for side in sides)
         known = mine is not None and theirs is not None
         measures.append(Measure(f"answers/{name}", asked, mine, theirs, mine - theirs) if known
                         else Measure(f"answers/{name}", reason="no answers"))  # fmt: skip

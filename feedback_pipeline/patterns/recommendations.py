@@ -49,10 +49,12 @@ def recommend(
     approval_change: pl.DataFrame,
     failure_topics: pl.DataFrame | None = None,
     repeated_failures: pl.DataFrame | None = None,
+    noun: str = "week",
 ) -> pl.DataFrame:
     """The week's `recommendations`, largest expected gain first, those without a forecast after them.
 
-    Takes the week's own tables; rows of other weeks are ignored.
+    Takes the week's own tables; rows of other weeks are ignored. `noun` is what the sentences call the period, where
+    it is none of seven days.
     """
     changes = approval_change.filter(pl.col("week") == week)
     whole = next(iter(changes.filter((pl.col("part") == "total") & pl.col("dimension").is_null()).to_dicts()), None)
@@ -60,14 +62,14 @@ def recommend(
     findings = slice_findings.filter(
         (pl.col("week") == week) & pl.col("status").is_in(HELD) & pl.col("covered_by").is_null()
     ).to_dicts()
-    advice = list(_about_slices(findings, releases))
-    advice += _about_releases(releases, findings, whole)
+    advice = list(_about_slices(findings, releases, noun))
+    advice += _about_releases(releases, findings, whole, noun)
     advice += _about_mix(changes, whole)
     if failure_topics is not None:
-        advice += _about_topics(failure_topics.filter(pl.col("week") == week))
+        advice += _about_topics(failure_topics.filter(pl.col("week") == week), noun)
     if repeated_failures is not None:
         advice += _about_repeats(repeated_failures.filter(pl.col("week") == week))
-    advice += _about_volume(whole)
+    advice += _about_volume(whole, noun)
     return _frame(advice, week, whole)
 
 
@@ -83,7 +85,7 @@ def _phrase(chosen: Slice) -> str:
     return " and ".join(f"{dimension} = {value}" for dimension, value in chosen)
 
 
-def _about_slices(findings: Iterable[Row], releases: list[Row]) -> Iterator[_Advice]:
+def _about_slices(findings: Iterable[Row], releases: list[Row], noun: str) -> Iterator[_Advice]:
     days = {(row["dimension"], row["level"]): row["first_seen"] for row in releases}
     for row in findings:
         chosen = parse_slice(row["slice"])
@@ -100,7 +102,7 @@ def _about_slices(findings: Iterable[Row], releases: list[Row]) -> Iterator[_Adv
             action = f"Go back from {dimension} {value} (first seen {day.isoformat()}) or fix it: "
         else:
             action = "Look at the examples and fix the cause: "
-        effect = f"; at the rate of the rest about {row['excess_negatives']:.0f} votes down would go away in a week."
+        effect = f"; at the rate of the rest about {row['excess_negatives']:.0f} votes down would go away in a {noun}."
         yield _Advice(
             kind="roll_back_release" if released else "fix_slice",
             text=action + facts + effect,
@@ -111,7 +113,7 @@ def _about_slices(findings: Iterable[Row], releases: list[Row]) -> Iterator[_Adv
         )
 
 
-def _about_releases(releases: Iterable[Row], findings: list[Row], whole: Row | None) -> Iterator[_Advice]:
+def _about_releases(releases: Iterable[Row], findings: list[Row], whole: Row | None, noun: str) -> Iterator[_Advice]:
     """Releases that differ from last week's approval beyond their interval and are not in a finding already."""
     if whole is None or whole["previous_rate"] is None:
         return
@@ -125,13 +127,15 @@ def _about_releases(releases: Iterable[Row], findings: list[Row], whole: Row | N
         evidence = (f"first_seen:{row['dimension']}:{row['level']}",)
         if row["high"] < before:
             avoided = (before - row["approval_rate"]) * row["votes"]
-            text = f"Examine {name}, new this week: {rate}, last week overall {_percent(before)}."
+            text = f"Examine {name}, new this {noun}: {rate}, last {noun} overall {_percent(before)}."
             yield _Advice(
                 "roll_back_release", text, evidence, "associational", avoided, (before - row["high"]) * row["votes"]
             )
         elif row["low"] > before:
             yield _Advice(
-                "keep_release", f"Keep {name}, new this week: {rate}, last week overall {_percent(before)}.", evidence
+                "keep_release",
+                f"Keep {name}, new this {noun}: {rate}, last {noun} overall {_percent(before)}.",
+                evidence,
             )
 
 
@@ -151,13 +155,13 @@ def _about_mix(changes: pl.DataFrame, whole: Row | None) -> Iterator[_Advice]:
         )
 
 
-def _about_topics(topics: pl.DataFrame) -> Iterator[_Advice]:
+def _about_topics(topics: pl.DataFrame, noun: str) -> Iterator[_Advice]:
     large = topics.filter((pl.col("topic") >= 0) & (pl.col("share_low") >= TOPIC_SHARE))
     for row in large.sort("share_low", "topic", descending=[True, False]).iter_rows(named=True):
         yield _Advice(
             "examine_topic",
-            f"Read the examples of topic {row['topic']}: {_percent(row['share'])} of the week's texts with votes down "
-            f"({row['documents']} from {row['people']} people).",
+            f"Read the examples of topic {row['topic']}: {_percent(row['share'])} of the {noun}'s texts with votes "
+            f"down ({row['documents']} from {row['people']} people).",
             (f"topic:{row['taxonomy']}:{row['topic']}",),
         )
 
@@ -175,12 +179,12 @@ def _about_repeats(repeated: pl.DataFrame) -> Iterator[_Advice]:
         )
 
 
-def _about_volume(whole: Row | None) -> Iterator[_Advice]:
+def _about_volume(whole: Row | None, noun: str) -> Iterator[_Advice]:
     votes = 0 if whole is None else whole["votes"]
     if votes < EXAMPLES_NEEDED:
         yield _Advice(
             "collect_more_votes",
-            f"Collect more votes: {votes} votes up or down this week; findings need about {EXAMPLES_NEEDED}.",
+            f"Collect more votes: {votes} votes up or down this {noun}; findings need about {EXAMPLES_NEEDED}.",
             ("votes",),
         )
 

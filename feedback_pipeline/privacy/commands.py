@@ -119,14 +119,16 @@ def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | No
 def _house(pipeline: Any) -> Any:
     from datetime import timedelta
 
+    from feedback_pipeline.models.providers import open_provider
     from feedback_pipeline.privacy.erasure import House
 
+    provider = open_provider(pipeline.settings)
     return House(
         database=pipeline.database,
         frames=pipeline.frames,
         home=pipeline.settings.home,
         pseudonymiser=pipeline.pseudonymiser,
-        providers={},
+        providers={provider.name: provider},
         recompute=lambda weeks, months: _recompute(pipeline, weeks, months),
         now=pipeline.now,
         training_weeks=pipeline.settings.training_weeks,

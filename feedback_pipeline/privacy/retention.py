@@ -19,7 +19,6 @@ from feedback_pipeline.parquet import ParquetFolder
 from feedback_pipeline.store import changes
 from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
-from feedback_pipeline.training import archive
 from feedback_pipeline.training import tables as training
 
 CLEANED_DAYS = 396
@@ -51,7 +50,7 @@ WEEKLY_ROWS = (
     cleaning.PROMPT_CLUSTERS, cleaning.RATER_TRUST, judging.JUDGE_SAMPLE, judging.JUDGEMENTS,
     training.TRAINING_EXAMPLES, training.PREFERENCE_PAIRS, training.LINEAGE,
 )  # fmt: skip
-WEEKLY_FOLDERS = (archive.CORRECTIONS, "training_files", "weekly_report")
+WEEKLY_FOLDERS = ("training_corrections", "training_files", "weekly_report")
 """Folders of files named after a week that quote people."""
 
 

@@ -18,17 +18,20 @@ from upath import UPath
 SHORTEST_SPAN = 30
 LONGEST_SPAN = 80
 SPANS_PER_TEXT = 3
-MOST_SPANS = 20_000
+MOST_SPANS = 5_000
 _ESCAPED_BREAK = r'\\[nrt"]'
 _SPAN = rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}} ,.;:()-]{{{SHORTEST_SPAN - 1},{LONGEST_SPAN - 1}}}"
 """Characters that stand for themselves in JSON, HTML and Markdown, so that a text is found however it was written."""
+_SHORTEST = 29
+"""Bytes of the shortest thing that is sought; shorter texts are not looked at."""
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _BLOCK = 8 * 1024 * 1024
 _OVERLAP = 4 * LONGEST_SPAN
 _TEXT_FILES = {".json", ".jsonl", ".html", ".md", ".csv", ".txt", ".yaml", ".log", ".out", ".err", ".tmp"}
 
 
 def spans_of(texts: pl.Series) -> list[str]:
-    """Stretches of 30 to 80 plain characters of each text, the first and the longest ones; at most 20,000 in all."""
+    """Stretches of 30 to 80 plain characters of each text, the first and the longest ones; at most 5,000 in all."""
     pieces = texts.drop_nulls().str.replace_all(_ESCAPED_BREAK, "\n").str.extract_all(_SPAN).list
     first, longest = pieces.head(1), pieces.eval(pl.element().sort_by(pl.element().str.len_chars(), descending=True))
     chosen = pl.concat([first.explode(), longest.list.head(SPANS_PER_TEXT - 1).explode()]).drop_nulls()
@@ -57,8 +60,8 @@ class Found:
 
     Attributes:
         searched: texts looked through, by place.
-        names: texts with a pseudonym, by place.
-        ids: texts with an erased row's id, by place.
+        names: distinct texts with a pseudonym, by place.
+        ids: mentions of an erased row's id, by place.
         spans: the stretches found, by place.
     """
 
@@ -69,18 +72,29 @@ class Found:
 
     def look(self, place: str, texts: pl.Series, sought: Sought) -> None:
         """Looks through some texts of a place."""
-        texts = texts.drop_nulls()
-        if texts.is_empty():
+        self.searched[place] += texts.len() - texts.null_count()
+        long = texts.filter(texts.str.len_bytes() >= _SHORTEST).unique()
+        if long.is_empty():
             return
-        self.searched[place] += texts.len()
-        for counter, patterns in ((self.names, sought.names), (self.ids, sought.ids)):
-            if patterns and (hits := int(texts.str.contains_any(list(patterns)).sum())):
-                counter[place] += hits
+        if sought.ids:
+            mentioned = long.str.extract_all(_UUID).explode().drop_nulls()
+            self._count(self.ids, place, int(mentioned.is_in(pl.Series(sought.ids).implode()).sum()))
+        patterns = [*sought.names, *sought.spans]
+        hit = long.filter(long.str.contains_any(patterns, ascii_case_insensitive=True)) if patterns else long.clear()
+        if hit.is_empty():
+            return
+        if sought.names:
+            self._count(self.names, place, int(hit.str.contains_any(list(sought.names)).sum()))
         if sought.spans:
-            hit = texts.filter(texts.str.contains_any(list(sought.spans), ascii_case_insensitive=True))
-            if hit.len():
-                matched = hit.str.extract_many(list(sought.spans), ascii_case_insensitive=True, overlapping=True)
-                self.spans.setdefault(place, set()).update(matched.explode().str.to_lowercase().drop_nulls())
+            matched = hit.str.extract_many(list(sought.spans), ascii_case_insensitive=True, overlapping=True)
+            spans = matched.explode().drop_nulls().str.to_lowercase()
+            if spans.len():
+                self.spans.setdefault(place, set()).update(spans)
+
+    @staticmethod
+    def _count(counter: Counter[str], place: str, hits: int) -> None:
+        if hits:
+            counter[place] += hits
 
 
 def search_database(url: str, label: str, sought: Sought, found: Found, *, except_tables: Sequence[str] = ()) -> None:
@@ -149,16 +163,19 @@ def search_files(
             found.look(place, texts, sought)
 
 
+_NOTHING = pl.Series("text", [], dtype=pl.String)
+
+
 def _texts(path: UPath | Path) -> Iterator[pl.Series]:
     if path.suffix == ".parquet":
         with path.open("rb") as file:
             for batch in pq.ParquetFile(file).iter_batches(50_000):
                 frame = pl.DataFrame(pl.from_arrow(batch))
-                for name, dtype in frame.schema.items():
-                    if dtype == pl.String:
-                        yield frame[name]
-                    elif dtype == pl.List(pl.String):
-                        yield frame[name].list.join("\x1f")
+                columns = [frame[name] for name, dtype in frame.schema.items() if dtype == pl.String]
+                columns += [
+                    frame[name].explode() for name, dtype in frame.schema.items() if dtype == pl.List(pl.String)
+                ]
+                yield pl.concat([column.alias("text") for column in columns]) if columns else _NOTHING
     elif path.suffix in _TEXT_FILES:
         with path.open("rb") as file:
             tail = b""

@@ -152,11 +152,8 @@ def find(database: Database, frames: ParquetFolder, subject: Subject) -> Scope:
         )
         texts = [row.text for row in connection.execute(sa.text(query("read_subject_texts")), scope.parameters)]
         datasets = connection.execute(sa.text(query("find_subject_datasets")), scope.parameters).all()
-        uploads = connection.execute(
-            sa.text("SELECT provider, provider_file FROM fine_tune_job"
-                    " WHERE dataset_id = ANY (:datasets) AND provider_file IS NOT NULL"),
-            {"datasets": [row.id for row in datasets]},
-        ).all()  # fmt: skip
+        made = {"datasets": [row.id for row in datasets]}
+        uploads = connection.execute(sa.text(query("find_uploads")), made).all()
     frame = pl.Series("text", [*texts, *_clean_texts(frames, scope)], dtype=pl.String)
     return replace(
         scope,
@@ -164,7 +161,7 @@ def find(database: Database, frames: ParquetFolder, subject: Subject) -> Scope:
         texts=frame.len(),
         content_hashes=_content_hashes(frames, scope),
         datasets=tuple(row.id for row in datasets),
-        provider_files=tuple(sorted({(row.provider, row.provider_file) for row in uploads})),
+        provider_files=tuple((row.provider, row.file) for row in uploads),
     )
 
 

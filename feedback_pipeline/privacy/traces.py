@@ -11,13 +11,12 @@ import orjson
 from feedback_pipeline.cleaning.tables import RATER_TRUST
 from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.parquet import ParquetFolder
-from feedback_pipeline.training import archive
 from feedback_pipeline.training.tables import LINEAGE, PREFERENCE_PAIRS, TRAINING_EXAMPLES
 
 WEEKLY_FOLDERS = (
     RATER_TRUST.name,
     JUDGEMENTS.name,
-    archive.CORRECTIONS,
+    "training_corrections",
     TRAINING_EXAMPLES.name,
     PREFERENCE_PAIRS.name,
     LINEAGE.name,

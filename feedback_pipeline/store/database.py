@@ -44,7 +44,7 @@ class Database:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        return sa.create_engine(self.address("psycopg"), pool_pre_ping=True, pool_size=5)
+        return sa.create_engine(self.address("psycopg"), pool_pre_ping=True, pool_size=5, hide_parameters=True)
 
 
 def open_database(settings: Settings) -> Database:

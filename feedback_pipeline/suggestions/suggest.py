@@ -11,8 +11,9 @@ import orjson
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from feedback_pipeline.judging.calls import CallLayer, ChatCall, ChatReply, Endpoint, EndpointRefusedError
+from feedback_pipeline.judging.calls import CallLayer, ChatCall, ChatReply, Endpoint
 from feedback_pipeline.judging.content import neutralised, nonce
+from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.suggestions.checking import unsupported
 from feedback_pipeline.suggestions.evidence import Evidence, as_json
 
@@ -67,7 +68,12 @@ class Suggestions:
 
 
 def suggest(
-    recommendations: pl.DataFrame, evidence: Sequence[Evidence], *, limit: int, endpoint: Endpoint | None
+    recommendations: pl.DataFrame,
+    evidence: Sequence[Evidence],
+    *,
+    limit: int,
+    endpoint: Endpoint | None,
+    noun: str = "week",
 ) -> Suggestions:
     """At most `limit` suggestions.
 
@@ -76,8 +82,9 @@ def suggest(
         evidence: the findings of the period: what a model is shown, and held against.
         limit: how many.
         endpoint: the model to ask; None for the rules alone.
+        noun: what the period is called.
     """
-    by_rule = tuple(_by_rule(row) for row in recommendations.sort("rank").head(limit).iter_rows(named=True))
+    by_rule = tuple(_by_rule(row, noun) for row in recommendations.sort("rank").head(limit).iter_rows(named=True))
     if endpoint is None:
         return Suggestions(by_rule, "rules", "no model is configured")
     shown = list(evidence)[:MOST_FINDINGS]
@@ -90,9 +97,9 @@ def suggest(
     return Suggestions(items, "model", said)
 
 
-def _by_rule(row: dict[str, Any]) -> Suggestion:
+def _by_rule(row: dict[str, Any], noun: str) -> Suggestion:
     avoided = row["negatives_avoided"]
-    effect = None if avoided is None else f"about {avoided:.0f} votes down fewer a week"
+    effect = None if avoided is None else f"about {avoided:.0f} votes down fewer a {noun}"
     return Suggestion(TITLES[row["kind"]], row["text"], None, tuple(row["evidence"]), effect)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from judge_server import Answer, OpenAITestServer, judged_content, verdicts
+from store_rows import answers, votes
 from world import pipeline_for
 
 from assets import clean, evaluation
@@ -15,7 +16,6 @@ from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
-from store_rows import answers, votes
 
 WEEK = date(2026, 11, 9)
 ANSWERS = 80
@@ -25,7 +25,7 @@ PRICES = "as_of: 2026-11-01\nmodels:\n  judge-1: {input: 0.1, output: 0.5}\n"
 
 
 def with_week(home: Path, database: Database, server: OpenAITestServer | None = None, **environment: str) -> Pipeline:
-    """A pipeline over a store with eighty answers and a vote on every second; a judging model where a server is given."""
+    """Eighty answers in a store, a vote on every second; with a judging model where a server is given."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "prices.yaml").write_text(PRICES)
     judge = {

@@ -24,7 +24,7 @@ EXPECTED = {
     },
     "patterns": {
         "vote_facts", "slice_counts", "term_counts", "slice_findings", "term_findings", "failure_topics",
-        "approval_change", "recommendations",
+        "approval_change", "recommendations", "daily_approval", "alert_readings",
     },
     "report": {"weekly_report", "monthly_report"},
     "evaluation": {"judge_sample", "judgements", "judge_calibration", "judged_quality", "version_comparison"},

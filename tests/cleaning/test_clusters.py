@@ -69,7 +69,7 @@ def test_no_prompts_no_clusters() -> None:
 
 
 def test_what_every_pair_compared_would_find_is_found() -> None:
-    originals, copies = edited_pairs(250, seed=5)
+    originals, copies = edited_pairs(150, seed=5)
     texts = [*originals, *copies]
     group = joined(sketches(pl.Series(texts)).to_numpy(), LEAST)
     cut = [windows(text) for text in texts]
@@ -82,21 +82,21 @@ def test_what_every_pair_compared_would_find_is_found() -> None:
     missed = sum(group[one] != group[other] for one, other in near)
     wrong = sum(group[one] == group[other] for one, other in far)
     # Bands miss 5 % of pairs at exactly 0.8 and hardly any above; estimates of 0.65 exceed 0.75 once in 110
-    assert len(near) > 60
+    assert len(near) > 40
     assert missed / len(near) < 0.05
     assert wrong <= 3
 
 
 def test_recall_is_that_of_a_published_implementation() -> None:
     rensa = pytest.importorskip("rensa", reason="rensa is not installed")
-    originals, copies = edited_pairs(600, seed=6)
+    originals, copies = edited_pairs(300, seed=6)
     texts = [*originals, *copies]
     tokens = [list(windows(text)) for text in texts]
     matrix = rensa.RMinHash.digest_matrix_from_token_byte_sets(tokens, 128, 42)
     flags = np.array(rensa.RMinHashLSH(0.8, 128, 16).query_duplicate_flags_matrix_one_shot(matrix))
     group = joined(sketches(pl.Series(texts)).to_numpy(), LEAST)
-    near = [row for row in range(600) if true_similarity(originals[row], copies[row]) >= 0.8]
-    ours = np.mean([group[row] == group[row + 600] for row in near])
+    near = [row for row in range(300) if true_similarity(originals[row], copies[row]) >= 0.8]
+    ours = np.mean([group[row] == group[row + 300] for row in near])
     theirs = np.mean([flags[row] for row in near])
     assert ours >= theirs - 0.04  # theirs are candidates nobody verified
 

@@ -38,7 +38,7 @@ def strengths(votes: list[dict[str, Any]], voter: str, policy: StarPolicy | None
 
 def test_four_stars_say_less_from_who_mostly_gives_five() -> None:
     generous = strengths([*crowd(), *ratings("g", *[5] * 27, *[4] * 3)], "g")
-    strict = strengths([*crowd(), *ratings("s", *[2] * 9, *[3] * 18, *[4] * 3)], "s")
+    strict = strengths([*crowd(), *ratings("s", *[2] * 20, *[3] * 7, *[4] * 3)], "s")
     assert generous[4] < 0.5 < 0.6 < 0.7 < strict[4]
     assert strict[2] < 0.6  # two stars are nothing unusual from this rater
 

@@ -15,8 +15,8 @@ from feedback_pipeline.cleaning.tables import RATER_TRUST, TRUST_REASONS
 from feedback_pipeline.cleaning.trust import TrustPolicy, rater_trust
 
 MONDAY = datetime(2026, 10, 19, 8, 0, 7, 500_000, tzinfo=UTC)
-SAMPLES = [(5_000, 4, 3), (20_000, 4, 1), (20_000, 1, 2), (40_000, 12, 5)]
-"""Votes, weeks and seeds: a campaign of twelve accounts and of a hundred, one week of history and twelve."""
+SAMPLES = [(5_000, 4, 3), (20_000, 4, 1), (8_000, 1, 2), (25_000, 7, 5)]
+"""Votes, weeks and seeds: campaigns of twelve to sixty accounts, one week of history and seven."""
 
 
 def vote(voter: str, answer: str, verdict: str, minutes: float = 0.0, **more: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from feedback_pipeline.cleaning.tables import KINDS
 from feedback_pipeline.cleaning.verdicts import PolicyError, VerdictPolicy, add_verdicts, read_policy
 
 
@@ -60,9 +61,7 @@ def test_the_mapping_is_configuration() -> None:
 def documented() -> list[tuple[str, str, str, str, str]]:
     """The rows of the table in docs/verdicts.md."""
     text = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
-    lines = [
-        line for line in text.splitlines() if re.match(r"\| (explicit|correction|outcome|implicit|pref|comm)", line)
-    ]
+    lines = [line for line in text.splitlines() if re.match(rf"\| ({'|'.join(KINDS)}) ", line)]
     return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]  # type: ignore[misc]
 
 

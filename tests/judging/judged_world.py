@@ -1,6 +1,6 @@
 """A small world with a known truth: answers, a judge with known error rates, and votes from some of the people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ class World:
     judgements: pl.DataFrame
     verdicts: pl.DataFrame
     true_rate: float
-    truth: pl.DataFrame
+    truth: pl.DataFrame = field(default_factory=pl.DataFrame)
     """`interaction_id` and what a person would say (`human`), of every answer."""
 
 

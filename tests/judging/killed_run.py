@@ -1,4 +1,4 @@
-"""Judges sixty answers with four calls in flight and a cache of files or in PostgreSQL: the process that a test kills."""
+"""Judges sixty answers, four calls in flight, with a cache of files or in PostgreSQL: the process that a test kills."""
 
 import sys
 from collections.abc import Sequence

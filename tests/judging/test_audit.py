@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from judged_world import World, world
+from store_rows import answer_id, answers
 
 from feedback_pipeline.judging.audit import (
     CANNOT_SAY,
@@ -24,7 +25,6 @@ from feedback_pipeline.judging.quality import judged_quality
 from feedback_pipeline.store import audits
 from feedback_pipeline.store.bulk import Batch, file_batch
 from feedback_pipeline.store.database import Database
-from store_rows import answer_id, answers
 
 WEEK = date(2026, 9, 7)
 NOBODY = pl.DataFrame(
@@ -41,10 +41,10 @@ def items(ups: int, others: int) -> pl.DataFrame:
     names = [f"up{n}" for n in range(ups)] + [f"other{n}" for n in range(others)]
     return pl.DataFrame(
         {
-            "interaction_id": names,
-            "stratum": [JUDGED_UP] * ups + [OTHER] * others,
+            "interaction_id": pl.Series(names, dtype=pl.String),
+            "stratum": pl.Series([JUDGED_UP] * ups + [OTHER] * others, dtype=pl.String),
             "place": pl.Series(range(ups + others), dtype=pl.Int32),
-            "inclusion_probability": [0.5] * (ups + others),
+            "inclusion_probability": pl.Series([0.5] * (ups + others), dtype=pl.Float64),
         }
     )
 
@@ -146,7 +146,9 @@ def test_an_audit_in_the_order_asked_for_covers_the_truth_where_votes_mislead() 
         widths.append(upper - lower)
         content = made.verdicts.filter((pl.col("verdict") == "up") | (pl.int_range(pl.len()) % 4 == 0))
         by_votes = judged_quality(made.sample, made.judgements, content).filter(pl.col("dimension") == "all")
-        votes_covered += bool((by_votes["lower"] <= made.true_rate).all() and (by_votes["upper"] >= made.true_rate).all())
+        votes_covered += bool(
+            (by_votes["lower"] <= made.true_rate).all() and (by_votes["upper"] >= made.true_rate).all()
+        )
     # 95 % intervals: 34 of 40 or fewer would happen once in 150 times.
     assert covered >= 35
     assert votes_covered <= worlds / 2

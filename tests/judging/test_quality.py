@@ -12,7 +12,7 @@ from feedback_pipeline.judging.tables import JUDGE_CALIBRATION, JUDGED_QUALITY, 
 from feedback_pipeline.judging.versions import (
     averages_by_version,
     compare_versions,
-    evaluate_prompt_version,
+    judge_prompt_versions,
     mcnemar_exact,
     paired_comparison,
 )
@@ -216,7 +216,7 @@ def test_evaluating_prompt_versions_gives_the_averages_of_the_old_contract() -> 
             "prompt_version": ["v1", "v1", "v2", "v2"],
         }
     )
-    averages = averages_by_version(evaluate_prompt_version(logged, Rater()))
+    averages = averages_by_version(judge_prompt_versions(logged, Rater()))
     assert averages == {
         "v1": {"avg_clarity": 3.5, "avg_usefulness": 3.5},
         "v2": {"avg_clarity": 5.0, "avg_usefulness": 5.0},

@@ -1,0 +1,205 @@
+"""Who may do what: API keys of servers, and short-lived tokens of browsers.
+
+A key is shown once; the store has its SHA-256 only, which is enough for 256 random bits. A token is signed, carries no
+secret of the server, and is good for one tenant, one piece of content, one origin, one browser and a short time.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from feedback_pipeline.capture.connections import Store
+from feedback_pipeline.capture.identifiers import new_id
+from feedback_pipeline.capture.problems import ProblemError
+from feedback_pipeline.privacy.pseudonyms import MissingKeyError
+
+SCOPES = ("write", "read", "export", "admin")
+KEY_PREFIX = "fbk_"
+TOKEN_PREFIX = "fbt_"  # noqa: S105 - a name, no secret
+REMEMBERED_SECONDS = 2.0
+SIGNING_KEY_FILE = "token.key"
+_SIGNING_BYTES = 32
+
+
+class MissingSigningKeyError(MissingKeyError):
+    """There is no key to sign browser tokens with, and this is not a place to make one up."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: a key, or a browser with a token (then `content`, `voter` and `origin` say what it is bound to)."""
+
+    tenant: str
+    scopes: frozenset[str]
+    key_id: UUID | None = None
+    token_id: UUID | None = None
+    content: tuple[str, str] | None = None
+    user_key: str | None = None
+    origin: str | None = None
+    expires_at: int = 0
+
+    @property
+    def browser(self) -> bool:
+        return self.token_id is not None
+
+    def require(self, scope: str) -> None:
+        """Raises:
+        ProblemError: 403, the key lacks the scope.
+        """
+        if scope not in self.scopes and "admin" not in self.scopes:
+            raise ProblemError(403, "missing_scope", f"this needs a key with the scope {scope}")
+
+
+def new_key() -> tuple[str, bytes]:
+    """A key as it is shown once, and the hash that is kept."""
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    return key, key_hash(key)
+
+
+def key_hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
+
+
+def unauthorized(code: str, detail: str) -> ProblemError:
+    return ProblemError(401, code, detail, headers={"WWW-Authenticate": 'Bearer realm="feedback"'})
+
+
+def open_signing_key(folder: Path, given: str | None, *, production: bool) -> bytes:
+    """The key that browser tokens are signed with: the one given, else `token.key` in `folder`, made in development.
+
+    Raises:
+        MissingSigningKeyError: production, and none is given or there; or the given one is too short.
+    """
+    if given is not None:
+        if len(given) < _SIGNING_BYTES:
+            raise MissingSigningKeyError("FEEDBACK_TOKEN_KEY is too short: use the output of `openssl rand -hex 32`")
+        return hashlib.sha256(given.encode()).digest()
+    path = folder / SIGNING_KEY_FILE
+    if not path.exists():
+        if production:
+            raise MissingSigningKeyError(
+                f"no key to sign browser tokens with: set FEEDBACK_TOKEN_KEY or put 32 random bytes into {path}"
+            )
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_SIGNING_BYTES))
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass  # another worker was faster: its key holds
+        finally:
+            temporary.unlink()
+    return path.read_bytes()
+
+
+class Tokens:
+    """Makes and reads what the service signs: tokens of browsers, sessions of the console."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def mint(self, tenant: str, content: tuple[str, str], origin: str, user_key: str | None, seconds: int) -> str:
+        """A browser's token."""
+        claims = {"t": tenant, "c": list(content), "o": origin, "u": user_key, "i": str(new_id())}
+        return TOKEN_PREFIX + self.seal("browser", claims, seconds)
+
+    def read(self, token: str, origin: str | None) -> Principal:
+        """The browser behind a token.
+
+        Raises:
+            ProblemError: 401, forged, malformed or expired; 403, shown by a page of another origin.
+        """
+        claims = self.unseal("browser", token.removeprefix(TOKEN_PREFIX))
+        if origin != claims["o"]:
+            raise ProblemError(403, "wrong_origin", "the token belongs to pages of another origin")
+        return Principal(
+            tenant=claims["t"],
+            scopes=frozenset({"write_own"}),
+            token_id=UUID(claims["i"]),
+            content=(claims["c"][0], claims["c"][1]),
+            user_key=claims["u"],
+            origin=claims["o"],
+            expires_at=claims["e"],
+        )
+
+    def seal(self, purpose: str, claims: dict[str, Any], seconds: int) -> str:
+        """Claims that nobody can alter, for a purpose and a time."""
+        payload = urlsafe_b64encode(orjson.dumps(claims | {"e": int(time.time()) + seconds})).rstrip(b"=")
+        return (payload + b"." + self._signature(purpose, payload)).decode()
+
+    def unseal(self, purpose: str, sealed: str) -> dict[str, Any]:
+        """The claims.
+
+        Raises:
+            ProblemError: 401, forged, made for another purpose, or expired.
+        """
+        payload, _, signature = sealed.encode(errors="replace").partition(b".")
+        if not hmac.compare_digest(self._signature(purpose, payload), signature):
+            raise unauthorized("invalid_token", "the token is not one of ours")
+        claims: dict[str, Any] = orjson.loads(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+        if claims["e"] < time.time():
+            raise unauthorized("expired_token", "the token has expired; ask for a new one")
+        return claims
+
+    def _signature(self, purpose: str, payload: bytes) -> bytes:
+        mark = hmac.digest(self._key, purpose.encode() + b"\x00" + payload, "sha256")
+        return urlsafe_b64encode(mark).rstrip(b"=")
+
+
+class Keys:
+    """Finds API keys; what was found is remembered for two seconds, so a revoked key works no longer than that."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._remembered: dict[bytes, tuple[float, Principal | None]] = {}
+
+    async def find(self, key: str) -> Principal:
+        """Raises:
+        ProblemError: 401, unknown, expired or revoked.
+        """
+        return await self.find_hash(key_hash(key))
+
+    async def find_hash(self, mark: bytes) -> Principal:
+        """The key of a hash; raises as `find` does."""
+        now = time.monotonic()
+        at, principal = self._remembered.get(mark, (float("-inf"), None))
+        if now - at > REMEMBERED_SECONDS:
+            row = await self._store.row("SELECT id, tenant, scopes FROM find_api_key($1)", mark)
+            principal = None if row is None else Principal(row["tenant"], frozenset(row["scopes"]), key_id=row["id"])
+            if len(self._remembered) > 10_000:
+                self._remembered.clear()
+            self._remembered[mark] = (now, principal)
+        if principal is None:
+            raise unauthorized("invalid_key", "the key is unknown, expired or revoked")
+        return principal
+
+
+async def claim_token(store: Store, principal: Principal, session: str, uses: int) -> None:
+    """Counts one use of a token by the browser that first showed it.
+
+    Raises:
+        ProblemError: 401, another browser showed it first, or it was used too often.
+    """
+    state = await store.value(
+        "SELECT use_token($1, $2, $3, $4)",
+        principal.token_id,
+        hashlib.sha256(session.encode()).digest()[:16],
+        datetime.fromtimestamp(principal.expires_at, UTC),
+        uses,
+    )
+    if state == "elsewhere":
+        raise unauthorized("replayed_token", "the token was used by another browser")
+    if state == "used_up":
+        raise unauthorized("replayed_token", "the token was used too often; ask the page's server for a new one")

@@ -1,0 +1,148 @@
+"""The HTTP API as an application: routes, problem answers, limits at the edge, the OpenAPI page."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from feedback_pipeline.capture import openapi, routes_console, routes_reads, routes_service, routes_votes
+from feedback_pipeline.capture.configuration import CaptureSettings, ServiceSettings
+from feedback_pipeline.capture.metrics import Metrics
+from feedback_pipeline.capture.problems import ProblemError, place, unavailable
+from feedback_pipeline.capture.service import SESSION_HEADER, Service, token_key_from
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store.database import open_database
+
+PAGE_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"x-frame-options": b"DENY",
+    b"content-security-policy": (
+        b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    ),
+}
+
+
+def create_app(
+    settings: Settings,
+    capture: CaptureSettings | None = None,
+    *,
+    address: str | None = None,
+    token_key: str | None = None,
+) -> FastAPI:
+    """The application on the settings' database, which is opened (and migrated) here unless `address` names one that
+    is ready. It connects when first used, and again whenever it must.
+
+    Raises:
+        DatabaseError: the database cannot be opened.
+        MissingKeyError, MissingSigningKeyError: production without its keys.
+    """
+    configuration = ServiceSettings(settings, capture or CaptureSettings())
+    ready = address or open_database(settings).address()
+    service = Service.open(configuration, ready, token_key)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    app = FastAPI(
+        title="Feedback",
+        version="1",
+        summary="Votes on the answers of language models: durable, changeable, counted.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    for router in (routes_votes.router, routes_reads.router, routes_service.router, routes_console.router):
+        app.include_router(router)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    _answer_problems(app)
+    app.add_middleware(Edge, metrics=service.metrics)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=configuration.capture.origins,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", SESSION_HEADER],
+        expose_headers=["Idempotency-Replayed", "Retry-After"],
+        max_age=600,
+    )
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The application of a worker process, configured by the environment."""
+    return create_app(
+        Settings.from_environment(), CaptureSettings.from_environment(os.environ), token_key=token_key_from(os.environ)
+    )
+
+
+def _answer_problems(app: FastAPI) -> None:
+    async def problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, ProblemError)
+        return error.response()
+
+    async def invalid_request(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        errors = [{"field": place(item["loc"][1:] or item["loc"]), "reason": item["msg"]} for item in error.errors()]
+        return ProblemError(422, "invalid", "invalid: " + ", ".join(e["field"] for e in errors), errors).response()
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        return ProblemError(error.status_code, code, str(error.detail), headers=error.headers or {}).response()
+
+    async def database(_: Request, error: Exception) -> Response:
+        assert isinstance(error, asyncpg.PostgresError)
+        if isinstance(error, asyncpg.exceptions.DataError | asyncpg.exceptions.IntegrityConstraintViolationError):
+            return ProblemError(422, "refused", f"the store refused a value (SQLSTATE {error.sqlstate})").response()
+        return unavailable().response()
+
+    app.add_exception_handler(ProblemError, problem)
+    app.add_exception_handler(RequestValidationError, invalid_request)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(asyncpg.PostgresError, database)
+
+
+class Edge:
+    """Counts and times each request by its route, and adds the headers that keep pages safe."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *PAGE_HEADERS.items()]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            route: Any = scope.get("route")
+            path = getattr(route, "path", "none")
+            self._metrics.request(path, scope["method"], status, time.perf_counter() - started)

@@ -1,0 +1,106 @@
+"""The service's connections to PostgreSQL: as the role that row-level security holds for, one tenant at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from feedback_pipeline.capture.problems import ProblemError, unavailable
+
+QUERIES = Path(__file__).parent / "queries"
+ROLE = "feedback_api"
+CONNECT_SECONDS = 0.8
+STATEMENT_SECONDS = 30.0
+
+# OSError: refused, reset; the interface errors: a connection that died under us or a pool that is being rebuilt
+UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.InternalClientError,
+)
+
+
+@cache
+def query(name: str) -> str:
+    """The text of `queries/<name>.sql`."""
+    return (QUERIES / f"{name}.sql").read_text()
+
+
+async def _keep_as_is(_: asyncpg.Connection) -> None:
+    """What a connection is reset to when it goes back: nothing, as the tenant is set whenever one is taken."""
+
+
+class Store:
+    """A pool of connections; opened when first needed, so that the service starts and recovers without the database."""
+
+    def __init__(self, address: str, connections: int) -> None:
+        self._address = address
+        self._connections = connections
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    async def _opened(self) -> asyncpg.Pool:
+        if self._pool is None:
+            async with self._opening:
+                if self._pool is None:
+                    self._pool = await asyncpg.create_pool(
+                        self._address,
+                        min_size=0,
+                        max_size=self._connections,
+                        timeout=CONNECT_SECONDS,
+                        command_timeout=STATEMENT_SECONDS,
+                        reset=_keep_as_is,
+                        server_settings={"role": ROLE, "application_name": "feedback-api", "jit": "off"},
+                    )
+        return self._pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection that sees no tenant's rows.
+
+        Raises:
+            ProblemError: 503, the database cannot be reached.
+        """
+        try:
+            pool = await self._opened()
+            async with pool.acquire(timeout=5.0) as connection:
+                yield connection
+        except UNREACHABLE as error:
+            raise unavailable() from error
+
+    async def fetch(self, tenant: str, name: str, *arguments: Any) -> list[asyncpg.Record]:
+        """The rows of `queries/<name>.sql`, in which only the tenant's rows exist."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT set_config('feedback.tenant', $1, false)", tenant)
+            rows: list[asyncpg.Record] = await connection.fetch(query(name), *arguments)
+            return rows
+
+    async def value(self, statement: str, *arguments: Any) -> Any:
+        """One value of a statement that belongs to no tenant."""
+        async with self.connection() as connection:
+            return await connection.fetchval(statement, *arguments)
+
+    async def row(self, statement: str, *arguments: Any) -> asyncpg.Record | None:
+        """One row of a statement that belongs to no tenant."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(statement, *arguments)
+
+    async def ready(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            return await asyncio.wait_for(self.value("SELECT true"), 2.0) is True
+        except (ProblemError, TimeoutError):
+            return False
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None

@@ -1,0 +1,222 @@
+"""Reading: votes, their state on a page, accuracy, statistics, summaries."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from feedback_pipeline.capture import bodies, figures, views, votes
+from feedback_pipeline.capture.access import Principal
+from feedback_pipeline.capture.problems import ProblemError, invalid, not_found
+from feedback_pipeline.capture.routes_votes import current, json_response, parsed
+from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.capture.shapes import StateRequest
+
+router = APIRouter()
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("contains a NUL character")
+    return text
+
+
+Filter = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
+
+
+class Groups(BaseModel):
+    """Which answers the votes are about."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    model: Filter | None = None
+    intent: Filter | None = None
+    project: Filter | None = None
+
+
+class Stats(Groups):
+    """Which votes to count."""
+
+    days: Literal["7", "30", "90"] = "30"
+
+
+class Listing(Groups):
+    """Which votes to list."""
+
+    content_type: Filter | None = None
+    content_id: Filter | None = None
+    action_type: Filter | None = None
+    kind: Literal["explicit", "implicit", "outcome", "correction", "preference", "comment"] | None = None
+    rating: Literal["up", "down", "positive", "negative", "1", "-1", "true", "false"] | None = None
+    has_comment: bool | None = None
+    user_id: Filter | None = None
+    session_id: Filter | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+@router.get("/v1/feedback")
+async def list_feedback(request: Request, wanted: Annotated[Listing, Query()]) -> Response:
+    """Current votes of the team, newest first. With `content_type`, `content_id` and a person: what that person voted
+    on that content; a browser's token names both."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "read")
+    if principal.browser or (wanted.content_id is not None and (wanted.user_id or wanted.session_id)):
+        return json_response(await _state(service, request, principal, wanted))
+    if wanted.content_id is not None:
+        raise invalid("user_id", "is needed with content_id, or session_id")
+    return json_response(await listing(service, principal.tenant, wanted))
+
+
+async def _state(service: Service, request: Request, principal: Principal, wanted: Listing) -> dict[str, Any]:
+    content = principal.content or (wanted.content_type or "", wanted.content_id or "")
+    if principal.browser and (wanted.content_type or content[0], wanted.content_id or content[1]) != content:
+        raise ProblemError(403, "wrong_content", "the token belongs to other content")
+    if not content[0]:
+        raise invalid("content_type", "is needed with content_id")
+    person = await service.person(request, principal, wanted.user_id, wanted.session_id, writes=False)
+    return await _voted(service, principal.tenant, content, person, None)
+
+
+async def _voted(
+    service: Service, tenant: str, content: tuple[str, str], person: votes.Person, shown: UUID | None
+) -> dict[str, Any]:
+    name = votes.content_name(*content)
+    rows = await service.store.fetch(tenant, "read_state", *name, person.voter, shown, tenant)
+    return {"items": [views.vote(row) for row in rows], "next_cursor": None}
+
+
+@router.post("/v1/feedback/state")
+async def read_state(request: Request) -> Response:
+    """What a person voted on content as it is shown now: a vote on an earlier snapshot of it is not theirs on this."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "read")
+    body = await bodies.read(request, service.settings.capture.body_bytes)
+    value = bodies.parse(body, request.headers.get("content-type", ""))
+    wanted: StateRequest = parsed(TypeAdapter(StateRequest), value)
+    content = (wanted.content_type, wanted.content_id)
+    if principal.browser and content != principal.content:
+        raise ProblemError(403, "wrong_content", "the token belongs to other content")
+    person = await service.person(request, principal, wanted.user_id, wanted.session_id, writes=False)
+    if person.voter is None:
+        raise invalid("user_id", "name a person: user_id or session_id")
+    shown = None
+    if wanted.content_snapshot is not None:
+        answer = {"content_snapshot": bodies.to_json(wanted.content_snapshot, "content_snapshot")}
+        shown = votes.shown_id(principal.tenant, votes.content_name(*content), answer)
+    return json_response(await _voted(service, principal.tenant, content, person, shown))
+
+
+async def listing(service: Service, tenant: str, wanted: Listing) -> dict[str, Any]:
+    """A page of votes, and the cursor of the next."""
+    thumb = None if wanted.rating is None else wanted.rating in {"up", "positive", "1", "true"}
+    after = (None, None, None) if wanted.cursor is None else _read_cursor(wanted.cursor)
+    rows = await service.store.fetch(
+        tenant, "list_votes", *after, wanted.model, wanted.intent, wanted.project, wanted.content_type, thumb,
+        service.door.pseudonym(tenant, wanted.user_id or None), _aware(wanted.since, "since"),
+        _aware(wanted.until, "until"), wanted.kind, wanted.action_type, wanted.has_comment, wanted.limit + 1,
+    )  # fmt: skip
+    shown = rows[: wanted.limit]
+    more = len(rows) > wanted.limit
+    return {"items": [views.vote(row) for row in shown], "next_cursor": _cursor(shown[-1]) if more else None}
+
+
+def _aware(moment: datetime | None, field: str) -> datetime | None:
+    if moment is None:
+        return None
+    if not 1970 <= moment.year < 2100:
+        raise invalid(field, "must be between the years 1970 and 2100")
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+def _cursor(row: Any) -> str:
+    text = f"{row['day'].isoformat()}|{row['occurred_at'].isoformat()}|{row['id']}"
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[date, datetime, UUID]:
+    try:
+        day, moment, identity = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("|")
+        parsed_moment = datetime.fromisoformat(moment)
+        if parsed_moment.tzinfo is None:
+            raise ValueError(moment)
+        return date.fromisoformat(day), parsed_moment, UUID(identity)
+    except (ValueError, Base64Error):
+        raise invalid("cursor", "is not one that this API gave") from None
+
+
+@router.get("/v1/feedback/accuracy")
+async def read_accuracy(request: Request, wanted: Annotated[Groups, Query()]) -> Response:
+    """Share of thumbs up by model, intent and project, current to the last vote."""
+    service = service_of(request)
+    principal = await reader(service, request)
+    return json_response(
+        await figures.accuracy(service.store, principal.tenant, wanted.model, wanted.intent, wanted.project)
+    )
+
+
+@router.get("/v1/feedback/stats")
+async def read_stats(request: Request, wanted: Annotated[Stats, Query()]) -> Response:
+    """Totals, shares and distinct people of the last 7, 30 or 90 days."""
+    service = service_of(request)
+    principal = await reader(service, request)
+    found = await figures.stats(
+        service.store, principal.tenant, int(wanted.days), wanted.model, wanted.intent, wanted.project
+    )
+    return json_response(found)
+
+
+@router.get("/v1/feedback/summary")
+async def read_summary(request: Request) -> Response:
+    """Thumbs by action type."""
+    service = service_of(request)
+    principal = await reader(service, request)
+    return json_response({"summary": await figures.summary(service.store, principal.tenant)})
+
+
+@router.get("/api/feedback")
+async def read_recent(request: Request, type: Literal["summary"] | None = None) -> Response:
+    """Recent feedback, or with `type=summary` the thumbs by action type."""
+    service = service_of(request)
+    principal = await reader(service, request)
+    if type == "summary":
+        return json_response({"summary": await figures.summary(service.store, principal.tenant)})
+    found = await listing(service, principal.tenant, Listing())
+    recent = [
+        item | {"user_message": item["query"], "assistant_response": item["response"], "timestamp": item["updated_at"]}
+        for item in found["items"]
+    ]
+    return json_response({"feedback": recent})
+
+
+@router.get("/v1/feedback/{feedback_id}")
+async def read_feedback(request: Request, feedback_id: UUID, history: bool = False) -> Response:
+    """One vote as it stands, with its answer; with `history=true` every event of it."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "read")
+    row = await current(service, principal, feedback_id)
+    if principal.browser:
+        person = await service.person(request, principal, None, None, writes=False)
+        if row["voter"] not in {person.user_key, person.session_key}:
+            raise not_found()
+    found = views.vote(row, feedback_id, row["first_at"])
+    if history:
+        events = await service.store.fetch(principal.tenant, "read_history", row["id"])
+        found["history"] = [views.event(event) for event in events]
+    return json_response(found)
+
+
+async def reader(service: Service, request: Request) -> Principal:
+    """Who asks for the team's figures: a key, never a browser's token."""
+    principal = await service.authenticate(request, "read")
+    if principal.browser:
+        raise ProblemError(403, "missing_scope", "this needs an API key with the scope read")
+    return principal

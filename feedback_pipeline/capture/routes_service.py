@@ -1,0 +1,121 @@
+"""What is not about single votes: the export, health, metrics, the component and its demo page."""
+
+from importlib import resources
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import TypeAdapter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from feedback_pipeline.capture import bodies, export
+from feedback_pipeline.capture.problems import ProblemError, not_found, unavailable
+from feedback_pipeline.capture.routes_votes import json_response, parsed
+from feedback_pipeline.capture.service import service_of
+from feedback_pipeline.capture.shapes import ExportRequest
+from feedback_pipeline.capture.templating import environment
+
+router = APIRouter()
+_STATIC = {"llm-feedback.js": "text/javascript", "console.css": "text/css"}
+DEMO_TENANT = "default"
+DEMO_CONTENT: tuple[dict[str, Any], ...] = (
+    {
+        "type": "qa_answer",
+        "id": "demo-1",
+        "title": "A question answered",
+        "text": "Yes: the return label in the parcel is valid for 30 days after delivery.",
+        "stars": False,
+        "input": "Can I still send the shoes back?",
+    },
+    {
+        "type": "pr_summary",
+        "id": "demo-2",
+        "title": "A pull request summarised",
+        "text": "Replaces the retry loop of the importer by one with jitter; five files changed.",
+        "stars": True,
+        "input": "Summarise pull request 123.",
+    },
+    {
+        "type": "engineering_insight",
+        "id": "demo-3",
+        "title": "An insight of the day",
+        "text": "Reviews took 40 % less time this week; most of it on smaller changes.",
+        "stars": False,
+        "input": "What changed in the team's week?",
+    },
+)
+
+
+@router.post("/v1/feedback/export/finetuning", status_code=201)
+async def export_finetuning(request: Request) -> Response:
+    """Write the votes of a window as a training file under the export folder; the last 7 days by default."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "export")
+    if principal.browser:
+        raise ProblemError(403, "missing_scope", "this needs a key with the scope export")
+    value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
+    wanted: ExportRequest = parsed(TypeAdapter(ExportRequest), value)
+    file = await run_in_threadpool(
+        export.target, service.settings.project.data_url, principal.tenant, wanted.output_path
+    )
+    done = await export.write(service.store, principal.tenant, file, wanted.start_date, wanted.end_date)
+    found = {
+        "path": wanted.output_path,
+        "lines": done.lines,
+        "positive": done.positive,
+        "negative": done.negative,
+        "start_date": done.start.isoformat(),
+        "end_date": done.end.isoformat(),
+    }
+    return json_response(found, 201)
+
+
+@router.get("/healthz", include_in_schema=False)
+async def healthz() -> Response:
+    """The process runs."""
+    return PlainTextResponse("ok\n")
+
+
+@router.get("/readyz", include_in_schema=False)
+async def readyz(request: Request) -> Response:
+    """The process can take votes."""
+    if not await service_of(request).store.ready():
+        raise unavailable()
+    return PlainTextResponse("ready\n")
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Prometheus metrics of this process."""
+    return PlainTextResponse(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/static/{name}", include_in_schema=False)
+async def static(name: str) -> Response:
+    """The component and the console's style."""
+    if name not in _STATIC:
+        raise not_found("file")
+    text = (resources.files("feedback_pipeline.capture") / "static" / name).read_bytes()
+    headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+    return Response(text, media_type=_STATIC[name], headers=headers)
+
+
+@router.get("/demo", include_in_schema=False)
+async def demo(request: Request) -> Response:
+    """Three kinds of content to vote on; in development only, as it hands out tokens to whoever asks."""
+    service = service_of(request)
+    if service.settings.production:
+        raise not_found("page")
+    await service.limits.take("address", service.client_address(request), service.settings.capture.address_requests)
+    origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    items = [
+        item | {"token": service.tokens.mint(DEMO_TENANT, (item["type"], item["id"]), origin, None, 3600)}
+        for item in DEMO_CONTENT
+    ]
+    general = service.tokens.mint(DEMO_TENANT, ("general", "demo"), origin, None, 3600)
+    capture = service.settings.capture
+    page = environment().get_template("demo.html").render(
+        items=items, general=general, reasons=",".join(capture.reasons), survey=capture.posthog_survey
+    )  # fmt: skip
+    return HTMLResponse(page, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,328 @@
+"""Writing: votes one by one and in batches, changes, withdrawals, logged answers, browser tokens."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from feedback_pipeline.capture import bodies, views, votes
+from feedback_pipeline.capture.access import Principal
+from feedback_pipeline.capture.identifiers import digest, new_id
+from feedback_pipeline.capture.problems import ProblemError, from_validation, invalid, not_found
+from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.capture.shapes import AnyVote, Change, ContentVote, LoggedAnswer, StoreVote, TokenRequest, Voter
+from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
+from feedback_pipeline.capture.writer import Outcome
+
+router = APIRouter()
+VOTES: TypeAdapter[Voter] = TypeAdapter(AnyVote)
+MOST_ITEMS = 5000
+MOST_ANSWERS = 1000
+LONGEST_KEY = 200
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), status, headers=headers, media_type="application/json"
+    )
+
+
+def parsed(adapter: Any, value: Any, skipped: int = 0) -> Any:
+    """A value as its model; raises ProblemError naming the fields."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise from_validation(error, skipped) from None
+
+
+@router.post("/v1/feedback")
+async def create_feedback(request: Request) -> Response:
+    """File one vote. It is durable when acknowledged, and seen by the next read."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "write")
+    body = await bodies.read(request, service.settings.capture.body_bytes)
+    value = bodies.parse(body, request.headers.get("content-type", ""))
+    shape: Voter = _shape(value)
+    if shape.idempotency_key is not None:
+        raise invalid("idempotency_key", "is for items of a batch; send the header Idempotency-Key")
+    person = await service.person(request, principal, _user(shape), shape.session_id, writes=True)
+    key = _scoped(_idempotency_key(request), principal, person)
+    fingerprint = None if key is None else digest(body)
+    filing = _filing(service, principal, person, shape, key, fingerprint)
+    outcome = await service.writer.write(principal.tenant, filing)
+    service.metrics.vote(outcome.outcome)
+    return _answered(service, shape, filing, outcome, person)
+
+
+def _shape(value: Any) -> Voter:
+    shape: Voter = parsed(VOTES, value, skipped=1 if isinstance(value, dict) else 0)
+    return shape
+
+
+def _user(shape: Voter) -> str | None:
+    if shape.user_id is None and isinstance(shape, ContentVote):
+        return shape.submitted_by
+    return shape.user_id
+
+
+def _filing(
+    service: Service, principal: Principal, person: Person, shape: Voter, key: str | None, fingerprint: bytes | None
+) -> Filing:
+    vote = votes.read(shape)
+    capture = service.settings.capture
+    snapshot = vote.answer.get("content_snapshot") if vote.answer else None
+    if snapshot is not None and len(snapshot) > capture.snapshot_bytes:
+        raise ProblemError(
+            413, "too_large", f"content_snapshot is larger than {capture.snapshot_bytes} bytes",
+            [{"field": "content_snapshot", "reason": "too large"}],
+        )  # fmt: skip
+    content_type = _content_type(shape)
+    if content_type is not None and capture.content_types and content_type not in capture.content_types:
+        raise invalid("content_type", f"must be one of {', '.join(sorted(capture.content_types))}")
+    if principal.browser and (vote.key != votes.content_name(*(principal.content or ("", ""))) or vote.interaction_id):
+        raise ProblemError(403, "wrong_content", "the token belongs to other content")
+    return votes.filing(vote, shape, principal.tenant, person, key, fingerprint)
+
+
+def _content_type(shape: Voter) -> str | None:
+    if isinstance(shape, ContentVote):
+        return shape.content_type
+    return shape.content.type if isinstance(shape, StoreVote) and shape.content else None
+
+
+def _answered(service: Service, shape: Voter, filing: Filing, outcome: Outcome, person: Person) -> Response:
+    if outcome.outcome == "reused":
+        raise ProblemError(422, "idempotency_key_reused", "the Idempotency-Key was used for another request")
+    if outcome.outcome == "opted_out":
+        return json_response({"id": None, "feedback_id": None, "status": "opted_out"})
+    identity = str(outcome.feedback_id)
+    found = {"id": identity, "feedback_id": identity, "status": outcome.outcome}
+    if outcome.outcome == "replayed":
+        return json_response(found, 200, {"Idempotency-Replayed": "true", "Location": f"/v1/feedback/{identity}"})
+    vote = filing.vote
+    service.analytics.submitted(person.voter, _content_type(shape), vote.thumb, vote.comment is not None)
+    return json_response(found, 201, {"Location": f"/v1/feedback/{identity}"})
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", f"must be 1 to {LONGEST_KEY} printable ASCII characters")
+    return key
+
+
+def _scoped(key: str | None, principal: Principal, person: Person) -> str | None:
+    """A browser's keys are its own: nobody else's request can be answered with one."""
+    return key if key is None or not principal.browser else f"{person.voter}:{key}"
+
+
+@router.post("/v1/feedback/batch")
+async def create_batch(request: Request) -> Response:
+    """File up to 5,000 votes; each is answered by itself, in order."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "write")
+    if principal.browser:
+        raise ProblemError(403, "missing_scope", "batches need an API key")
+    body = await bodies.read(request, service.settings.capture.batch_bytes)
+    value = bodies.parse(body, request.headers.get("content-type", ""))
+    items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else value
+    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
+        raise invalid("items", f"must be a list of 1 to {MOST_ITEMS} votes")
+    key = _idempotency_key(request)
+    started = time.time()
+    results: list[dict[str, Any]] = [{} for _ in items]
+    filings: list[Filing] = []
+    places: list[int] = []
+    for place, item in enumerate(items):
+        try:
+            filings.append(_batch_filing(service, principal, item, key, place))
+            places.append(place)
+        except ProblemError as problem:
+            results[place] = {"status": problem.status, "problem": problem.document()}
+    outcomes = await service.writer.write_many(principal.tenant, filings)
+    for place, outcome in zip(places, outcomes, strict=True):
+        results[place] = _batch_result(outcome)
+        if isinstance(outcome, Outcome):
+            service.metrics.vote(outcome.outcome)
+    stored = sum(result["status"] == 201 for result in results)
+    refused = sum(result["status"] >= 400 for result in results)
+    found = {"stored": stored, "refused": refused, "seconds": round(time.time() - started, 4), "results": results}
+    return json_response(found, 200 if not refused else 207)
+
+
+def _batch_filing(service: Service, principal: Principal, item: Any, key: str | None, place: int) -> Filing:
+    shape = _shape(item)
+    pseudonym, tenant = service.door.pseudonym, principal.tenant
+    person = Person(pseudonym(tenant, _user(shape)), pseudonym(tenant, shape.session_id), "server")
+    own = shape.idempotency_key or (None if key is None else f"{key}#{place}")
+    fingerprint = None if own is None else digest(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
+    return _filing(service, principal, person, shape, own, fingerprint)
+
+
+def _batch_result(outcome: Outcome | ProblemError) -> dict[str, Any]:
+    if isinstance(outcome, ProblemError):
+        return {"status": outcome.status, "problem": outcome.document()}
+    if outcome.outcome == "reused":
+        problem = ProblemError(422, "idempotency_key_reused", "the key was used for another request")
+        return {"status": 422, "problem": problem.document()}
+    identity = None if outcome.outcome == "opted_out" else str(outcome.feedback_id)
+    return {"status": 201 if outcome.outcome == "stored" else 200, "id": identity, "outcome": outcome.outcome}
+
+
+@router.put("/v1/feedback/{feedback_id}")
+async def change_feedback(request: Request, feedback_id: UUID) -> Response:
+    """Change a vote: a new event that follows the former, which stays in the history."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "write")
+    body = await bodies.read(request, service.settings.capture.body_bytes)
+    value = bodies.parse(body, request.headers.get("content-type", ""))
+    change: Change = parsed(TypeAdapter(Change), value)
+    person = await service.person(request, principal, change.user_id, change.session_id, writes=True)
+    row = await current(service, principal, feedback_id)
+    _own(row, principal, person)
+    fields = change.model_dump(exclude_unset=True, exclude={"user_id", "session_id", "rating", "feedback"})
+    thumb = _changed_thumb(change)
+    if thumb is not None:
+        fields["thumb"] = thumb
+    if not fields:
+        raise invalid("body", "changes nothing")
+    if "value" in fields and fields["value"] is not None:
+        fields["value"] = bodies.to_json(fields["value"], "value")
+    if fields.get("reasons", ()) is None:
+        fields["reasons"] = []
+    event = _follows(row, fields)
+    _complete(event)
+    await service.writer.write(principal.tenant, Filing(event))
+    row = await current(service, principal, feedback_id)
+    return json_response(views.vote(row, feedback_id, row["first_at"]))
+
+
+def _changed_thumb(change: Change) -> bool | None:
+    if change.rating is not None:
+        return change.rating is True or (change.rating is not False and change.rating > 0)
+    return None if change.feedback is None else change.feedback == "up"
+
+
+def _complete(event: VoteRow) -> None:
+    needed = {
+        "explicit": event.thumb is not None or event.stars is not None,
+        "correction": event.correction is not None,
+        "comment": event.comment is not None,
+        "preference": event.preference is not None,
+    }
+    if not needed.get(event.kind, event.value is not None):
+        raise invalid("body", f"a vote of kind {event.kind} would lack what makes one; withdraw it instead")
+
+
+@router.delete("/v1/feedback/{feedback_id}", status_code=204)
+async def withdraw_feedback(
+    request: Request, feedback_id: UUID, user_id: str | None = None, session_id: str | None = None
+) -> Response:
+    """Withdraw a vote: it is gone from the next read on, and is not counted as anything."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "write")
+    person = await service.person(request, principal, user_id, session_id, writes=True)
+    row = await current(service, principal, feedback_id)
+    _own(row, principal, person)
+    await service.writer.write(principal.tenant, Filing(_follows(row, {"withdrawn": True, **_EMPTY})))
+    return Response(status_code=204)
+
+
+_EMPTY: dict[str, Any] = {
+    "thumb": None,
+    "stars": None,
+    "value": None,
+    "comment": None,
+    "correction": None,
+    "reasons": [],
+}
+
+
+async def current(service: Service, principal: Principal, identity: UUID) -> Any:
+    """The newest event of a vote.
+
+    Raises:
+        ProblemError: 404, there is none of this tenant, or it was withdrawn.
+    """
+    rows = await service.store.fetch(principal.tenant, "read_vote", identity)
+    if not rows or rows[0]["withdrawn"]:
+        raise not_found()
+    return rows[0]
+
+
+def _own(row: Any, principal: Principal, person: Person) -> None:
+    """A person changes only their own vote; a server that names nobody acts for the team."""
+    named = person.voter
+    if principal.browser and row["voter"] not in {person.user_key, person.session_key}:
+        raise not_found()
+    if not principal.browser and named is not None and row["voter"] not in {person.user_key, person.session_key}:
+        raise ProblemError(403, "not_yours", "only the person who voted may change the vote")
+
+
+def _follows(row: Any, fields: dict[str, Any]) -> VoteRow:
+    """The event after `row`: the same person, answer and kind. Of an anonymous vote, the first event stands for the
+    session, so that the next one is known to follow it."""
+    anonymous = row["user_key"] is None and row["session_key"] is None
+    base: dict[str, Any] = {name: row[name] for name in VoteRow._fields if name in row.keys()}  # noqa: SIM118 - a Record
+    base |= {
+        "ordinal": 0,
+        "id": new_id(),
+        "session_key": row["voter"] if anonymous else row["session_key"],
+        "occurred_at": None,
+        "withdrawn": False,
+        "supersedes": row["id"],
+        "idempotency_key": None,
+        "fingerprint": None,
+        "source": votes.SOURCE,
+        "raw": None,
+    }
+    return VoteRow(**(base | fields))
+
+
+@router.post("/v1/interactions", status_code=202)
+async def log_interactions(request: Request) -> Response:
+    """Keep answers, one or up to 1,000, whether or not anybody votes on them."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "write")
+    if principal.browser:
+        raise ProblemError(403, "missing_scope", "logging needs an API key")
+    body = await bodies.read(request, service.settings.capture.batch_bytes)
+    value = bodies.parse(body, request.headers.get("content-type", ""))
+    items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else [value]
+    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ANSWERS:
+        raise invalid("items", f"must be a list of 1 to {MOST_ANSWERS} answers")
+    rows: list[AnswerRow] = []
+    names: list[NameRow] = []
+    pseudonym, tenant = service.door.pseudonym, principal.tenant
+    adapter = TypeAdapter(LoggedAnswer)
+    for item in items:
+        answer: LoggedAnswer = parsed(adapter, item)
+        person = Person(pseudonym(tenant, answer.user_id), pseudonym(tenant, answer.session_id), "logged")
+        row, own_names = votes.logged(answer, tenant, person)
+        if row.content_snapshot is not None and len(row.content_snapshot) > service.settings.capture.snapshot_bytes:
+            raise invalid("content_snapshot", "too large")
+        rows.append(row)
+        names += own_names
+    new = await service.writer.log(tenant, rows, names)
+    return json_response({"interaction_ids": [str(row.id) for row in rows], "new": new}, 202)
+
+
+@router.post("/v1/tokens", status_code=201)
+async def mint_token(request: Request) -> Response:
+    """Make a short-lived token for one browser: for one piece of content, on pages of one origin."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "write")
+    if principal.browser:
+        raise ProblemError(403, "missing_scope", "tokens are made with an API key")
+    value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
+    wanted: TokenRequest = parsed(TypeAdapter(TokenRequest), value)
+    token = service.tokens.mint(
+        principal.tenant, (wanted.content_type, wanted.content_id), wanted.origin,
+        service.door.pseudonym(principal.tenant, wanted.user_id), wanted.seconds,
+    )  # fmt: skip
+    return json_response({"token": token, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})

@@ -1,0 +1,157 @@
+"""What the routes share: the parts of the service, and who is asking."""
+
+import asyncio
+import contextlib
+import os
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.requests import Request
+
+from feedback_pipeline.capture.access import (
+    TOKEN_PREFIX,
+    Keys,
+    Principal,
+    Tokens,
+    claim_token,
+    open_signing_key,
+    unauthorized,
+)
+from feedback_pipeline.capture.analytics import Analytics, open_posthog
+from feedback_pipeline.capture.configuration import ServiceSettings
+from feedback_pipeline.capture.connections import Store
+from feedback_pipeline.capture.door import Door
+from feedback_pipeline.capture.limits import Limits
+from feedback_pipeline.capture.maintenance import maintain
+from feedback_pipeline.capture.metrics import Metrics
+from feedback_pipeline.capture.problems import ProblemError, invalid
+from feedback_pipeline.capture.votes import Person
+from feedback_pipeline.capture.writer import Writer
+from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
+
+SESSION_HEADER = "x-feedback-session"
+
+
+@dataclass
+class Service:
+    """One process of the API."""
+
+    settings: ServiceSettings
+    address: str
+    store: Store
+    door: Door
+    writer: Writer
+    keys: Keys
+    tokens: Tokens
+    limits: Limits
+    analytics: Analytics
+    metrics: Metrics
+    _maintenance: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, settings: ServiceSettings, address: str, token_key: str | None = None) -> "Service":
+        """The service on a database address; connects to nothing yet.
+
+        Raises:
+            MissingKeyError: production without pseudonym keys.
+            MissingSigningKeyError: production without a key for browser tokens.
+        """
+        project, capture = settings.project, settings.capture
+        signing_key = open_signing_key(project.home, token_key, production=settings.production)
+        pseudonymiser = Pseudonymiser.open(project.home, production=settings.production)
+        store = Store(address, capture.connections)
+        door = Door(pseudonymiser, project.keep_raw)
+        return cls(
+            settings=settings,
+            address=address,
+            store=store,
+            door=door,
+            writer=Writer(store, door),
+            keys=Keys(store),
+            tokens=Tokens(signing_key),
+            limits=Limits(store, signing_key),
+            analytics=Analytics(open_posthog(capture.posthog_key, capture.posthog_host)),
+            metrics=Metrics(),
+        )
+
+    def start(self) -> None:
+        self._maintenance = asyncio.create_task(maintain(self.address))
+
+    async def stop(self) -> None:
+        await self.writer.drain()
+        if self._maintenance is not None:
+            self._maintenance.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._maintenance
+        self.analytics.close()
+        await self.store.close()
+
+    async def authenticate(self, request: Request, scope: str) -> Principal:
+        """Who is asking, allowed to do what `scope` names and within their limits.
+
+        Raises:
+            ProblemError: 401, 403 or 429.
+        """
+        shown = _credentials(request)
+        capture = self.settings.capture
+        if shown is None:
+            await self.limits.take("address", self.client_address(request), capture.address_requests)
+            raise unauthorized("missing_key", "send an API key: Authorization: Bearer …")
+        if shown.startswith(TOKEN_PREFIX):
+            await self.limits.take("address", self.client_address(request), capture.address_requests)
+            return self.tokens.read(shown, request.headers.get("origin") or _same_origin(request))
+        try:
+            principal = await self.keys.find(shown)
+        except ProblemError as problem:
+            if problem.status == 401:
+                await self.limits.take("address", self.client_address(request), capture.address_requests)
+            raise
+        principal.require(scope)
+        await self.limits.take("key", str(principal.key_id), capture.key_requests)
+        return principal
+
+    async def person(
+        self, request: Request, principal: Principal, user_id: str | None, session_id: str | None, *, writes: bool
+    ) -> Person:
+        """The person acting: of a browser, whom the token and the browser's session say; of a server, whom it names."""
+        if not principal.browser:
+            pseudonym, tenant = self.door.pseudonym, principal.tenant
+            return Person(pseudonym(tenant, user_id), pseudonym(tenant, session_id), "server")
+        if user_id is not None or session_id is not None:
+            raise invalid("user_id" if user_id is not None else "session_id", "is set by the token, not by the page")
+        session = request.headers.get(SESSION_HEADER, "")
+        if not 16 <= len(session) <= 100 or not session.isascii():
+            raise invalid("X-Feedback-Session", "must be 16 to 100 ASCII characters made up by the browser")
+        if writes:
+            await claim_token(self.store, principal, session, self.settings.capture.token_uses)
+        return Person(principal.user_key, self.door.pseudonym(principal.tenant, session), "browser")
+
+    def client_address(self, request: Request) -> str:
+        """Where a request comes from; a proxy is believed only where the settings name it."""
+        peer = request.client.host if request.client else "unknown"
+        forwarded = request.headers.get("x-forwarded-for")
+        if forwarded and peer in self.settings.capture.trusted_proxies:
+            return forwarded.rpartition(",")[2].strip()
+        return peer
+
+
+def service_of(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+def token_key_from(environment: "os._Environ[str] | dict[str, str]") -> str | None:
+    return environment.get("FEEDBACK_TOKEN_KEY") or None
+
+
+def _credentials(request: Request) -> str | None:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    return request.headers.get("x-api-key") or None
+
+
+def _same_origin(request: Request) -> str | None:
+    """Browsers send no Origin with reading requests to the page's own server; Sec-Fetch-Site says that it is one."""
+    if request.headers.get("sec-fetch-site") == "same-origin":
+        return f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return None

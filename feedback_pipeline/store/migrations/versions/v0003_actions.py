@@ -1,0 +1,25 @@
+"""Alerts as incidents, notifications sent, and recommendations tracked as actions."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_HERE = Path(__file__).parent
+
+
+def _run(script: str) -> None:
+    # the driver's own connection: SQLAlchemy would read the script's percent signs as parameters
+    op.get_bind().connection.cursor().execute(script)
+
+
+def upgrade() -> None:
+    _run((_HERE / "0003_up.sql").read_text())
+
+
+def downgrade() -> None:
+    _run((_HERE / "0003_down.sql").read_text())

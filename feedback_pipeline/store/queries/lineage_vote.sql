@@ -1,0 +1,3 @@
+SELECT id, tenant, kind, thumb, stars, preference, day, interaction_id, other_interaction_id, withdrawn, superseded_by,
+       source, source_id
+FROM feedback WHERE id = CAST(:id AS uuid)

@@ -1,0 +1,161 @@
+"""What people open: console, demo, dashboard, metrics, the export, the commands."""
+
+import asyncio
+import io
+import json
+from typing import Any
+
+import httpx
+import pytest
+from rich.console import Console
+from typer import Typer
+from typer.testing import CliRunner
+
+from feedback_pipeline.capture import commands, dashboard
+from feedback_pipeline.capture.analytics import Analytics
+from feedback_pipeline.capture.app import create_app
+from feedback_pipeline.capture.configuration import CaptureSettings
+from feedback_pipeline.capture.connections import Store
+from feedback_pipeline.settings import Settings
+
+SCRIPT = "<script>alert(1)</script>"
+VOTE: dict[str, Any] = {"query": SCRIPT, "response": SCRIPT, "rating": -1, "model": SCRIPT, "comment": SCRIPT}
+
+
+@pytest.fixture
+def visitor(service: Any) -> Any:
+    with httpx.Client(base_url=service.url, follow_redirects=True) as client:
+        yield client
+
+
+def test_the_console_needs_a_key_that_may_read(service: Any, visitor: httpx.Client) -> None:
+    assert "API key" in visitor.get("/console").text
+    assert visitor.post("/console/login", data={"key": "fbk_wrong"}).status_code == 401
+    assert visitor.post("/console/login", data={"key": service.new_key(None, "write")}).status_code == 401
+    answer = visitor.post("/console/login", data={"key": service.key})
+    assert (answer.status_code, service.tenant in answer.text) == (200, True)
+    cookie = answer.history[0].headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    visitor.post("/console/logout")
+    assert "API key" in visitor.get("/console").text
+
+
+def test_the_console_shows_words_as_words(service: Any, api: httpx.Client, visitor: httpx.Client) -> None:
+    identity = api.post("/v1/feedback", json=VOTE).json()["id"]
+    api.put(f"/v1/feedback/{identity}", json={"comment": "second thoughts"})
+    visitor.post("/console/login", data={"key": service.key})
+    for path in ("/console", f"/console/feedback/{identity}", f"/console?model={SCRIPT}", f"/console?since={SCRIPT}"):
+        page = visitor.get(path)
+        assert page.status_code == 200
+        assert SCRIPT not in page.text
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "second thoughts" in visitor.get(f"/console/feedback/{identity}").text
+    assert "No votes match" in visitor.get("/console?rating=up").text
+
+
+def test_the_console_shows_no_other_teams_vote(service: Any, api: httpx.Client, visitor: httpx.Client) -> None:
+    identity = api.post("/v1/feedback", json=VOTE).json()["id"]
+    visitor.post("/console/login", data={"key": service.new_key(service.tenant + "-rivals")})
+    assert visitor.get(f"/console/feedback/{identity}").status_code == 404
+
+
+def test_the_demo_is_for_development_only(
+    service: Any, visitor: httpx.Client, shared_settings: Settings, start: Any
+) -> None:
+    assert visitor.get("/demo").text.count("<llm-feedback") == 4
+    from dataclasses import replace
+
+    production = start(settings=replace(shared_settings, environment="production"))
+    assert httpx.get(production.url + "/demo").status_code == 404
+
+
+def test_health_and_metrics(service: Any, api: httpx.Client) -> None:
+    api.post("/v1/feedback", json=VOTE)
+    assert httpx.get(service.url + "/healthz").text == "ok\n"
+    assert httpx.get(service.url + "/readyz").text == "ready\n"
+    text = httpx.get(service.url + "/metrics").text
+    assert 'feedback_requests_total{route="/v1/feedback",method="POST",status="201"' in text
+    assert 'feedback_votes_total{outcome="stored"' in text
+    assert SCRIPT not in text
+
+
+def test_the_export_holds_votes_with_weights_and_is_confined(service: Any, api: httpx.Client) -> None:  # B3
+    api.post("/v1/feedback", json={"query": "q1", "response": "r1", "rating": 1, "model": "m-1", "intent": "code"})
+    api.post(
+        "/v1/feedback", json={"query": "q2", "response": "r2", "rating": -1, "occurred_at": "2020-01-01T00:00:00Z"}
+    )
+    answer = api.post("/v1/feedback/export/finetuning", json={"output_path": "weekly/w1.jsonl"})
+    assert (answer.status_code, answer.json()["lines"], answer.json()["positive"]) == (201, 1, 1)
+    folder = service.settings.home / "data" / "exports" / service.tenant
+    (line,) = (folder / "weekly" / "w1.jsonl").read_text().splitlines()
+    found = json.loads(line)
+    assert found["messages"] == [{"role": "user", "content": "q1"}, {"role": "assistant", "content": "r1"}]
+    assert found["weight"] == 2.0
+    assert found["metadata"].keys() == {"intent", "project", "model", "timestamp"}
+    window = {"output_path": "old.jsonl", "start_date": "2019-12-31", "end_date": "2020-01-02"}
+    assert api.post("/v1/feedback/export/finetuning", json=window).json()["negative"] == 1
+    assert [json.loads(line)["weight"] for line in (folder / "old.jsonl").read_text().splitlines()] == [0.5]
+    assert api.post("/v1/feedback/export/finetuning", json=window | {"end_date": "2018-01-01"}).status_code == 422
+
+
+def test_the_dashboard_shows_the_figures(service: Any, api: httpx.Client) -> None:  # B5
+    api.post("/v1/feedback", json={"query": "q", "response": "r", "rating": 1, "model": "[bold]m-1"})
+    screen = Console(width=120, record=True, file=io.StringIO())
+
+    async def look() -> None:
+        store = Store(service.database.address(), 1)
+        screen.print(await dashboard.look(store, service.tenant))
+        await store.close()
+
+    asyncio.run(look())
+    text = screen.export_text()
+    assert "[bold]m-1" in text  # words, not markup
+    assert "100.0 %" in text
+    assert "PostgreSQL 18" in text
+
+
+def test_keys_are_made_and_ended_by_command(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Typer()
+    commands.mount(app)
+    monkeypatch.setenv("FEEDBACK_DATABASE_URL", service.database.url)
+    runner = CliRunner()
+    made = runner.invoke(app, ["keys", "create", "ci", "--scope", "read", "--tenant", service.tenant])
+    assert made.exit_code == 0, made.output
+    key = made.output.split()[-1]
+    with service.client(key) as client:
+        assert client.get("/v1/feedback").status_code == 200
+    identity = made.output.split()[1].rstrip(";")
+    assert runner.invoke(app, ["keys", "revoke", identity]).exit_code == 0
+    assert runner.invoke(app, ["keys", "revoke", identity]).exit_code == 2
+    assert runner.invoke(app, ["keys", "create", "ci", "--scope", "everything"]).exit_code == 2
+    assert key not in runner.invoke(app, ["keys", "list"]).output
+
+
+def test_a_dead_analytics_service_costs_a_vote_nothing(
+    shared_settings: Settings, service: Any, shared_database: Any
+) -> None:  # A6
+    class Dead:
+        def __init__(self) -> None:
+            self.seen: list[dict[str, Any]] = []
+
+        def capture(self, event: str, *, distinct_id: str, properties: dict[str, Any]) -> None:
+            self.seen.append({"event": event, **properties})
+            raise ConnectionError(event)
+
+        def shutdown(self) -> None:
+            """Nothing to end."""
+
+    from serving import serve
+
+    dead = Dead()
+    app = create_app(shared_settings, CaptureSettings(), address=shared_database.address())
+    app.state.service.analytics = Analytics(dead)
+    url, stop = serve(app)
+    vote = {"content_type": "qa_answer", "content_id": "1", "rating": False, "comment": "x"}
+    answer = httpx.post(f"{url}/v1/feedback", json=vote, headers={"Authorization": f"Bearer {service.key}"})
+    stop()
+    assert answer.status_code == 201
+    assert dead.seen == [
+        {"event": "llm_feedback_submitted", "content_type": "qa_answer", "rating": False, "has_comment": True}
+    ]
