@@ -17,7 +17,7 @@ $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 	@echo "Installing from requirements.lock into $(VENV) …"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
@@ -33,8 +33,7 @@ test: $(READY) ## What CI runs
 	@$(BIN)/python -m pytest -m "not browser" -n 2
 
 test-browser: $(READY) ## Tests in a real Chromium (installs it where it may)
-	@$(BIN)/python -m tests.browser.chromium
-	@$(BIN)/python -m pytest -m browser tests/browser
+	@$(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest -m browser tests/browser
 
 lint: $(READY) ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -6,10 +6,9 @@ or a person asks for one week of them, and each refuses by a check that says why
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import orjson
 import polars as pl
 
 from assets.declaration import OWNERS, Check, Declaration, Outcome, build, weekly
@@ -17,14 +16,16 @@ from assets.partitions import Calendar, days_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
 from feedback_pipeline.judging.tables import PREFERENCE_AGREEMENT
 from feedback_pipeline.models import effect, registry, tuning
-from feedback_pipeline.models.evaluation import Evaluation, evaluate, evaluation_prompts
 from feedback_pipeline.models.gate import HELD_OUT, IMPROVEMENT, REGRESSION
 from feedback_pipeline.models.providers import open_provider
+from feedback_pipeline.models.routing import write_router_entry
 from feedback_pipeline.models.tables import CANDIDATE_EVALUATION, MODEL_EFFECT
-from feedback_pipeline.parquet import replaced_file
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.training.providers.protocol import ProviderError
 from feedback_pipeline.training.tables import TRAINING_EXAMPLES
+
+if TYPE_CHECKING:
+    from feedback_pipeline.models.evaluation import Evaluation
 
 GROUP = "models"
 FINE_TUNED_MODEL = "fine_tuned_model"
@@ -75,6 +76,9 @@ def _refused(reason: str) -> Check:
 def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     """One measure of the week's candidate against the model that answers now, and what the gate says of it: win rates
     on held-out and formerly rejected prompts judged in both orders, probes, length, refusals, personal data, cost."""
+    # importing the client takes half a second, which whoever only loads the definitions need not wait for
+    from feedback_pipeline.models.evaluation import evaluate, evaluation_prompts
+
     candidate = _candidate(pipeline, week)
     if candidate is None:
         reason = f"no model was trained on the week of {week}"
@@ -95,7 +99,7 @@ def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(rows, numbers=numbers, checks=[_gate(name, found) for name in _GATES])
 
 
-def _gate(name: str, found: Evaluation) -> Check:
+def _gate(name: str, found: "Evaluation") -> Check:
     concerned = [one for one in found.verdicts if one.measure.name in _GATES[name]]
     failed = [one for one in concerned if not one.passed]
     described = found.cannot or "; ".join(
@@ -138,19 +142,9 @@ def promoted_model(pipeline: Pipeline, week: date) -> Outcome:
         found = registry.promote(pipeline, model.name)
     except registry.PromotionRefusedError as error:
         return Outcome(checks=[Check("approved", False, {}, str(error))])
-    write_router_entry(pipeline, found)
+    write_router_entry(pipeline.frames, found)
     numbers = {"model": found.model, "previous": found.previous, "since": found.since.isoformat()}
     return Outcome(numbers=numbers, checks=[Check("approved", True, {}, f"{found.model} answers")])
-
-
-def write_router_entry(pipeline: Pipeline, found: registry.Serving) -> None:
-    """Writes `promoted_model/<alias>.json`: the model that answers, and what answers when it ends."""
-    content = {
-        "alias": found.alias, "model": found.model, "previous": found.previous, "fallback": found.base or found.model,
-        "since": found.since.isoformat(), "expires": found.expires and found.expires.isoformat(),
-    }  # fmt: skip
-    with replaced_file(pipeline.frames.root / "promoted_model" / f"{found.alias}.json") as file:
-        file.write(orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
 
 
 @weekly(MODEL_EFFECT, group=GROUP, after=["clean_feedback"], warning=["approval_held"])

@@ -4,10 +4,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets.models import FINE_TUNED_MODEL, write_router_entry
+from assets.models import FINE_TUNED_MODEL
 from feedback_pipeline.models import approvals, registry, tuning
 from feedback_pipeline.models.following import Followed, follow
 from feedback_pipeline.models.ledger import Ledger, Run
+from feedback_pipeline.models.routing import write_router_entry
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.training.providers.protocol import ProviderError
 
@@ -82,7 +83,7 @@ def _progress_sensor(jobs: list[Any], running: bool) -> dg.SensorDefinition:
         unreported = [run for run in made if not _reported(context.instance, run)]
         events += [_materialization(run) for run in unreported]
         if (changed := registry.expire(pipeline)) is not None:
-            write_router_entry(pipeline, changed)
+            write_router_entry(pipeline.frames, changed)
         for warning in registry.expiry_warnings(pipeline.database, pipeline.today()):
             context.log.warning(warning)
         return dg.SensorResult(asset_events=events, run_requests=_requests(pipeline))
@@ -94,13 +95,14 @@ def _requests(pipeline: Pipeline) -> list[dg.RunRequest]:
     """Evaluations of candidates that have none, promotions of candidates whose evaluation a person approved."""
     requests = []
     for model in registry.models(pipeline.database):
-        if model.state != "candidate" or model.week is None:
+        if model.state not in ("candidate", "promoted") or model.week is None:
             continue
         partition = model.week.isoformat()
         if model.evaluation is None:
             key = f"evaluate:{model.name}:{pipeline.today()}"
             requests.append(dg.RunRequest(run_key=key, job_name=EVALUATE, partition_key=partition))
-        elif not registry.promotion_problems(pipeline, model):
+        elif model.state == "promoted" or not registry.promotion_problems(pipeline, model):
+            # where a person's command promoted it already, the asset only says so; the key keeps it from repeating
             approval = approvals.newest(pipeline, approvals.model_subject(model.name))
             key = f"promote:{model.name}:{approval.id if approval else 0}"
             requests.append(dg.RunRequest(run_key=key, job_name=PROMOTE, partition_key=partition))

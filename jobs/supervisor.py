@@ -59,7 +59,9 @@ def run_services(pipeline: Pipeline, port: int, api_port: int, console: Console)
                     return service.returncode or 1
             if not told and _answers(f"http://127.0.0.1:{port}/server_info"):
                 told = True
-                console.print(f"Dagster UI   http://127.0.0.1:{port}\ncapture API  http://127.0.0.1:{api_port}/docs")
+                console.print(
+                    f"Dagster UI   http://127.0.0.1:{port}\ncapture API  http://127.0.0.1:{api_port}/openapi.json"
+                )
                 console.print(f"demo page    http://127.0.0.1:{api_port}/demo\nCtrl-C stops everything")
             time.sleep(0.3)
         return 0

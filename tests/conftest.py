@@ -19,18 +19,35 @@ _numbers = itertools.count()
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Layout]:
     """An embedded PostgreSQL under a temporary folder, stopped after the session."""
     folder = tmp_path_factory.mktemp("home") / "postgres"
-    yield embedded.ensure_running(folder)
+    layout = embedded.ensure_running(folder)
+    with psycopg.connect(layout.url("postgres"), autocommit=True) as connection:
+        # nobody pulls the plug in these tests; those about durability run servers of their own
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield layout
     embedded.release(folder)
 
 
-@pytest.fixture
-def database(server: embedded.Layout) -> Iterator[Database]:
-    """An empty, migrated database of its own."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
+@pytest.fixture(scope="session")
+def template(server: embedded.Layout) -> str:
+    """The name of a migrated database that others are copied from."""
+    name = "migrated"
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     database = Database(server.url(name))
     migrate(database, "UTC")
+    database.engine.dispose()
+    return name
+
+
+@pytest.fixture
+def database(server: embedded.Layout, template: str) -> Iterator[Database]:
+    """An empty, migrated database of its own."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    database = Database(server.url(name))
     yield database
     database.engine.dispose()
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,18 +16,9 @@ from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.problems import ProblemError, invalid, not_found
 from feedback_pipeline.capture.routes_votes import current, json_response, parsed
 from feedback_pipeline.capture.service import Service, service_of
-from feedback_pipeline.capture.shapes import StateRequest
+from feedback_pipeline.capture.shapes import Parameter, StateRequest
 
 router = APIRouter()
-
-
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("contains a NUL character")
-    return text
-
-
-Filter = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
 
 
 class Groups(BaseModel):
@@ -35,9 +26,9 @@ class Groups(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    model: Filter | None = None
-    intent: Filter | None = None
-    project: Filter | None = None
+    model: Parameter | None = None
+    intent: Parameter | None = None
+    project: Parameter | None = None
 
 
 class Stats(Groups):
@@ -49,14 +40,14 @@ class Stats(Groups):
 class Listing(Groups):
     """Which votes to list."""
 
-    content_type: Filter | None = None
-    content_id: Filter | None = None
-    action_type: Filter | None = None
+    content_type: Parameter | None = None
+    content_id: Parameter | None = None
+    action_type: Parameter | None = None
     kind: Literal["explicit", "implicit", "outcome", "correction", "preference", "comment"] | None = None
     rating: Literal["up", "down", "positive", "negative", "1", "-1", "true", "false"] | None = None
     has_comment: bool | None = None
-    user_id: Filter | None = None
-    session_id: Filter | None = None
+    user_id: Parameter | None = None
+    session_id: Parameter | None = None
     since: datetime | None = None
     until: datetime | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50

@@ -15,7 +15,16 @@ from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.identifiers import digest, new_id
 from feedback_pipeline.capture.problems import ProblemError, from_validation, invalid, not_found
 from feedback_pipeline.capture.service import Service, service_of
-from feedback_pipeline.capture.shapes import AnyVote, Change, ContentVote, LoggedAnswer, StoreVote, TokenRequest, Voter
+from feedback_pipeline.capture.shapes import (
+    AnyVote,
+    Change,
+    ContentVote,
+    LoggedAnswer,
+    Parameter,
+    StoreVote,
+    TokenRequest,
+    Voter,
+)
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
 from feedback_pipeline.capture.writer import Outcome
 
@@ -221,7 +230,7 @@ def _complete(event: VoteRow) -> None:
 
 @router.delete("/v1/feedback/{feedback_id}", status_code=204)
 async def withdraw_feedback(
-    request: Request, feedback_id: UUID, user_id: str | None = None, session_id: str | None = None
+    request: Request, feedback_id: UUID, user_id: Parameter | None = None, session_id: Parameter | None = None
 ) -> Response:
     """Withdraw a vote: it is gone from the next read on, and is not counted as anything."""
     service = service_of(request)

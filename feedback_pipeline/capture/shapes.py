@@ -46,6 +46,14 @@ def _number_of_switch(value: Any) -> Any:
     return float(value) if isinstance(value, bool) else value
 
 
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("contains a NUL character")
+    return text
+
+
+Parameter = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+"""A text in a query string; bodies are checked for NUL as a whole."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Identifier = Annotated[Name, BeforeValidator(_text_of_number)]
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]

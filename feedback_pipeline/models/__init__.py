@@ -6,5 +6,6 @@
 - `signing`, `approvals`: what a person decided, append-only and signed; `disclosure`: what they are shown;
 - `answering`, `probes`, `evaluation`: candidate and incumbent answer the same prompts and are compared;
 - `gate`: which differences are good enough, as pure functions;
-- `registry`: candidates, promotion, rollback, expiry; `effect`: approval before and after a promotion.
+- `registry`: candidates, promotion, rollback, expiry; `routing`: the file a router reads;
+  `effect`: approval before and after a promotion.
 """

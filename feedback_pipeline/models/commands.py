@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feedback_pipeline.models import approvals, registry
+from feedback_pipeline.models.routing import write_router_entry
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 
@@ -115,7 +116,9 @@ def approve(
     _say(f"{decision}: {subject} {content[:12]}, approval {made.id}")
     if found and not reject:
         try:
-            _say(f"{registry.promote(pipeline, what).model} answers now")
+            promoted = registry.promote(pipeline, what)
+            write_router_entry(pipeline.frames, promoted)
+            _say(f"{promoted.model} answers now")
         except registry.PromotionRefusedError as error:
             _say(str(error))
             raise typer.Exit(code=1) from error
@@ -177,6 +180,7 @@ def rollback(
     if not yes and not typer.confirm(f"Go back from {current.model} to {current.previous}?"):
         raise typer.Exit(code=1)
     found = registry.roll_back(pipeline, person=by or getpass.getuser(), reason=reason)
+    write_router_entry(pipeline.frames, found)
     _say(f"{found.model} answers again")
 
 

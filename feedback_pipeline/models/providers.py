@@ -2,13 +2,10 @@
 
 from urllib.parse import urlsplit
 
-import openai
-
 from feedback_pipeline.settings import OPENAI_URL, Settings
 from feedback_pipeline.training.costs import Price, read_prices
 from feedback_pipeline.training.providers.dry_run import DryRun
 from feedback_pipeline.training.providers.local_command import LocalCommand
-from feedback_pipeline.training.providers.openai_wire import OpenAIWire
 from feedback_pipeline.training.providers.protocol import Provider
 
 FREE = ("dry-run", "local")
@@ -33,6 +30,11 @@ def open_provider(settings: Settings) -> Provider:
         return DryRun()
     if settings.tuning_provider == "local":
         return LocalCommand(settings.tuning_command, settings.home / "training_runs")
+    # importing the client takes half a second, which whoever only loads the definitions need not wait for
+    import openai
+
+    from feedback_pipeline.training.providers.openai_wire import OpenAIWire
+
     client = openai.OpenAI(base_url=settings.tuning_url or OPENAI_URL, api_key=settings.model_key or _NO_KEY)
     return OpenAIWire(client, provider_name(settings))
 

@@ -84,7 +84,9 @@ def forget(
     preview = erasure.preview(house, subject)
     _show_preview(preview)
     if dry_run:
-        raise typer.Exit(code=int(preview.unknown))
+        if preview.unknown and preview.earlier is None:
+            raise _refuse(erasure.nothing_known(subject))
+        raise typer.Exit
     if not preview.unknown and not yes:
         typer.confirm("Erase all of this? It cannot be undone", abort=True)
     try:

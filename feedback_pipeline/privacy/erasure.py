@@ -8,7 +8,7 @@ the same command. What has to be found again after the rows are gone is on disk 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -207,9 +207,15 @@ def _opened(house: House, subject: Subject) -> Erasure:
     """The subject's open erasure, or a new one; what belongs to the subject is on disk before anything goes."""
     found = find(house.database, house.frames, subject)
     with house.database.engine.connect() as connection:
-        open_ones = [row for row in connection.execute(_EARLIER, {"mark": subject.mark}) if row.finished_at is None]
+        earlier = connection.execute(_EARLIER, {"mark": subject.mark}).all()
+    open_ones = [row for row in earlier if row.finished_at is None]
     if not open_ones and not found.rows:
-        raise ErasureError(_nothing_known(subject))
+        finished = max((row.finished_at for row in earlier), default=None)
+        raise ErasureError(
+            nothing_known(subject)
+            if finished is None
+            else f"erased before, finished {finished.astimezone(UTC):%Y-%m-%d %H:%M} UTC; nothing has come in since"
+        )
     erasure_id = open_ones[0].id if open_ones else uuid4()
     done = dict(open_ones[0].steps) if open_ones else {}
     scope = Evidence(house.home, erasure_id).keep(found)
@@ -224,7 +230,8 @@ def _opened(house: House, subject: Subject) -> Erasure:
     return Erasure(house, subject, erasure_id, scope, done, settled)
 
 
-def _nothing_known(subject: Subject) -> str:
+def nothing_known(subject: Subject) -> str:
+    """What to say of a subject without rows."""
     if subject.kind == "user":
         return (
             f"nothing is known of this person in the tenant {subject.tenant}: no answer, vote or refused row. "

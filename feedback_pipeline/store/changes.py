@@ -50,6 +50,7 @@ def fold(database: Database) -> None:
     """Moves recorded changes into the days' versions."""
     with database.engine.begin() as connection:
         connection.execute(_FOLD)
+        connection.execute(sa.text("SELECT fold_counts()"))  # the rollups of the API, where no service does it
 
 
 def versions(database: Database) -> dict[date, int]:

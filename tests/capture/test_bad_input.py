@@ -142,6 +142,8 @@ def test_hostile_text_is_kept_as_text(api: httpx.Client, text: str) -> None:
         ("/v1/feedback?unheard_of=1", "unheard_of"),
         ("/v1/feedback?model=%00", "model"),
         ("/v1/feedback?content_id=7", "user_id"),
+        ("/v1/feedback?content_type=t&content_id=7&session_id=", "session_id"),
+        ("/v1/feedback?user_id=", "user_id"),
         ("/v1/feedback/stats?days=8", "days"),
         ("/v1/feedback/stats?model=" + "x" * 201, "model"),
         ("/v1/feedback/not-a-uuid", "feedback_id"),
@@ -161,6 +163,13 @@ def test_a_wrong_parameter_is_named(api: httpx.Client, path: str, field: str) ->
 def test_exports_stay_in_their_folder(api: httpx.Client, path: str) -> None:
     document = refused(api.post("/v1/feedback/export/finetuning", json={"output_path": path}), 422)
     assert document["errors"][0]["field"] == "output_path"
+
+
+def test_nobody_is_no_person(api: httpx.Client) -> None:
+    identity = api.post("/v1/feedback", json=B).json()["id"]
+    for name in ("user_id", "session_id"):
+        document = refused(api.delete(f"/v1/feedback/{identity}", params={name: ""}), 422)
+        assert document["errors"][0]["field"] == name
 
 
 def test_a_change_that_leaves_nothing_of_a_vote_is_refused(api: httpx.Client) -> None:

@@ -14,10 +14,10 @@ def test_what_schemathesis_makes_up_breaks_nothing(service: Any) -> None:
     program = Path(sys.executable).with_name("schemathesis")
     if not program.exists():
         pytest.skip("schemathesis is not installed")
-    command = [str(program), "run", f"{service.url}/openapi.json", "--checks", CHECKS, "--max-examples", "5"]
+    command = [str(program), "run", f"{service.url}/openapi.json", "--checks", CHECKS, "--max-examples", "10"]
     command += [
         "--phases",
-        "examples,coverage,fuzzing",
+        "fuzzing",
         "--seed",
         "7",
         "--header",

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import os
 import random
 import re
 import threading
@@ -22,7 +23,7 @@ from feedback_pipeline.models.providers import open_provider
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.database import Database
-from feedback_pipeline.training.providers.ledger import ADOPTION_GRACE, OVER
+from feedback_pipeline.training.providers.ledger import ADOPTION_GRACE
 from feedback_pipeline.training.providers.protocol import Provider
 
 FILES, JOBS = "/v1/files", "/v1/fine_tuning/jobs"
@@ -152,10 +153,10 @@ class Crash(BaseException):
 
 
 class Dying:
-    """A provider and ledger that die before or after the n-th thing they do."""
+    """A provider and a ledger that die before or after the n-th thing they do, for every n given."""
 
-    def __init__(self, provider: Provider, at: int, after: bool) -> None:
-        self.provider, self.at, self.after, self.acts = provider, at, after, itertools.count()
+    def __init__(self, provider: Provider, deaths: dict[int, bool]) -> None:
+        self.provider, self.deaths, self.acts = provider, deaths, itertools.count()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.provider, name)
@@ -163,49 +164,72 @@ class Dying:
 
     def around(self, act: Callable[..., Any]) -> Callable[..., Any]:
         def dying(*given: Any, **named: Any) -> Any:
-            die = next(self.acts) == self.at
-            if die and not self.after:
+            after = self.deaths.get(next(self.acts))
+            if after is False:
                 raise Crash
             result = act(*given, **named)
-            if die:
+            if after:
                 raise Crash
             return result
 
         return dying
 
 
-# a run to its end makes ten calls of the provider and seven changes of the ledger: each of them is the last one once
-@pytest.mark.parametrize("at", range(17))
-@pytest.mark.parametrize("after", [False, True])
-def test_a_crash_at_any_step_uploads_and_pays_once(
-    tuned: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
-) -> None:
-    moment = [NOW]
-    dying = Dying(open_provider(tuned.settings), at, after)
-    real = Ledger.save
-    monkeypatch.setattr(Ledger, "save", lambda *given: dying.around(real)(*given))
-
-    def life() -> bool:
-        """A process from its start to its death or the end; whether it ended well."""
-        pipeline = Pipeline(tuned.settings, moment[0])
-        moment[0] += ADOPTION_GRACE + dt.timedelta(minutes=1)
-        try:
-            run, _ = tuning.start(pipeline)
-            if run is not None:
-                tuning.submit(pipeline, run, dying)  # type: ignore[arg-type]
-            follow(pipeline, lambda _: dying)  # type: ignore[arg-type, return-value]
-        except Crash:
-            return False
-        return True
-
-    lives = [life() for _ in range(9)]
-    assert lives.count(False) == 1
-    [run] = Ledger(tuned.database).runs()
-    assert run.entry.state in OVER
+def lived_through(
+    pipeline: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch, deaths: dict[int, bool]
+) -> int:
+    """Takes a run to its end in as many processes as it needs, and holds the bill against it; returns the deaths."""
+    dying = Dying(open_provider(pipeline.settings), deaths)
+    save = Ledger.save
+    died, moment = 0, NOW
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "save", lambda *given: dying.around(save)(*given))
+        for _ in range(len(deaths) + 8):
+            own = Pipeline(pipeline.settings, moment)
+            moment += ADOPTION_GRACE + dt.timedelta(minutes=1)
+            try:
+                run, _ = tuning.start(own)
+                if run is not None:
+                    tuning.submit(own, run, dying)  # type: ignore[arg-type]
+                follow(own, lambda _: dying)  # type: ignore[arg-type, return-value]
+            except Crash:
+                died += 1
+                continue
+            finally:
+                own.database.engine.dispose()
+    [run] = Ledger(pipeline.database).runs()
     assert run.entry.state == "succeeded"
-    assert len(provider.state.files) == 2
+    assert len(provider.state.files) == provider.posts(FILES) == 2
     assert len(provider.state.jobs) == provider.posts(JOBS) == 1
     assert run.charged_usd == pytest.approx(1234 * 5 / 1_000_000)
+    return died
+
+
+def forget_runs(pipeline: Pipeline, provider: ProviderServer) -> None:
+    """Empties the ledger and the provider, as before the first run."""
+    provider.reset()
+    with psycopg.connect(pipeline.database.address()) as connection:
+        connection.execute("TRUNCATE fine_tune_job, fine_tune_event, model, model_evaluation, model_alias, model_event")
+
+
+# a run does 17 things to provider and ledger: each of them is the last one of its process once
+@pytest.mark.parametrize("after", [False, True])
+def test_a_crash_at_any_step_uploads_and_pays_once(
+    tuned: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    for step in range(17):
+        forget_runs(tuned, provider)
+        assert lived_through(tuned, provider, monkeypatch, {step: after}) == 1
+
+
+def test_many_crashes_of_one_run_upload_and_pay_once(
+    tuned: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(int(os.environ.get("FEEDBACK_TEST_CRASHES") or 4)):
+        chance = random.Random(seed)
+        deaths = {step: chance.random() < 0.5 for step in range(40) if chance.random() < 0.25}
+        forget_runs(tuned, provider)
+        lived_through(tuned, provider, monkeypatch, deaths)
 
 
 @pytest.mark.parametrize("path", [FILES, JOBS])

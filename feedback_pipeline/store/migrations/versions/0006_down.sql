@@ -6,3 +6,4 @@ ALTER TABLE fine_tune_job
     DROP COLUMN since, DROP COLUMN validation_file, DROP COLUMN reported, DROP COLUMN trained_tokens,
     DROP COLUMN misses, DROP COLUMN reason, DROP COLUMN usd_per_million, DROP COLUMN losses;
 DROP INDEX fine_tune_job_dataset;
+DROP INDEX IF EXISTS dataset_row_weight;

@@ -73,3 +73,6 @@ CREATE TABLE model_event (
 CREATE INDEX model_event_model ON model_event (model);
 CREATE TRIGGER model_event_append_only BEFORE UPDATE OR DELETE ON model_event
     FOR EACH ROW EXECUTE FUNCTION forbid_change();
+
+-- The heaviest rows of a dataset, which are what people look at first.
+CREATE INDEX dataset_row_weight ON dataset_row (dataset_id, weight DESC, row_id);
