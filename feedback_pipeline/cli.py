@@ -31,17 +31,22 @@ errors = Console(stderr=True)
 
 def main() -> None:
     """The entry point: errors that say what to do are shown as one line, others with their traceback."""
+    import adbc_driver_manager.dbapi as adbc
+    import psycopg
+    from sqlalchemy.exc import SQLAlchemyError
+
     from feedback_pipeline import commands
     from feedback_pipeline.capture import commands as capture
     from feedback_pipeline.ingest.documents import SourcesError
     from feedback_pipeline.judging import commands as judging
     from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
     from feedback_pipeline.judging.prices import UnknownPriceError
+    from feedback_pipeline.privacy import commands as privacy
     from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, WrongKeyError
     from feedback_pipeline.store.database import DatabaseError
     from feedback_pipeline.store.embedded import EmbeddedPostgresError
 
-    for room in (capture, commands, judging):
+    for room in (capture, commands, judging, privacy):
         room.mount(app)
     try:
         app()
@@ -50,6 +55,11 @@ def main() -> None:
         WrongKeyError, EndpointRefusedError, UnknownPriceError, OSError,
     ) as error:  # fmt: skip
         errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
+        sys.exit(2)
+    except (adbc.Error, psycopg.Error, SQLAlchemyError) as error:
+        # only the first line: what follows quotes the row
+        said = str(error).strip().partition("\n")[0]
+        errors.print(f"feedback: the database refused: {escape(said)}", style="red", highlight=False)
         sys.exit(2)
 
 

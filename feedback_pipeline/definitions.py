@@ -13,7 +13,7 @@ from assets.partitions import Calendar
 from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
-from jobs import loops, schedules, sensors
+from jobs import loops, retention, schedules, sensors
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
@@ -45,16 +45,19 @@ def build_definitions(
     executor = dg.in_process_executor if settings.executor == "in_process" else dg.multiprocess_executor
     loop_jobs = {job.name: job for job in loops.loop_jobs(every, executor)}
     running = settings.automation
+    keep = retention.retention_job()
+    scheduled = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
         assets=[
             imports.imported_feedback,
             *raw.build_raw(calendar),
             *(build(one, calendar, guarded_eager() if one.by == "week" else None) for one in every),
         ],
-        jobs=list(loop_jobs.values()),
-        schedules=schedules.loop_schedules(
-            loop_jobs, dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
-        ),
+        jobs=[*loop_jobs.values(), keep],
+        schedules=[
+            *schedules.loop_schedules(loop_jobs, scheduled),
+            retention.retention_schedule(keep, settings.timezone, scheduled),
+        ],
         sensors=[
             sensors.changed_days_sensor(
                 loop_jobs[loops.DAILY], dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED

@@ -272,3 +272,10 @@ def retention(
             f"{done.unnamed:,} rows unnamed, {done.files + done.reject_files} files deleted",
             highlight=False,
         )
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    for command in (consent, forget, receipt, retention):
+        app.command()(command)
+    app.add_typer(quarantine, name="quarantine")
