@@ -35,8 +35,8 @@ test: $(READY) ## What CI runs
 test-browser: $(READY) ## Tests in a real Chromium (installs it where it may)
 	@$(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest -m browser tests/browser
 
-lint: $(READY) ## ruff and mypy
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(READY) ## ruff, mypy, and whether the definitions load
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/dg check defs
 
 format: $(READY) ## Let ruff put the code in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -41,18 +41,24 @@ def main() -> None:
     from feedback_pipeline.judging import commands as judging
     from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
     from feedback_pipeline.judging.prices import UnknownPriceError
+    from feedback_pipeline.lineage import commands as lineage
+    from feedback_pipeline.models import commands as models
+    from feedback_pipeline.models.approvals import ApprovalsTamperedError
+    from feedback_pipeline.models.registry import PromotionRefusedError
+    from feedback_pipeline.models.signing import ApprovalKeyError
     from feedback_pipeline.privacy import commands as privacy
     from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, WrongKeyError
     from feedback_pipeline.store.database import DatabaseError
     from feedback_pipeline.store.embedded import EmbeddedPostgresError
 
-    for room in (capture, commands, judging, privacy):
+    for room in (capture, commands, judging, privacy, models, lineage):
         room.mount(app)
     try:
         app()
     except (
         SettingsError, DatabaseError, EmbeddedPostgresError, SourcesError, MissingKeyError, InvalidKeyError,
-        WrongKeyError, EndpointRefusedError, UnknownPriceError, OSError,
+        WrongKeyError, EndpointRefusedError, UnknownPriceError, ApprovalKeyError, ApprovalsTamperedError,
+        PromotionRefusedError, OSError,
     ) as error:  # fmt: skip
         errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
         sys.exit(2)

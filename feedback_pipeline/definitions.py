@@ -6,21 +6,21 @@ from typing import Any
 
 import dagster as dg
 
-from assets import alerts, clean, evaluation, imports, patterns, raw, report, training
+from assets import alerts, clean, evaluation, imports, models, patterns, raw, report, training
 from assets.automation import guarded_eager
 from assets.declaration import Declaration, build
 from assets.partitions import Calendar
 from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
-from jobs import loops, retention, schedules, sensors
+from jobs import fine_tuning, loops, retention, schedules, sensors
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-STAGES = (clean, patterns, alerts, report, evaluation, training)
+STAGES = (clean, patterns, alerts, report, evaluation, training, models)
 
 
 def declarations() -> list[Declaration]:
@@ -46,19 +46,22 @@ def build_definitions(
     loop_jobs = {job.name: job for job in loops.loop_jobs(every, executor)}
     running = settings.automation
     keep = retention.retention_job()
+    tuning_jobs = fine_tuning.fine_tuning_jobs(executor)
     scheduled = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
         assets=[
             imports.imported_feedback,
             *raw.build_raw(calendar),
+            *models.build_on_demand(calendar),
             *(build(one, calendar, guarded_eager() if one.by == "week" else None) for one in every),
         ],
-        jobs=[*loop_jobs.values(), keep],
+        jobs=[*loop_jobs.values(), *tuning_jobs.values(), keep],
         schedules=[
             *schedules.loop_schedules(loop_jobs, scheduled),
             retention.retention_schedule(keep, settings.timezone, scheduled),
         ],
         sensors=[
+            *fine_tuning.fine_tuning_sensors(tuning_jobs, starts=settings.tuning_enabled and running, follows=running),
             sensors.changed_days_sensor(
                 loop_jobs[loops.DAILY], dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
             ),

@@ -23,7 +23,7 @@ def prepare_environment(settings: Settings, database: Database, environment: Mut
     """
     home = Path(environment.get("DAGSTER_HOME") or settings.dagster_home)
     home.mkdir(parents=True, exist_ok=True)
-    shipped, used = project_root() / "dagster.yaml", home / "dagster.yaml"
+    shipped, used = project_root() / "deploy" / "dagster.yaml", home / "dagster.yaml"
     if not used.exists() or home == settings.dagster_home:
         shutil.copyfile(shipped, used)
     environment["DAGSTER_HOME"] = str(home)

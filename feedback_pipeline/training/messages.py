@@ -76,7 +76,7 @@ def _message(message: object) -> dict[str, Any] | str:
         return "not_an_object"
     role = message.get("role")
     role = "system" if role == "developer" else role
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         return "unknown_role"
     content = _text(message.get("content"))
     kept: dict[str, Any] = {"role": role, "content": content}
