@@ -14,6 +14,9 @@ from feedback_pipeline.store.database import Database, migrate
 
 _numbers = itertools.count()
 
+# tables of the command line are as wide as what the tests look for in them
+os.environ["COLUMNS"] = "250"
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Layout]:

@@ -24,6 +24,10 @@ from jobs.retention import retention_job
 DAY = MONDAY.date()
 SAID = "a question that was asked of the application long ago"
 
+COUNTED = "(SELECT votes, up, comments FROM vote_delta UNION ALL SELECT votes, up, comments FROM vote_day)"
+COMMENTS = f"SELECT sum(comments) FROM {COUNTED}"
+ROLLUP = f"SELECT sum(votes), sum(up), sum(comments) FROM {COUNTED}"
+
 
 @pytest.fixture
 def instance():
@@ -97,7 +101,7 @@ def test_after_ninety_days_words_are_gone_from_the_store_and_what_was_made_of_th
     # two answers with texts, one comment, one refused row
     assert (applied.sealed, applied.emptied, applied.reject_files) == (1, 4, 1)
     assert one(database, TEXTS) == (0, 0, 0)
-    assert one(database, "SELECT sum(comments) FROM vote_delta") == (1,)  # that there was one is still counted
+    assert one(database, COMMENTS) == (1,)  # that there was one is still counted
     clean = pipeline.frames.read(CLEAN_INTERACTIONS, [DAY])
     assert clean["prompt"].to_list().count(SAID) == 1
     again = apply(pipeline)
@@ -126,14 +130,14 @@ def test_after_thirteen_months_rows_and_names_are_gone_and_counts_stay_for_ever(
     runs.compute(pipeline_on(home, database, DAY + timedelta(days=2)), instance)
     pipeline = pipeline_on(home, database, DAY + timedelta(days=397))
     counted = pipeline.frames.read(SLICE_COUNTS, [DAY])
-    rollup = one(database, "SELECT sum(votes), sum(up), sum(comments) FROM vote_delta")
+    rollup = one(database, ROLLUP)
     applied = apply(pipeline)
     assert (applied.expired, applied.unnamed) == (1, 3)
     for table in (CLEAN_INTERACTIONS, CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, VOTE_FACTS):
         assert pipeline.frames.partitions(table) == []
     named = "SELECT count(user_key) + (SELECT count(user_key) FROM interaction) + (SELECT count(*) FROM person_seen)"
     assert one(database, f"{named} FROM feedback") == (0,)
-    assert one(database, "SELECT sum(votes), sum(up), sum(comments) FROM vote_delta") == rollup
+    assert one(database, ROLLUP) == rollup
 
     # a late vote or a withdrawal cannot make its counts zero
     bulk.file_batch(database, Batch(feedback=votes({"name": "late", "on": "b", "occurred_at": later(hours=1)})))
