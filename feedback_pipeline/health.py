@@ -1,6 +1,5 @@
 """What `feedback doctor` looks at: settings, storage, database, migrations, sources, keys."""
 
-import os
 import shutil
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +25,14 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything a user may have to put right before the loop runs."""
-    return [_home(settings), _disk(settings), *_database(settings), _data(settings), _sources(settings), _openai()]
+    return [
+        _home(settings),
+        _disk(settings),
+        *_database(settings),
+        _data(settings),
+        _sources(settings),
+        _judge(settings),
+    ]
 
 
 def _home(settings: Settings) -> Finding:
@@ -95,7 +101,7 @@ def _sources(settings: Settings) -> Finding:
     return Finding("sources", "ok", f"{len(sources)} in {settings.sources_file}")
 
 
-def _openai() -> Finding:
-    if os.environ.get("OPENAI_API_KEY"):
+def _judge(settings: Settings) -> Finding:
+    if settings.model_key:
         return Finding("judge", "ok", "an OpenAI-compatible key is set")
     return Finding("judge", "ok", "no key: answers are judged by a local classifier trained on earlier votes")
