@@ -7,7 +7,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-browser lint format bench calibrate lock clean
+.PHONY: help setup demo dev test test-browser test-validators test-llm test-aimock lint format bench calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,15 @@ test: $(READY) ## What CI runs
 
 test-browser: $(READY) ## Tests in a real Chromium (installs it where it may)
 	@$(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest -m browser tests/browser
+
+test-validators: $(READY) ## Training files before the trainers' own validators (installs them under .feedback)
+	@$(BIN)/python tests/training/trainers/run.py .feedback/validators
+
+test-llm: $(READY) ## A small real language model as a judge (installs it under .feedback)
+	@$(BIN)/python tests/judging/small_model_environment.py .feedback/llm && FEEDBACK_TEST_LLM=.feedback/llm $(BIN)/python -m pytest -s tests/judging/test_small_model.py
+
+test-aimock: $(READY) ## Judging against another's implementation of the API (npm installs it under .feedback)
+	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
 
 lint: $(READY) ## ruff, mypy, and whether the definitions load
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/dg check defs

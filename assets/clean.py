@@ -7,12 +7,13 @@ import polars as pl
 
 from assets.declaration import Check, Outcome, daily, weekly
 from assets.partitions import days_of, window
-from feedback_pipeline.cleaning import clusters, conflicts, days, facts, signatures, tables, trust
+from feedback_pipeline.cleaning import clusters, conflicts, consensus, days, facts, signatures, tables, trust
+from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.parquet import Written
 from feedback_pipeline.privacy.canary import leaks, missed_canaries
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.schema import Table
-from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.store import audits, bulk, changes
 
 GROUP = "clean"
 TRUST_WEEKS = 4
@@ -58,7 +59,7 @@ def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
     database = pipeline.database
     raw = bulk.read_day(database, "read_feedback", day)
     refusals = bulk.read_day(database, "read_refusals", day)
-    current = clean = days.clean_feedback(raw)
+    current = clean = days.clean_feedback(raw, pipeline.verdict_policy)
     if changes.is_sealed(database, day):
         wishes = current.select("feedback_id", "use_for_training")
         was = pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]).drop("use_for_training")
@@ -89,6 +90,7 @@ def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
             **account.parts,
             "people": clean["voter"].n_unique(),
             "approval": up / (up + down) if up + down else None,
+            "verdict_policy": pipeline.verdict_policy.fingerprint,
         },
         checks=checks,
     )
@@ -102,7 +104,7 @@ def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
     return Outcome(refused, numbers={f"reason/{reason}": count for reason, count in reasons.items()})
 
 
-@daily(tables.TEXT_SIGNATURES, group=GROUP, after=["clean_interactions"], code_version="2")
+@daily(tables.TEXT_SIGNATURES, group=GROUP, after=["clean_interactions"], code_version="3")
 def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """One answer of the day with the hashes duplicates are found by, across days and without rereading text."""
     columns = ["interaction_id", "day", "conversation_id", "prompt", "answer"]
@@ -113,7 +115,7 @@ def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
 @daily(tables.VOTE_FACTS, group="patterns", after=["clean_feedback"])
 def vote_facts(pipeline: Pipeline, day: date) -> Outcome:
     """One verdict by one person on one answer: coded dimensions, verdict, stars, person; no text."""
-    rows = facts.vote_facts(pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]))
+    rows = facts.vote_facts(pipeline.frames.scan(tables.CLEAN_FEEDBACK, [day]).select(facts.READS).collect())
     return Outcome(rows, numbers={"people": rows["person"].n_unique()})
 
 
@@ -127,8 +129,19 @@ def prompt_clusters(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(rows, numbers={"clusters": rows["cluster_id"].n_unique(), "repeated_prompts": repeated.height})
 
 
+@weekly(tables.PAIR_CLUSTERS, group=GROUP, after=["text_signatures"])
+def pair_clusters(pipeline: Pipeline, week: date) -> Outcome:
+    """One distinct prompt and answer of the training window that ends with the week, and the group of duplicates they
+    are in."""
+    days_seen = window(week, pipeline.settings.training_weeks)
+    signed = pipeline.frames.scan(tables.TEXT_SIGNATURES, days_seen)
+    rows = clusters.pair_clusters(signed, last_day=days_seen[-1])
+    repeated = rows.filter(pl.col("cluster_answers") > 1)
+    return Outcome(rows, numbers={"clusters": rows["cluster_id"].n_unique(), "repeated_pairs": repeated.height})
+
+
 @weekly(
-    tables.RATER_TRUST, group=GROUP, after=["clean_feedback", "prompt_clusters", "text_signatures"], code_version="2"
+    tables.RATER_TRUST, group=GROUP, after=["clean_feedback", "prompt_clusters", "text_signatures"], code_version="3"
 )
 def rater_trust(pipeline: Pipeline, week: date) -> Outcome:
     """One voter of the last four weeks and how far their votes may move a training file: 0.1–1, with the reasons.
@@ -137,12 +150,16 @@ def rater_trust(pipeline: Pipeline, week: date) -> Outcome:
     grouped = pipeline.frames.scan(tables.PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
     signed = pipeline.frames.scan(tables.TEXT_SIGNATURES, days_seen).select("interaction_id", "prompt_hash")
     earlier = pipeline.frames.read(tables.RATER_TRUST, week_before)
+    labels = audits.read_labels(pipeline.database).filter(pl.col("criterion") == OVERALL)
+    audited = consensus.decided_by_audit(labels)
     rows = trust.rater_trust(
-        pipeline.frames.read(tables.CLEAN_FEEDBACK, days_seen),
+        pipeline.frames.scan(tables.CLEAN_FEEDBACK, days_seen).select(trust.READS).collect(),
         clusters=signed.join(grouped, on="prompt_hash").select("interaction_id", "cluster_id").collect(),
         first_seen=None if earlier.is_empty() else earlier.select("tenant", "voter", "first_seen"),
+        audited=audited,
     )
-    return Outcome(rows, numbers={"voters": rows.height, "trusted_less": int((rows["weight"] < 0.9).sum())})
+    trusted_less = int((rows["weight"] < 0.9).sum())
+    return Outcome(rows, numbers={"voters": rows.height, "trusted_less": trusted_less, "audited": audited.height})
 
 
 @weekly(tables.CONFLICTING_ANSWERS, group=GROUP, after=["clean_feedback", "rater_trust"])
@@ -150,7 +167,7 @@ def conflicting_answers(pipeline: Pipeline, week: date) -> Outcome:
     """One answer of the week on which people disagree, and whether the votes decide it; undecided ones are set
     aside."""
     weights = pipeline.frames.read(tables.RATER_TRUST, [week - timedelta(weeks=1)])
-    votes = pipeline.frames.read(tables.CLEAN_FEEDBACK, days_of(week))
+    votes = pipeline.frames.scan(tables.CLEAN_FEEDBACK, days_of(week)).select(conflicts.READS).collect()
     rows = conflicts.conflicting_answers(votes, None if weights.is_empty() else weights)
     return Outcome(rows, numbers={"undecided": int((~rows["decided"]).sum())})
 
@@ -181,4 +198,4 @@ class _LeakScan:
 def declarations() -> Iterator[object]:
     """The assets of this stage, in the order the data flows."""
     yield from (clean_interactions, clean_feedback, quarantined_feedback, text_signatures, vote_facts)
-    yield from (prompt_clusters, rater_trust, conflicting_answers)
+    yield from (prompt_clusters, pair_clusters, rater_trust, conflicting_answers)

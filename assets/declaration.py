@@ -17,9 +17,11 @@ import dagster as dg
 import polars as pl
 
 from assets.partitions import Calendar
+from feedback_pipeline.cleaning.verdicts import PolicyError
 from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.judging.prices import UnknownPriceError
 from feedback_pipeline.parquet import Written
+from feedback_pipeline.privacy.names import NamesError
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.schema import Table
 from feedback_pipeline.store.database import DatabaseError
@@ -27,7 +29,7 @@ from feedback_pipeline.training.archive import CurationMissing
 from feedback_pipeline.training.rules import EvaluationSetMissing
 
 OWNERS = ["team:feedback"]
-OWN_ERRORS = (CurationMissing, EndpointRefusedError, EvaluationSetMissing, UnknownPriceError)
+OWN_ERRORS = (CurationMissing, EndpointRefusedError, EvaluationSetMissing, NamesError, PolicyError, UnknownPriceError)
 """Errors whose messages are written by us alone."""
 
 

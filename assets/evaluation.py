@@ -1,8 +1,9 @@
 """Evaluation: answers that nobody voted on are judged, and the judges are held against the people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,25 +13,31 @@ from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.judging import drift, tables
 from feedback_pipeline.judging.audit import audit_verdicts, audited_criteria, audited_prompt_hashes, draw_audit
 from feedback_pipeline.judging.backends.local import LocalBackend
-from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
 from feedback_pipeline.judging.calibration import calibrate
 from feedback_pipeline.judging.controls import controls_passed, judge_controls, withheld
 from feedback_pipeline.judging.estimates import Estimate
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs, separated_by_model
 from feedback_pipeline.judging.local import MAXIMUM_LABELS, LocalJudge, NotEnoughLabels, train_local
+from feedback_pipeline.judging.local import NAME as LOCAL
 from feedback_pipeline.judging.preferences import preference_agreement, preference_ranking
 from feedback_pipeline.judging.quality import judged_quality as quality_of
-from feedback_pipeline.judging.sample import draw_sample
+from feedback_pipeline.judging.sample import draw_pairs, draw_sample
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.versions import compare_versions
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import audits, bulk
 
+if TYPE_CHECKING:
+    from feedback_pipeline.judging.backends.model import ModelJudge
+
 GROUP = "evaluation"
 KINDS = ("polars", "parquet", "scikitlearn")
 LEARNED_WEEKS = 8
 """The local judge learns from the votes of this many weeks before the one it judges."""
+
+ANSWERED_WEEKS = 4
+"""Answers that people compare this week were given in these weeks."""
 
 ANCHOR_WEEKS = 52
 """The first judgement of an anchor is looked for in this many weeks."""
@@ -61,6 +68,7 @@ def judge_sample(pipeline: Pipeline, week: date) -> Outcome:
     group=GROUP,
     kinds=KINDS,
     after=["judge_sample", "clean_interactions", "clean_feedback"],
+    code_version="2",
     warning=["scored", "known_bad_at_floor", "one_model_answered"],
 )
 def judgements(pipeline: Pipeline, week: date) -> Outcome:
@@ -75,12 +83,20 @@ def judgements(pipeline: Pipeline, week: date) -> Outcome:
         else judge_answers(answers, LocalBackend(local)),
         *(judge_pairs(pairs, judge) for judge, pairs in _recorded(pipeline, week)),
     ]
-    controls = tables.JUDGE_CONTROLS.empty()
+    controls = [tables.JUDGE_CONTROLS.empty()]
+    seed = f"controls {week}"
+    if isinstance(local, LocalJudge):
+        controls.append(judge_controls(LocalBackend(local), answers, seed))
     if pipeline.settings.judge_model is not None:
         with _model(pipeline, week) as judge:
-            controls = judge_controls(judge, answers, seed=f"controls {week}")
+            controls.append(judge_controls(judge, answers, seed))
             found.append(separated_by_model(judge_answers(answers, judge)))
-    pipeline.frames.write(tables.JUDGE_CONTROLS, week, controls)
+            overall = tables.OVERALL in judge.criteria
+        if overall:  # what people compared by; a rubric of one's own may not have it
+            with _model(pipeline, week, criteria=[tables.OVERALL]) as judge:
+                found.append(separated_by_model(judge_pairs(_preference_texts(pipeline, week), judge)))
+    known_bad = pl.concat(controls).sort(tables.JUDGE_CONTROLS.key)
+    pipeline.frames.write(tables.JUDGE_CONTROLS, week, known_bad)
     rows = pl.concat(found)
     unscored = rows.filter(pl.col("status") != "ok").height
     numbers = {
@@ -90,7 +106,7 @@ def judgements(pipeline: Pipeline, week: date) -> Outcome:
         "cost_usd": rows["cost_usd"].sum(),
         **_learned(local),
     }
-    return Outcome(rows, numbers=numbers, checks=[_scored(rows), _known_bad(pipeline, controls), _one_model(rows)])
+    return Outcome(rows, numbers=numbers, checks=[_scored(rows), _known_bad(known_bad), _one_model(rows)])
 
 
 @weekly(
@@ -173,9 +189,16 @@ def version_comparison(pipeline: Pipeline, week: date) -> pl.DataFrame:
     return compare_versions(sample, _judgements(pipeline, week), _verdicts(pipeline, week), prompts=prompts)
 
 
-@weekly(tables.PREFERENCE_RANKING, name="preference_ranking", group=GROUP, after=["clean_feedback", "judgements"])
+@weekly(
+    tables.PREFERENCE_RANKING,
+    name="preference_ranking",
+    group=GROUP,
+    after=["clean_feedback", "judgements"],
+    code_version="2",
+)
 def preference_ranking_(pipeline: Pipeline, week: date) -> Outcome:
-    """One model's strength in pairwise preferences (Bradley–Terry) of the rolling window, by people or by a judge."""
+    """One model's strength in pairwise preferences (Bradley–Terry) of one project in the rolling window, by people or
+    by a judge."""
     rows = preference_ranking(_preferences(pipeline, week), _pair_judgements(pipeline, week))
     return Outcome(rows, numbers={"models": rows["model"].n_unique(), "raters": rows["rater"].n_unique()})
 
@@ -194,12 +217,14 @@ def audited_prompts(pipeline: Pipeline) -> pl.Series:
     return audited_prompt_hashes(signatures, labels)
 
 
-def _model(pipeline: Pipeline, week: date, occasion: int = 0) -> AbstractContextManager[AnswerJudge]:
+def _model(
+    pipeline: Pipeline, week: date, *, criteria: Sequence[str] = (), occasion: int = 0
+) -> "AbstractContextManager[ModelJudge]":
     """The configured model, charged to the week's budget."""
     # importing the client takes half a second, which whoever only loads the definitions need not wait for
     from feedback_pipeline.judging.model_judge import model_judge
 
-    return model_judge(pipeline.settings, pipeline.database, week, occasion=occasion)
+    return model_judge(pipeline.settings, pipeline.database, week, criteria=criteria, occasion=occasion)
 
 
 def _scored(rows: pl.DataFrame) -> Check:
@@ -215,18 +240,19 @@ def _scored(rows: pl.DataFrame) -> Check:
     return Check("scored", worst <= UNSCORED_LIMIT, numbers, described, "warn")
 
 
-def _known_bad(pipeline: Pipeline, controls: pl.DataFrame) -> Check:
-    if pipeline.settings.judge_model is None:
-        return Check("known_bad_at_floor", True, {}, NO_MODEL)
+def _known_bad(controls: pl.DataFrame) -> Check:
+    """What each judge lets pass. The local one is measured too, but cannot be talked to: it fails nothing."""
     numbers = {
-        f"{kind}/{criterion}": highest
-        for kind, criterion, highest in controls.select("kind", "criterion", "highest").iter_rows()
+        f"{judge}/{kind}/{criterion}": highest
+        for judge, kind, criterion, highest in controls.select("judge", "kind", "criterion", "highest").iter_rows()
         if highest is not None
     }
-    passed = controls.is_empty() or controls_passed(controls)
-    liked = controls.filter(~pl.col("passed"))["kind"].unique().sort().to_list()
-    described = f"scored above the floor: {', '.join(liked)}" if liked else f"{controls['answered'].sum()} answered"
-    return Check("known_bad_at_floor", passed, numbers, described)
+    liked = controls.filter(~pl.col("passed")).group_by("judge").agg(pl.col("kind").unique().sort()).sort("judge")
+    described = "; ".join(f"{judge} scored above the floor: {', '.join(kinds)}" for judge, kinds in liked.iter_rows())
+    models = controls.filter(pl.col("judge") != LOCAL).partition_by("judge")
+    answered = f"{controls['answered'].sum()} answered" if controls.height else NO_MODEL
+    passed = all(controls_passed(rows) for rows in models)
+    return Check("known_bad_at_floor", passed, numbers, described or answered)
 
 
 def _one_model(rows: pl.DataFrame) -> Check:
@@ -250,8 +276,8 @@ def _steady(found: list[drift.Drift]) -> Check:
 
 
 def _distrusted(pipeline: Pipeline, week: date) -> list[str]:
-    """Judges whose known-bad controls did not stay at the floor."""
-    controls = pipeline.frames.read(tables.JUDGE_CONTROLS, [week])
+    """Judges that can be talked to and whose known-bad controls did not stay at the floor."""
+    controls = pipeline.frames.read(tables.JUDGE_CONTROLS, [week]).filter(pl.col("judge") != LOCAL)
     judges = controls.partition_by("judge", maintain_order=True)
     return [str(rows["judge"][0]) for rows in judges if not controls_passed(rows)]
 
@@ -297,9 +323,21 @@ def _preferences(pipeline: Pipeline, week: date) -> pl.DataFrame:
     # a week holds too few comparisons to rank models by: the window that training files are made from
     days = window(week, pipeline.settings.training_weeks)
     votes = pipeline.frames.scan(CLEAN_FEEDBACK, days).filter(pl.col("kind") == "preference")
-    columns = ["interaction_id", "other_interaction_id", "model", "other_model", "preference", "voter"]
+    columns = ["interaction_id", "other_interaction_id", "project", "model", "other_model", "preference", "voter"]
     known = votes.filter(pl.col("model").is_not_null() & pl.col("other_model").is_not_null())
     return known.select(columns).collect()
+
+
+def _preference_texts(pipeline: Pipeline, week: date) -> pl.DataFrame:
+    """A hash-stable part of the pairs that people compared this week, with both answers' texts."""
+    votes = pipeline.frames.scan(CLEAN_FEEDBACK, days_of(week)).filter(pl.col("kind") == "preference").collect()
+    pairs = draw_pairs(votes, pipeline.settings.judge_sample_size // 10, seed=f"judged pairs {week}")
+    # the other answer's day is not known: usually that of the vote, never long before it
+    days = window(week, ANSWERED_WEEKS)
+    texts = pipeline.frames.scan(CLEAN_INTERACTIONS, days).select("interaction_id", "prompt", "answer")
+    other = texts.select(other_interaction_id="interaction_id", other_answer="answer")
+    both = pairs.lazy().join(texts, on="interaction_id").join(other, on="other_interaction_id")
+    return both.collect().sort("interaction_id", "other_interaction_id")
 
 
 def _sampled_texts(pipeline: Pipeline, week: date) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 import polars as pl
+from upath import UPath
 
 from assets.declaration import Outcome, daily, weekly
 from assets.partitions import days_of, window
@@ -23,8 +24,9 @@ from feedback_pipeline.patterns import tables
 from feedback_pipeline.patterns.change import approval_change as compare_weeks
 from feedback_pipeline.patterns.change import repeated_failures
 from feedback_pipeline.patterns.recommendations import recommend
+from feedback_pipeline.patterns.safety import count_safety
 from feedback_pipeline.patterns.slice_counts import count_slices
-from feedback_pipeline.patterns.slices import find_slices
+from feedback_pipeline.patterns.slices import SearchRecord, find_slices
 from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.terms import count_terms
 from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topics
@@ -82,6 +84,8 @@ def slice_findings(pipeline: Pipeline, week: date) -> Outcome:
     facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
     history = pipeline.frames.read(tables.SLICE_FINDINGS, _weeks_before(week))
     search = find_slices(facts, SLICED, week=week, history=history)
+    with replaced_file(search_file(pipeline, week)) as file:
+        file.write(SearchRecord.of(search).to_json().encode())
     rate = search.negative_rate
     return Outcome(
         search.findings,
@@ -94,6 +98,18 @@ def slice_findings(pipeline: Pipeline, week: date) -> Outcome:
             "cannot_say": search.reason,
         },
     )
+
+
+@daily(tables.SAFETY_COUNTS, group=GROUP, after=["clean_interactions"])
+def safety_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
+    """How many answers of the day carry a safety flag (personal data, refusal, profanity, content filter), by model and
+    prompt version, voted on or not."""
+    return count_safety(pipeline.frames.scan(CLEAN_INTERACTIONS, [day]), day=day)
+
+
+def search_file(pipeline: Pipeline, week: date) -> UPath:
+    """Where it stands what the week's search looked at: a week without findings has no row that could say so."""
+    return pipeline.frames.root / tables.SLICE_FINDINGS.name / f"search-{week}.json"
 
 
 @weekly(tables.TERM_FINDINGS, group=GROUP, after=["term_counts"])
@@ -253,5 +269,5 @@ def _weeks_before(week: date) -> list[date]:
 
 def declarations() -> Iterator[object]:
     """The assets of this stage, in the order the data flows."""
-    yield from (slice_counts, term_counts)
+    yield from (slice_counts, term_counts, safety_counts)
     yield from (slice_findings, term_findings, failure_topics, approval_change, repeated_failures_, recommendations)

@@ -10,8 +10,8 @@ import orjson
 import polars as pl
 
 from assets.declaration import Check, Outcome, monthly, weekly
-from assets.partitions import days_of, days_of_month, window
-from assets.patterns import SLICED
+from assets.partitions import days_of, days_of_month, monday, window
+from assets.patterns import SLICED, search_file
 from assets.training import FILES
 from feedback_pipeline.actions import register
 from feedback_pipeline.alerting import incidents, notifications, rules
@@ -24,6 +24,10 @@ from feedback_pipeline.judging import tables as judging
 from feedback_pipeline.parquet import replaced_file
 from feedback_pipeline.patterns import tables as patterns
 from feedback_pipeline.patterns.change import approval_change
+from feedback_pipeline.patterns.recommendations import recommend
+from feedback_pipeline.patterns.slices import SearchRecord, find_slices
+from feedback_pipeline.patterns.term_findings import find_terms
+from feedback_pipeline.privacy.replaced import replaced
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.assemble import assemble
 from feedback_pipeline.reports.content import ReportContent
@@ -36,6 +40,9 @@ from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.sources import Sources, example_ids
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import bulk, revisions
+from feedback_pipeline.store.replies import PostgresReplyCache
+from feedback_pipeline.suggestions.evidence import gather
+from feedback_pipeline.suggestions.suggest import configured_endpoint, suggest
 from feedback_pipeline.training import costs
 from feedback_pipeline.training.archive import pairs_funnel
 from feedback_pipeline.training.formats import FORMATS
@@ -46,6 +53,8 @@ KINDS = ("html", "json", "jinja")
 TREND_WEEKS = 13
 TRAINED_ON = ("sft", "dpo", "kto")
 PROJECT = "All projects"
+SUGGESTIONS = 3
+"""At most so many of a model stand in a report."""
 
 
 @weekly(
@@ -54,6 +63,7 @@ PROJECT = "All projects"
     after=[
         "vote_facts",
         "slice_counts",
+        "safety_counts",
         "slice_findings",
         "term_findings",
         "failure_topics",
@@ -83,21 +93,38 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
     ids = example_ids(read["slice_findings"], read["failure_topics"], read["repeated_failures"])
     before = week - timedelta(weeks=1)
     database, days = pipeline.database, days_of(week)
+    uses = _uses(pipeline, days)
     register.propose(database, read["recommendations"], now=pipeline.now())
+    evidence = gather(
+        read["slice_findings"], read["approval_change"], read["failure_topics"], read["repeated_failures"]
+    )
+    suggested = suggest(
+        read["recommendations"],
+        evidence,
+        limit=SUGGESTIONS,
+        endpoint=configured_endpoint(pipeline.settings),
+        cache=PostgresReplyCache(database),
+    )
     sources = Sources(
         vote_facts=frames.read(VOTE_FACTS, days_of(week)),
         previous_vote_facts=frames.read(VOTE_FACTS, days_of(before)),
         daily_counts=_daily_counts(pipeline, window(week, TREND_WEEKS)),
+        safety_counts=frames.read(patterns.SAFETY_COUNTS, days),
         answers=frames.scan(CLEAN_INTERACTIONS, days_of(week)),
         feedback=frames.scan(CLEAN_FEEDBACK, days_of(week)),
         conservation=_conservation(pipeline, days_of(week)),
+        redactions=_replaced(pipeline, days_of(week)),
         funnel=frames.read(FUNNEL, [week, pairs_funnel(week)]),
+        survey_responses=uses["general"],
+        exports=uses["exports"],
         training_files=_training_files(pipeline, week),
         training_advice=_training_advice(pipeline, week),
         alert_readings=rules.readings_of(frames.read(ALERT_READINGS, days)) or None,
         alert_states=incidents.states(database, days[0], days[-1]),
         actions=register.decisions(database),
-        slices_tested=_slices_tested(read["slice_findings"]),
+        search=_search(pipeline, week),
+        suggestions=suggested,
+        evidence=evidence,
         examples=_examples(pipeline, days_of(week), ids),
         previous=_earlier(pipeline, "weekly_report", before),
         slice_findings=read["slice_findings"],
@@ -128,22 +155,48 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
     return replace(outcome, checks=[_told(pipeline, week, content)])
 
 
-@monthly(group=GROUP, kinds=KINDS, after=["vote_facts", "slice_counts", "clean_feedback", "clean_interactions"])
+@monthly(
+    group=GROUP,
+    kinds=KINDS,
+    after=[
+        "vote_facts",
+        "slice_counts",
+        "safety_counts",
+        "term_counts",
+        "slice_findings",
+        "clean_feedback",
+        "clean_interactions",
+    ],
+)
 def monthly_report(pipeline: Pipeline, month: date) -> Outcome:
-    """The month in one page: verdict, trend, change against the month before, versions, where every event went."""
+    """The month in one page: verdict, trend, change against the month before, causes over the month's votes and what
+    became of the earlier weeks' ones, words, versions, where every event went."""
     frames, month_days = pipeline.frames, days_of_month(month)
     before = (month - timedelta(days=1)).replace(day=1)
     facts = frames.read(VOTE_FACTS, month_days)
     previous = frames.read(VOTE_FACTS, days_of_month(before))
     trend = [month - timedelta(days=back) for back in range(7 * TREND_WEEKS, 0, -1)] + month_days
+    uses = _uses(pipeline, month_days)
+    search = find_slices(facts, SLICED, week=month, history=frames.read(patterns.SLICE_FINDINGS, _weeks_before(month)))
+    change = approval_change(facts, previous, SLICED, week=month).table
+    terms = find_terms(frames.scan(patterns.TERM_COUNTS, month_days).collect(), week=month)
     sources = Sources(
         vote_facts=facts,
         previous_vote_facts=previous,
         daily_counts=_daily_counts(pipeline, trend),
-        approval_change=approval_change(facts, previous, SLICED, week=month).table,
+        safety_counts=frames.read(patterns.SAFETY_COUNTS, month_days),
+        approval_change=change,
+        slice_findings=search.findings,
+        search=SearchRecord.of(search),
+        term_findings=terms,
+        recommendations=recommend(week=month, slice_findings=search.findings, approval_change=change, noun="month"),
+        examples=_examples(pipeline, month_days, example_ids(search.findings, None, None)),
         answers=frames.scan(CLEAN_INTERACTIONS, month_days),
         feedback=frames.scan(CLEAN_FEEDBACK, month_days),
         conservation=_conservation(pipeline, month_days),
+        survey_responses=uses["general"],
+        exports=uses["exports"],
+        redactions=_replaced(pipeline, month_days),
         previous=_earlier(pipeline, "monthly_report", before),
     )
     period = month_of(month, pipeline.settings.timezone)
@@ -198,10 +251,21 @@ def _training_advice(pipeline: Pipeline, week: date) -> str | None:
     return costs.advice(int(positives)).text
 
 
-def _slices_tested(slice_findings: pl.DataFrame) -> int | None:
-    """How many groups the week's search tested; null where it found nothing that would say."""
-    tests: int | None = slice_findings["tests"].max()  # type: ignore[assignment]
-    return tests
+def _search(pipeline: Pipeline, week: date) -> SearchRecord | None:
+    """What the week's search for causes looked at; None where it was not recorded."""
+    path = search_file(pipeline, week)
+    return SearchRecord.from_json(path.read_bytes()) if path.exists() else None
+
+
+def _uses(pipeline: Pipeline, days: Sequence[date]) -> dict[str, int]:
+    """General feedback (a survey's, where it is the own form) and exports of some days that follow each other."""
+    return bulk.read_day(pipeline.database, "count_uses", days[0], days[-1]).row(0, named=True)
+
+
+def _weeks_before(month: date) -> list[date]:
+    """The Mondays of the weeks whose findings a month looks at again: those that ended before it."""
+    last = monday(month) - timedelta(weeks=1)
+    return [last - timedelta(weeks=back) for back in range(TREND_WEEKS - 1, -1, -1)]
 
 
 def _daily_counts(pipeline: Pipeline, days: Sequence[date]) -> pl.DataFrame:
@@ -225,7 +289,7 @@ def _examples(pipeline: Pipeline, days: Sequence[date], ids: list[str]) -> pl.Da
     )
     answered_on = votes["interaction_day"].unique().sort().to_list()
     prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, answered_on).select("interaction_id", "prompt")
-    return (
+    quoted = (
         votes.lazy()
         .join(prompts, on="interaction_id", how="left")
         .select("feedback_id", "interaction_id", text=pl.coalesce("comment", "prompt"))
@@ -233,6 +297,16 @@ def _examples(pipeline: Pipeline, days: Sequence[date], ids: list[str]) -> pl.Da
         .collect()
         .sort("feedback_id")
     )
+    return quoted if pipeline.names is None else quoted.with_columns(pipeline.names.redact(quoted["text"]))
+
+
+def _replaced(pipeline: Pipeline, days: Sequence[date]) -> dict[str, int]:
+    """Identifiers that were replaced in what people asked, were answered and said, by type."""
+    counts: dict[str, int] = {}
+    for table, texts in ((CLEAN_INTERACTIONS, ("prompt", "answer")), (CLEAN_FEEDBACK, ("comment", "correction"))):
+        for kind, count in replaced(pipeline.frames.scan(table, days), texts).items():
+            counts[kind] = counts.get(kind, 0) + count
+    return counts
 
 
 def _earlier(pipeline: Pipeline, name: str, partition: date) -> ReportDocument | None:
@@ -253,6 +327,7 @@ def _published(pipeline: Pipeline, name: str, partition: date, content: ReportCo
     numbers: dict[str, Any] = {
         **summary_metadata(content),
         "page": str(folder / f"{partition}.html"),
+        "console": f"/console/reports/{content.period.kind}/{partition}",
         "page_bytes": len(page),
     }
     return Outcome(numbers=numbers)

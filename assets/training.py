@@ -1,8 +1,9 @@
 """Training: from a rolling window of votes to weighted examples, pairs, every trainer's files and a manifest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -20,17 +21,19 @@ from feedback_pipeline.cleaning.tables import (
     RATER_TRUST,
     TEXT_SIGNATURES,
 )
+from feedback_pipeline.models.providers import format_name, provider_name
 from feedback_pipeline.parquet import replaced_file
 from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.store import datasets
-from feedback_pipeline.training import archive, tables
-from feedback_pipeline.training.curation import curate
+from feedback_pipeline.store import datasets, reviews
+from feedback_pipeline.training import archive, costs, tables
+from feedback_pipeline.training.curation import Curated, curate
 from feedback_pipeline.training.files import WrittenFile, write_files
-from feedback_pipeline.training.formats import FORMATS
+from feedback_pipeline.training.formats import FORMATS, formats_of
 from feedback_pipeline.training.manifest import build_manifest, lineage
 from feedback_pipeline.training.pairs import preference_pairs as pairs_of
+from feedback_pipeline.training.regression import regression_cases
 from feedback_pipeline.training.rules import CurationSettings
-from feedback_pipeline.training.validators import validate_file
+from feedback_pipeline.training.signals import VOTE_COLUMNS
 from feedback_pipeline.training.weights import RECOMMENDED
 
 GROUP = "training"
@@ -47,6 +50,7 @@ LICENCE = "proprietary"
 def training_examples(pipeline: Pipeline, week: date) -> Outcome:
     """One completion of one conversation that people judged in the rolling window: desirable or not, how much it
     weighs, and why. Provenance, consent, caps per person, conflicts, duplicates, junk and leaks are dealt with here."""
+    decided = _decided(pipeline)
     curated = curate(
         _votes(pipeline, week),
         pipeline.frames.scan(CLEAN_INTERACTIONS, _window(pipeline, week)),
@@ -55,9 +59,12 @@ def training_examples(pipeline: Pipeline, week: date) -> Outcome:
         _settings(pipeline),
         _window_end(week),
         evaluation_hashes=_evaluation_hashes(pipeline, week),
+        reviewed=decided["accepted"],
+        rejected=decided["rejected"],
     )
     archive.keep(pipeline.frames, week, curated)
     splits = dict(curated.examples.group_by("split").len().sort("split").iter_rows())
+    waiting = dict(curated.waiting.group_by("reason").len().sort("reason").iter_rows())
     return Outcome(
         curated.examples,
         numbers={
@@ -65,6 +72,9 @@ def training_examples(pipeline: Pipeline, week: date) -> Outcome:
             "undesirable": int((~curated.examples["label"]).sum()),
             "person_cap": curated.person_cap,
             **{f"split/{name}": count for name, count in splits.items()},
+            "reviewed": int(curated.examples["reviewed"].sum()),
+            "waiting": curated.waiting.height,
+            **{f"waiting/{reason}": count for reason, count in waiting.items()},
         },
     )
 
@@ -80,6 +90,7 @@ def preference_pairs(pipeline: Pipeline, week: date) -> Outcome:
         _signatures(pipeline, week),
         _trust(pipeline, week),
         evaluation_hashes=_evaluation_hashes(pipeline, week),
+        reviewed=_decided(pipeline)["accepted"],
     )
     pipeline.frames.write(tables.FUNNEL, archive.pairs_funnel(week), found.funnel)
     origins = dict(found.pairs.group_by("origin").len().sort("origin").iter_rows())
@@ -88,27 +99,36 @@ def preference_pairs(pipeline: Pipeline, week: date) -> Outcome:
 
 @weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"])
 def sft_file(pipeline: Pipeline, week: date) -> Outcome:
-    """Supervised examples (approved answers and corrections) in every trainer's format, with their weights where a
+    """Supervised examples (approved answers and corrections) in every chosen format, with their weights where a
     format has them and deterministic copies where it has not."""
     return _written(pipeline, week, "sft", "supervised", "table")
 
 
 @weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples", "preference_pairs"], blocking=["accepted"])
 def dpo_file(pipeline: Pipeline, week: date) -> Outcome:
-    """Preference pairs in every trainer's format."""
+    """Preference pairs in every chosen format."""
     return _written(pipeline, week, "dpo", "preference")
 
 
 @weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"])
 def kto_file(pipeline: Pipeline, week: date) -> Outcome:
-    """Unpaired desirable and undesirable answers in every trainer's format (Kahneman–Tversky optimisation)."""
+    """Unpaired desirable and undesirable answers in every chosen format (Kahneman–Tversky optimisation)."""
     return _written(pipeline, week, "kto", "kto")
 
 
 @weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"])
 def promptfoo_tests(pipeline: Pipeline, week: date) -> Outcome:
-    """Prompts whose answers people rejected, as test cases that promptfoo runs."""
-    return _written(pipeline, week, "promptfoo", "cases")
+    """Prompts whose answers people rejected or corrected, as test cases that promptfoo runs: a regression suite that
+    keeps those of the weeks before for as long as their votes stand."""
+    frames = pipeline.frames
+    votes = frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select("feedback_id", "use_for_training").collect()
+    votes = votes.filter(~pl.col("feedback_id").is_in(_decided(pipeline)["rejected"].implode()))
+    previous = frames.read(tables.REGRESSION_CASES, [week - timedelta(weeks=1)])
+    suite = regression_cases(archive.kept(frames, week, _settings(pipeline)), previous, votes)
+    frames.write(tables.REGRESSION_CASES, week, suite)
+    new = suite.filter(pl.col("since") == week).height
+    counts = {"cases": suite.height, "cases/new": new}
+    return _written(pipeline, week, "promptfoo", "cases", cases=suite, counts=counts)
 
 
 @weekly(
@@ -127,6 +147,7 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
         for family in _FAMILIES
         for given in orjson.loads((_folder(pipeline, week) / family / "files.json").read_bytes())
     ]
+    tokens = costs.training_tokens(curated.examples, files, curated.settings.key)
     manifest = build_manifest(
         curated,
         pairs,
@@ -139,11 +160,13 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
         evaluation_hashes=_evaluation_hashes(pipeline, week),
         code_version=__version__,
         licence=LICENCE,
+        tokens=tokens,
         previous=datasets.newest_before(pipeline.database, week),
     )
     with replaced_file(_folder(pipeline, week) / "manifest.json") as file:
         file.write(manifest.to_json())
-    lines = lineage(manifest.dataset_id, files, curated, pairs)
+    suite = pipeline.frames.read(tables.REGRESSION_CASES, [week])
+    lines = lineage(manifest.dataset_id, files, curated, pairs, RECOMMENDED, suite)
     datasets.record(pipeline.database, week, manifest.dataset_id, manifest.to_json(), lines)
     return Outcome(
         lines,
@@ -151,6 +174,9 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
             "dataset": manifest.dataset_id,
             "files": len(files),
             "lines": sum(file.lines for file in files),
+            "tokens": tokens.get("tokens"),
+            "advice": _advice(curated),
+            "cost": "; ".join(costs.described(tokens, costs.read_prices(pipeline.settings.tuning_prices_file))) or None,
             "path": str(_folder(pipeline, week) / "manifest.json"),
         },
     )
@@ -159,24 +185,41 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
 _FAMILIES = ("sft", "dpo", "kto", "promptfoo")
 
 
-def _written(pipeline: Pipeline, week: date, family: str, *tasks: str) -> Outcome:
-    """Writes the files of every format that holds such rows, validates them, and says how many lines each has."""
+def _written(
+    pipeline: Pipeline,
+    week: date,
+    family: str,
+    *tasks: str,
+    cases: pl.DataFrame | None = None,
+    counts: Mapping[str, int] = MappingProxyType({}),
+) -> Outcome:
+    """Writes the files of every chosen format that holds such rows, and says how many lines each has; they are checked
+    against their formats' rules while they are written."""
     curated = archive.kept(pipeline.frames, week, _settings(pipeline))
     pairs = archive.kept_pairs(pipeline.frames, week)
     folder = _folder(pipeline, week) / family
-    formats = [name for name, format_ in FORMATS.items() if format_.task in tasks]
-    files = write_files(curated, pairs, folder, formats, RECOMMENDED, LICENCE)
+    formats = [name for name in _formats(pipeline) if FORMATS[name].task in tasks]
+    files = write_files(curated, pairs, folder, formats, RECOMMENDED, LICENCE, cases)
     with replaced_file(folder / "files.json") as listing:
         listing.write(orjson.dumps([asdict(file) for file in files], option=orjson.OPT_SORT_KEYS))
-    checked = [file for file in files if file.format in FORMATS and FORMATS[file.format].rules is not None]
-    # the same bytes under the same rules are read once
-    distinct = {(FORMATS[file.format].rules, file.sha256): file for file in checked}
-    found = [validate_file(folder / file.name, file.format, least_lines=1) for file in distinct.values()]
-    wrong = {result.file: result.problem_count for result in found if not result.passed}
-    described = "; ".join(str(problem) for result in found for problem in result.problems[:3])
+    wrong = {file.name: file.problem_count for file in files if file.problem_count}
+    described = "; ".join(problem for file in files for problem in file.problems)
     numbers: dict[str, Any] = {f"lines/{file.name}": file.lines for file in files if file.lines}
-    check = Check("accepted", not wrong, wrong, described or f"{len(checked)} files keep their format's rules")
-    return Outcome(numbers={**numbers, "path": str(folder)}, checks=[check])
+    check = Check("accepted", not wrong, wrong, described or f"{len(files)} files keep their formats' rules")
+    return Outcome(numbers={**numbers, **counts, "path": str(folder)}, checks=[check])
+
+
+def _advice(curated: Curated) -> str:
+    positives = curated.examples.filter(pl.col("label") & (pl.col("split") == "train")).height
+    return costs.advice(positives).text
+
+
+def _formats(pipeline: Pipeline) -> list[str]:
+    """The chosen formats, and the one the configured provider trains on."""
+    settings = pipeline.settings
+    needed = format_name(provider_name(settings), settings.tuning_method) if settings.tuning_enabled else None
+    chosen = formats_of(settings.training_formats)
+    return [name for name in FORMATS if name in chosen or name == needed]
 
 
 def _folder(pipeline: Pipeline, week: date) -> Any:
@@ -195,8 +238,15 @@ def _settings(pipeline: Pipeline) -> CurationSettings:
     return CurationSettings(key=pipeline.split_key(), window_weeks=pipeline.settings.training_weeks)
 
 
+def _decided(pipeline: Pipeline) -> dict[str, pl.Series]:
+    """feedback_ids by what reviewers decided about them."""
+    given = reviews.read(pipeline.database)
+    return {decision: given.filter(decision=decision)["feedback_id"] for decision in ("accepted", "rejected")}
+
+
 def _votes(pipeline: Pipeline, week: date) -> pl.DataFrame:
-    return with_rater_strengths(pipeline.frames.read(CLEAN_FEEDBACK, _window(pipeline, week)))
+    votes = pipeline.frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select(*VOTE_COLUMNS, "stars", "thumb")
+    return with_rater_strengths(votes.collect())
 
 
 def _signatures(pipeline: Pipeline, week: date) -> pl.DataFrame:

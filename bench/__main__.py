@@ -9,7 +9,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-ROOMS = ("loop", "ingest", "redaction", "cleaning", "patterns", "judging", "training", "capture")
+ROOMS = (
+    "loop",
+    "ingest",
+    "redaction",
+    "cleaning",
+    "cleaning_store",
+    "erasure",
+    "patterns",
+    "judging",
+    "training",
+    "lineage",
+    "capture",
+)
 
 
 def main() -> int:

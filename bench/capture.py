@@ -1,11 +1,13 @@
 """Capture: votes over HTTP beside `pgbench` doing the same write, latency, batches, reads; small and large tables.
 
-`FEEDBACK_BENCH_VOTES` is the size of the large table (1,000,000 by default; the promise is about 5,000,000).
+`FEEDBACK_BENCH_VOTES` is the size of the large table (5,000,000 by default), `FEEDBACK_BENCH_REPLAY` the number of
+votes replayed to see whether memory grows (1,800,000 by default).
 """
 
 import asyncio
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -23,6 +25,8 @@ import httpx
 import psycopg
 
 from feedback_pipeline.capture import key_store
+from feedback_pipeline.capture.client import FeedbackClient
+from feedback_pipeline.capture.llm_logging import log_llm_request
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, open_database
@@ -31,7 +35,9 @@ LOAD = Path(__file__).parent / "load"
 CONNECTIONS = 16
 SECONDS = 8
 BATCH = 5000
-CHUNK = 250_000
+SMALL = 10_000
+ANSWERS = 10_000
+PEOPLE = 100_000
 
 
 @dataclass
@@ -40,36 +46,61 @@ class Stage:
 
     database: Database
     key: str
-    url: str
     home: Path
+    url: str = ""
+    server: int = 0
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 
+    def resident(self) -> float:
+        """Megabytes of the service's processes."""
+        pages = 0
+        for process in (self.server, *_children(self.server)):
+            pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _children(process: int) -> list[int]:
+    text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in text.split()]
+
 
 @contextmanager
-def staged(workers: int) -> Iterator[Stage]:
+def filled(votes: int) -> Iterator[Stage]:
+    """A database with that many votes."""
     home = Path(tempfile.mkdtemp(prefix="feedback-bench-"))
-    settings = Settings.from_environment({"FEEDBACK_HOME": str(home)})
-    database = open_database(settings)
-    key = key_store.create(database, "bench", ("write", "read"))[1]
-    port = embedded.free_port()
-    environment = os.environ | {"FEEDBACK_HOME": str(home), "FEEDBACK_KEY_REQUESTS": "0", "FEEDBACK_DATABASE_URL": ""}
-    command = [sys.executable, "-m", "uvicorn", "--factory", "feedback_pipeline.capture.app:from_environment"]
-    options = ["--port", str(port), "--workers", str(workers), "--log-level", "error", "--no-access-log"]
-    options += ["--timeout-keep-alive", "75"]
-    server = subprocess.Popen([*command, *options], env=environment)
+    database = open_database(Settings.from_environment({"FEEDBACK_HOME": str(home)}))
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url)
-        yield Stage(database, key, url, home)
+        with psycopg.connect(database.address()) as connection:
+            psycopg.ClientCursor(connection).execute((LOAD / "populate.sql").read_text(), {"votes": votes})
+        with psycopg.connect(database.address(), autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+            connection.execute("CHECKPOINT")
+        key = key_store.create(database, "bench", ("write", "read"))[1]
+        yield Stage(database, key, home)
     finally:
-        server.terminate()
-        server.wait(20)
         database.engine.dispose()
         embedded.release(home / "postgres")
         time.sleep(1)
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def serving(stage: Stage, workers: int) -> Iterator[Stage]:
+    """The service on that database."""
+    port = embedded.free_port()
+    environment = os.environ | {"FEEDBACK_HOME": str(stage.home), "FEEDBACK_KEY_REQUESTS": "0"}
+    environment["FEEDBACK_DATABASE_URL"] = ""
+    command = [sys.executable, "-m", "feedback_pipeline.cli", "serve", "--port", str(port), "--workers", str(workers)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            stage.url, stage.server = f"http://127.0.0.1:{port}", server.pid
+            _wait(stage.url)
+            yield stage
+        finally:
+            server.terminate()
+            server.wait(20)
 
 
 def _wait(url: str) -> None:
@@ -83,30 +114,35 @@ def _wait(url: str) -> None:
     raise RuntimeError("the service did not start")
 
 
-def populate(stage: Stage, votes: int) -> float:
-    """Fills the tables; returns the seconds."""
-    started = time.perf_counter()
-    answers, events = (LOAD / "populate.sql").read_text().split(";", 2)[:2]
-    with psycopg.connect(stage.database.address(), autocommit=True) as connection:
-        connection.execute(answers)
-        for first in range(1, votes + 1, CHUNK):
-            connection.execute(events, {"first": first, "last": min(first + CHUNK - 1, votes)})
-        connection.execute("SELECT fold_counts()")
-        connection.execute("VACUUM ANALYZE")
-    return time.perf_counter() - started
+@dataclass(frozen=True)
+class Written:
+    """What `pgbench` reached calling the service's own function, one vote at a time, and what a vote cost the store."""
+
+    rate: float
+    milliseconds: float
+    wal_bytes: float
+    pages_touched: float
+    pages_read: float
 
 
-def pgbench(stage: Stage) -> tuple[float, float]:
-    """Writes a second and mean milliseconds of `pgbench` calling the service's own function, one vote at a time."""
+_COST = """SELECT pg_current_wal_insert_lsn() - '0/0', sum(blks_hit), sum(blks_read) FROM pg_stat_database"""
+
+
+def pgbench(stage: Stage) -> Written:
+    """`pgbench` over as many connections as `wrk` uses."""
     command = [str(embedded.binaries() / "pgbench"), "-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "1"]
     command += ["-T", str(SECONDS), "-f", str(LOAD / "one_vote.sql"), stage.database.address()]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"PGOPTIONS": "-c role=feedback_api"}
-    )
-    if done.returncode:
-        raise RuntimeError(f"pgbench failed: {done.stderr[-500:]}")
+    with psycopg.connect(stage.database.address(), autocommit=True) as connection:
+        before = connection.execute(_COST).fetchone() or (0, 0, 0)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | {"PGOPTIONS": "-c role=feedback_api"}
+        )
+        if done.returncode:
+            raise RuntimeError(f"pgbench failed: {done.stderr[-500:]}")
+        after = connection.execute(_COST).fetchone() or (0, 0, 0)
     rate = float(done.stdout.split("tps = ")[1].split()[0])
-    return rate, 1000 * CONNECTIONS / rate
+    wal, hit, read = (float(late - early) / (rate * SECONDS) for early, late in zip(before, after, strict=True))
+    return Written(rate, 1000 * CONNECTIONS / rate, wal, hit + read, read)
 
 
 def wrk(stage: Stage) -> tuple[float, float] | None:
@@ -145,23 +181,31 @@ async def open_loop(stage: Stage, rate: int = 200, seconds: int = 10) -> list[fl
     return sorted(times[rate:])  # the first second warms up
 
 
-def batches(stage: Stage, number: int, threads: int = 2) -> float:
-    """Votes a second in batches of 5,000."""
-    bodies = [
+def _bodies(number: int, seed: int) -> list[bytes]:
+    """Batches of thumbs by `PEOPLE` people on `ANSWERS` answers."""
+    chance = random.Random(seed)
+    return [
         json.dumps({"items": [
-            {"kind": "explicit", "thumb": item % 5 > 0, "user_id": f"b-{time.time_ns()}-{item}",
-             "interaction_id": f"00000000-0000-7000-8000-{item % 10000 + 1:012x}"}
+            {"kind": "explicit", "thumb": item % 5 > 0, "user_id": f"b-{chance.randrange(PEOPLE)}",
+             "interaction_id": f"00000000-0000-7000-8000-{chance.randrange(ANSWERS) + 1:012x}"}
             for item in range(BATCH)
         ]}).encode()
         for _ in range(number)
     ]  # fmt: skip
+
+
+def batches(stage: Stage, bodies: list[bytes], *, keyed: bool = False, threads: int = 4) -> float:
+    """Votes a second in batches of 5,000 over HTTP; with `keyed`, under an idempotency key each."""
     shares = [bodies[thread::threads] for thread in range(threads)]
 
     def send(share: list[bytes]) -> None:
         with httpx.Client(base_url=stage.url, headers=stage.headers(), timeout=120) as client:
             for body in share:
-                answer = client.post("/v1/feedback/batch", content=body, headers={"Content-Type": "application/json"})
-                assert answer.json()["stored"] == BATCH
+                headers = {"Content-Type": "application/json"}
+                if keyed:
+                    headers["Idempotency-Key"] = f"b-{time.time_ns()}-{random.random()}"
+                answer = client.post("/v1/feedback/batch", content=body, headers=headers)
+                assert answer.content.startswith(b'{"stored":5000,'), answer.content[:200]
 
     workers = [threading.Thread(target=send, args=(share,)) for share in shares]
     started = time.perf_counter()
@@ -169,7 +213,7 @@ def batches(stage: Stage, number: int, threads: int = 2) -> float:
         worker.start()
     for worker in workers:
         worker.join()
-    return number * BATCH / (time.perf_counter() - started)
+    return len(bodies) * BATCH / (time.perf_counter() - started)
 
 
 def read(stage: Stage, path: str, times: int = 60) -> float:
@@ -189,44 +233,81 @@ def _row(
     ratio = None
     if ours and peer:
         ratio = round(ours / peer if more_is_better else peer / ours, 2)
-    shown = [None if value is None else f"{value:,.1f} {unit}" for value in (ours, peer)]
+    digits = 3 if unit == "ms" else 0
+    shown = [None if value is None else f"{value:,.{digits}f} {unit}" for value in (ours, peer)]
     return {"work": work, "ours": shown[0], "peer": shown[1], "ratio": ratio, "note": note}
 
 
 def rows(votes: int | None = None) -> list[dict[str, Any]]:
     """The rows of the performance table."""
-    large = votes or int(os.environ.get("FEEDBACK_BENCH_VOTES") or 1_000_000)
+    large = votes or int(os.environ.get("FEEDBACK_BENCH_VOTES") or 5_000_000)
+    replayed = int(os.environ.get("FEEDBACK_BENCH_REPLAY") or 1_800_000)
+    return [*empty(replayed), *sizes(large)]
+
+
+def empty(replayed: int) -> list[dict[str, Any]]:
+    """Batches into empty tables, then so many votes as fast as they go."""
+    note = f"batches of {BATCH:,} over HTTP, 2 processes, 4 connections"
+    with filled(0) as stage, serving(stage, workers=2):
+        bodies = _bodies(40, seed=1)
+        batches(stage, bodies[:4])  # warms up
+        rate = batches(stage, bodies)
+        keyed = batches(stage, bodies[:20], keyed=True)
+        before = stage.resident()
+        fast = batches(stage, bodies * round(replayed / BATCH / len(bodies)))
+        grown = stage.resident() - before
+    return [
+        _row("votes in batches, empty tables", rate, None, "votes/s", note, more_is_better=True),
+        _row("votes in batches, each under a key", keyed, None, "votes/s", note, more_is_better=True),
+        _row(
+            f"{replayed:,} votes replayed", fast, None, "votes/s",
+            f"the service's memory before {before:.0f} MB, after {before + grown:.0f} MB", more_is_better=True,
+        ),
+    ]  # fmt: skip
+
+
+def sizes(large: int) -> list[dict[str, Any]]:
+    """Single votes and reads on small and large tables, batches on the large one."""
     found: list[dict[str, Any]] = []
-    sizes: dict[int, float] = {}
-    for size in (10_000, large):
-        with staged(workers=1) as stage:
-            populate(stage, size)
-            found += _writes(stage, size, sizes)
-            found += _reads(stage, size)
-        with staged(workers=2) as stage:
-            populate(stage, 0 if size < large else size)
-            rate = batches(stage, 20 if size < large else 40)
-            size_shown = "empty tables" if size < large else f"{size:,} votes"
-            note = f"batches of {BATCH:,} over HTTP, 2 processes, 2 connections"
-            found.append(_row(f"votes in batches, {size_shown}", rate, None, "votes/s", note, more_is_better=True))
-    cost = sizes[large] / sizes[10_000]
+    written: dict[int, Written] = {}
+    for size in (SMALL, large):
+        with filled(size) as stage:
+            with serving(stage, workers=1):
+                written[size] = pgbench(stage)
+                found += _writes(stage, size, written[size])
+                found += _reads(stage, size)
+                if size == SMALL:
+                    found.append(_logging(stage))
+            if size == large:
+                with serving(stage, workers=2):
+                    bodies = _bodies(40, seed=2)
+                    batches(stage, bodies[:4])
+                    rate = batches(stage, bodies)
+                    note = f"batches of {BATCH:,} over HTTP, 2 processes, 4 connections"
+                    found.append(
+                        _row(f"votes in batches, {size:,} votes", rate, None, "votes/s", note, more_is_better=True)
+                    )
+    few, many = written[SMALL], written[large]
     note = (
-        "mean time of one full write in pgbench, large table against small: more index pages per insert, colder cache"
+        f"pgbench, against {SMALL:,} votes; a vote writes {many.wal_bytes / 1000:.1f} kB of log (was "
+        f"{few.wal_bytes / 1000:.1f}), touches {many.pages_touched:.0f} pages ({few.pages_touched:.0f}) and finds "
+        f"{many.pages_read:.1f} of them not in shared memory ({few.pages_read:.1f})"
     )
-    found.append({"work": f"cost of an insert at {large:,} votes", "ours": f"{cost:.2f} ×", "peer": None, "ratio": None,
-                  "note": note})  # fmt: skip
+    cost = f"{few.rate / many.rate:.2f} ×"
+    found.append(
+        {"work": f"cost of an insert at {large:,} votes", "ours": cost, "peer": None, "ratio": None, "note": note}
+    )
     return found
 
 
-def _writes(stage: Stage, size: int, sizes: dict[int, float]) -> list[dict[str, Any]]:
-    peer, sizes[size] = pgbench(stage)
+def _writes(stage: Stage, size: int, peer: Written) -> list[dict[str, Any]]:
     ours = wrk(stage)
     times = asyncio.run(open_loop(stage))
     p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
     durable = f"{CONNECTIONS} connections, one process; peer: pgbench, the same function, one vote a call"
-    note = durable if ours else "wrk is not installed"
+    note = durable + f"; p99 {ours[1]:.1f} ms" if ours else "wrk is not installed"
     rate = _row(
-        f"one durable vote, {size:,} votes", ours[0] if ours else None, peer, "votes/s", note, more_is_better=True
+        f"one durable vote, {size:,} votes", ours[0] if ours else None, peer.rate, "votes/s", note, more_is_better=True
     )
     late = _row(
         f"vote at 200 a second, p99, {size:,} votes", p99, None, "ms", f"p50 {p50:.1f} ms", more_is_better=False
@@ -241,6 +322,27 @@ def _reads(stage: Stage, size: int) -> list[dict[str, Any]]:
         _row(f"{name}, p95, {size:,} votes", read(stage, path), None, "ms", "over HTTP", more_is_better=False)
         for name, path in paths.items()
     ]
+
+
+def _logging(stage: Stage, calls: int = 3000) -> dict[str, Any]:
+    """What `log_llm_request` adds to a call."""
+    client = FeedbackClient(stage.url, stage.key)
+
+    @log_llm_request(client=client, prompt_version="v7")
+    def answer(messages: list[dict[str, str]], model: str) -> str:
+        return "Under Billing, then Invoices."
+
+    taken = []
+    for number in range(calls):
+        messages = [{"role": "user", "content": f"Where is invoice {number} of anna@example.com?"}]
+        started = time.perf_counter()
+        answer(messages, model="m-1")
+        taken.append((time.perf_counter() - started) * 1000)
+        time.sleep(0.001)  # an application that is busy with a thousand answers a second
+    client.close()
+    p99 = statistics.quantiles(taken, n=100)[98]
+    note = f"p50 {statistics.median(taken):.3f} ms; texts are redacted and sent in a thread"
+    return _row("log_llm_request adds, p99", p99, None, "ms", note, more_is_better=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Cleaning: near duplicates of a million prompts beside rensa, and every cleaning function on a million votes."""
+"""Cleaning: near duplicates of a million prompts beside rensa, and every cleaning function on a million votes (with the
+database and the disk: `cleaning_store`)."""
 
 import importlib.util
 import json
@@ -15,7 +16,7 @@ import polars as pl
 
 from feedback_pipeline.cleaning import clusters, conflicts, days, facts, signatures, stars, trust
 from feedback_pipeline.cleaning.clusters import ClusterPolicy, joined
-from feedback_pipeline.cleaning.minhash import WINDOW, sketches
+from feedback_pipeline.cleaning.minhash import WINDOW, sketches, sketches_with
 
 Row = dict[str, Any]
 
@@ -27,7 +28,7 @@ _VOCABULARY = 30_000
 
 def rows(prompts: int = 1_000_000, votes: int = 1_000_000) -> list[Row]:
     """The rows of the performance table: work, our figure, a peer's or a target, their ratio, and a note."""
-    return [*_near_duplicates(prompts), *_recall(20_000), _cleaning(votes)]
+    return [*_near_duplicates(prompts), _near_pairs(prompts), *_recall(20_000), _cleaning(votes)]
 
 
 def _near_duplicates(prompts: int) -> list[Row]:
@@ -55,6 +56,23 @@ def _near_duplicates(prompts: int) -> list[Row]:
         "note": f"rensa on {len(some):,} of them, windows cut in Python; it flags, without groups",
     }
     return [row, second]
+
+
+def _near_pairs(count: int) -> Row:
+    """Prompts with answers of three times their length; one sketch of both together, beside that of the prompt."""
+    prompts = planted_prompts(count, seed=1)["text"]
+    words = planted_prompts(count, seed=4)["text"]
+    answers = pl.select(pl.concat_str(words, words.reverse(), words.shift(-1, fill_value=""))).to_series()
+    (_, sketched), sketching = _timed(lambda: sketches_with(prompts, answers))
+    group, joining = _timed(lambda: joined(sketched.to_numpy(), ClusterPolicy().least_estimate))
+    seconds = sketching.wall + joining.wall
+    size = prompts.str.len_bytes().mean() + answers.str.len_bytes().mean()  # type: ignore[operator]
+    return {
+        "work": f"near duplicates of {count:,} prompts with their answers ({size:.0f} bytes)",
+        "ours": f"{seconds:.1f} s, {sketching.cpu + joining.cpu:.1f} CPU s",
+        "note": f"sketches of prompts and pairs {sketching.wall:.1f} s, groups of pairs {joining.wall:.1f} s; "
+        f"{len(np.unique(group)):,} groups",
+    }
 
 
 def _recall(pairs: int) -> list[Row]:
@@ -177,6 +195,7 @@ def clean_all(votes: int) -> Row:
         cleaned.append(feedback)
     window = pl.concat(signed)
     groups = run("clusters", lambda: clusters.prompt_clusters(window.lazy(), ClusterPolicy(near_days=14)))
+    run("pair clusters", lambda: clusters.pair_clusters(window.lazy(), ClusterPolicy(near_days=14)))
     placed = window.select("interaction_id", "prompt_hash").join(
         groups.select("prompt_hash", "cluster_id"), on="prompt_hash", how="left"
     )

@@ -7,7 +7,10 @@ import asyncio
 import math
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ import openai
 import polars as pl
 
 from feedback_pipeline.judging.agreement import agreement
-from feedback_pipeline.judging.backends.chat import ChatJudge, _Question
+from feedback_pipeline.judging.backends.model import ModelJudge
+from feedback_pipeline.judging.backends.questions import Question
+from feedback_pipeline.judging.backends.schema_form import SchemaForm
 from feedback_pipeline.judging.calibration import calibrate
 from feedback_pipeline.judging.calls import CallLayer, Endpoint
 from feedback_pipeline.judging.judgements import judge_answers
@@ -24,6 +29,10 @@ from feedback_pipeline.judging.local import LocalJudge, train_local
 from feedback_pipeline.judging.reply_cache import MemoryCache
 from feedback_pipeline.judging.rubrics import read_rubric
 from feedback_pipeline.judging.tables import JUDGEMENTS
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import embedded
+from feedback_pipeline.store.database import open_database
+from feedback_pipeline.store.replies import PostgresReplyCache
 
 ITEMS = 100_000
 CALLS = 1_000
@@ -100,11 +109,15 @@ def _calls() -> list[dict[str, Any]]:
         assert server.stdout is not None
         endpoint = Endpoint(server.stdout.readline().strip(), "judge-1", "test", concurrency=CONCURRENCY)
         cache = MemoryCache()
-        judge = ChatJudge(CallLayer(endpoint, cache=cache), read_rubric())
+        judge = ModelJudge(CallLayer(endpoint, cache=cache), read_rubric())
         first = _seconds(lambda: judge_answers(answers, judge))
-        again = ChatJudge(CallLayer(endpoint, cache=cache), read_rubric())
+        again = ModelJudge(CallLayer(endpoint, cache=cache), read_rubric())
         second = _seconds(lambda: judge_answers(answers, again))
         bare = _seconds(lambda: asyncio.run(_bare_client(endpoint)))
+        with _stored_replies() as stored:
+            kept = _seconds(
+                lambda: judge_answers(answers, ModelJudge(CallLayer(endpoint, cache=stored), read_rubric()))
+            )
         server.terminate()
     limit = math.ceil(CALLS / CONCURRENCY) * LATENCY_SECONDS
     return [
@@ -114,6 +127,13 @@ def _calls() -> list[dict[str, Any]]:
             f"{limit:.2f} s",
             limit / first,
             "peer: ⌈1000/16⌉ × 0.2 s, what latency and concurrency allow; target 0.95",
+        ),
+        _row(
+            "the same, each reply committed to PostgreSQL before the next call",
+            f"{kept:.2f} s",
+            f"{limit:.2f} s",
+            limit / kept,
+            "an embedded server, with fsync",
         ),
         _row(
             "1,000 judgements at 200 ms, beside the bare SDK with a semaphore",
@@ -132,11 +152,23 @@ def _calls() -> list[dict[str, Any]]:
     ]
 
 
+@contextmanager
+def _stored_replies() -> Iterator[PostgresReplyCache]:
+    """A cache in a new embedded database."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings.from_environment({"FEEDBACK_HOME": home})
+        database = open_database(settings)
+        try:
+            yield PostgresReplyCache(database)
+        finally:
+            database.engine.dispose()
+            embedded.release(settings.home / "postgres")
+
+
 async def _bare_client(endpoint: Endpoint) -> None:
     rubric = read_rubric()
-    judge = ChatJudge(CallLayer(endpoint), rubric)
-    row = {"interaction_id": "1", "prompt": "p", "answer": "a"}
-    call = judge._call(row, _Question(0, rubric, False, "0" * 16), "pointwise_system", 0)
+    question = Question(0, rubric, pairwise=False, turned=False, nonce="0" * 16)
+    call = SchemaForm().call({"prompt": "p", "answer": "a"}, question, 0)
     slots = asyncio.Semaphore(CONCURRENCY)
     async with openai.AsyncOpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key, max_retries=0) as client:
 

@@ -50,8 +50,9 @@ def main() -> None:
     from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, WrongKeyError
     from feedback_pipeline.store.database import DatabaseError
     from feedback_pipeline.store.embedded import EmbeddedPostgresError
+    from feedback_pipeline.training import commands as training
 
-    for room in (capture, commands, judging, privacy, models, lineage):
+    for room in (capture, commands, judging, privacy, models, training, lineage):
         room.mount(app)
     try:
         app()
@@ -139,6 +140,10 @@ def materialize(
     every: Annotated[
         bool, typer.Option("--all", help="Compute every week that holds votes, not only changed ones.")
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Compute every day from this one on again, changed or not: after new rules for verdicts."),
+    ] = None,
 ) -> None:
     """Compute the days that changed and the weeks they belong to, in the foreground."""
     from feedback_pipeline.store import changes
@@ -148,6 +153,8 @@ def materialize(
     if every:
         changes.fold(pipeline.database)
         weeks = [monday for monday in changes.weeks_with_votes(pipeline.database) if monday >= pipeline.settings.start]
+    if since:
+        changes.touch(pipeline.database, _day("--since", since), pipeline.today())
     result = _compute(pipeline, weeks)
     console.print(f"{result.days} days and {result.weeks} weeks computed in {result.runs} runs")
     _fail_on(result)
@@ -246,11 +253,15 @@ def _fail_on(result: Any) -> None:
         raise typer.Exit(code=1)
 
 
-def _monday(text: str) -> date:
+def _day(option: str, text: str) -> date:
     try:
-        day = date.fromisoformat(text)
+        return date.fromisoformat(text)
     except ValueError as error:
-        raise SettingsError(f"--week takes a date such as 2026-11-16, not {text!r}") from error
+        raise SettingsError(f"{option} takes a date such as 2026-11-16, not {text!r}") from error
+
+
+def _monday(text: str) -> date:
+    day = _day("--week", text)
     if day.weekday() != 0:
         raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
     return day

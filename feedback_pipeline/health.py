@@ -31,6 +31,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_database(settings),
         _data(settings),
         _sources(settings),
+        _verdicts(settings),
         _judge(settings),
     ]
 
@@ -99,6 +100,18 @@ def _sources(settings: Settings) -> Finding:
     except SourcesError as error:
         return Finding("sources", "error", str(error), "see docs/sources.md")
     return Finding("sources", "ok", f"{len(sources)} in {settings.sources_file}")
+
+
+def _verdicts(settings: Settings) -> Finding:
+    if settings.verdicts_file is None:
+        return Finding("verdicts", "ok", "the mapping that comes with the project")
+    from feedback_pipeline.cleaning.verdicts import PolicyError, read_policy
+
+    try:
+        policy = read_policy(settings.verdicts_file)
+    except PolicyError as error:
+        return Finding("verdicts", "error", str(error), "see docs/verdicts.md, or unset FEEDBACK_VERDICTS")
+    return Finding("verdicts", "ok", f"{settings.verdicts_file}, policy {policy.fingerprint}")
 
 
 def _judge(settings: Settings) -> Finding:

@@ -6,6 +6,7 @@ The same rows give the same bytes.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import IO, Any, Literal
@@ -55,22 +56,40 @@ class ParquetFolder:
         rows = 0
         with replaced_file(path) as file:
             digest = _Digest(file)
-            with pq.ParquetWriter(
-                pa.PythonFile(digest, mode="w"), arrow_schema, compression=COMPRESSION, compression_level=1
-            ) as writer:
+            with (
+                pq.ParquetWriter(
+                    pa.PythonFile(digest, mode="w"), arrow_schema, compression=COMPRESSION, compression_level=1
+                ) as writer,
+                ThreadPoolExecutor(1) as encoder,
+            ):
+                # a group is encoded while the next one is computed
+                encoded: Future[None] | None = None
                 for batch in batches:
-                    writer.write_table(batch.cast(dict(stored)).to_arrow().cast(arrow_schema))  # type: ignore[arg-type]
+                    if encoded is not None:
+                        encoded.result()
+                    table_of_batch = batch.cast(dict(stored)).to_arrow().cast(arrow_schema)  # type: ignore[arg-type]
+                    encoded = encoder.submit(writer.write_table, table_of_batch)
                     rows += batch.height
+                if encoded is not None:
+                    encoded.result()
         return Written(str(path), rows, digest.size, digest.hexdigest())
 
     def scan(self, table: Table, partitions: Sequence[date | str]) -> pl.LazyFrame:
-        """The rows of those partitions that exist, in the order of the partitions; no rows where none does."""
+        """The rows of those partitions that exist, in the order of the partitions; no rows where none does.
+
+        A column that was declared after a partition was written is null in it until the partition is computed anew.
+        """
         paths = [path for path in (self.path(table, partition) for partition in partitions) if path.exists()]
         if not paths:
             return table.empty().lazy()
         declared = {column.name: column.dtype for column in table.columns}
         stored = stored_schema(table)
-        frame = pl.scan_parquet([str(path) for path in paths])
+        frame = pl.scan_parquet(
+            [str(path) for path in paths],
+            schema=pl.Schema(stored),
+            missing_columns="insert",
+            extra_columns="ignore",
+        )
         return frame.with_columns(pl.col(name).cast(dtype) for name, dtype in declared.items() if stored[name] != dtype)
 
     def read(self, table: Table, partitions: Sequence[date | str]) -> pl.DataFrame:

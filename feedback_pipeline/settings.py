@@ -4,6 +4,7 @@ Nothing else looks at `os.environ`. A setting that is missing has a default that
 is wrong is an error that names the variable, what it held and what it takes.
 """
 
+import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -19,8 +20,11 @@ Environment = Literal["development", "production"]
 TuningProvider = Literal["dry_run", "openai", "local"]
 TuningMethod = Literal["supervised", "preference"]
 TuningApproval = Literal["required", "not_required"]
+JudgeMode = Literal["schema", "probabilities", "decisions"]
+TrainingFormat = Literal["azure", "export", "fireworks", "llama_factory", "openai", "promptfoo", "table", "trl"]
 
 DEFAULT_START = "2025-01-06"
+DEFAULT_TRAINING_FORMATS = "openai,promptfoo,trl"
 OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_SUGGESTION_MODEL = "gpt-6-luna"
 DEFAULT_TUNING_MODEL = "gpt-4.1-mini"
@@ -28,6 +32,71 @@ DEFAULT_TUNING_MODEL = "gpt-4.1-mini"
 
 class SettingsError(ValueError):
     """An environment variable holds something it cannot hold."""
+
+
+@dataclass(frozen=True)
+class CaptureSettings:
+    """How one process of the capture API behaves.
+
+    Attributes:
+        token_key: signs browser tokens (`FEEDBACK_TOKEN_KEY`); made up in development where it is missing.
+        content_types: kinds of content that may be voted on, any if empty (`FEEDBACK_CONTENT_TYPES`, comma-separated).
+        origins: web origins that may call the API from a page (`FEEDBACK_CORS_ORIGINS`, comma-separated).
+        reasons: chips offered after a thumbs-down (`FEEDBACK_REASONS`, comma-separated).
+        body_bytes: largest request body of one vote (`FEEDBACK_BODY_BYTES`).
+        batch_bytes: largest request body of a batch (`FEEDBACK_BATCH_BYTES`).
+        snapshot_bytes: largest content snapshot, as JSON (`FEEDBACK_SNAPSHOT_BYTES`).
+        key_requests: requests a minute per API key (`FEEDBACK_KEY_REQUESTS`); 0 for no limit.
+        address_requests: requests a minute per address without a key (`FEEDBACK_ADDRESS_REQUESTS`); 0 for no limit.
+        token_uses: writes one browser token may make (`FEEDBACK_TOKEN_USES`).
+        connections: largest number of database connections of a process, at least 2 (`FEEDBACK_CONNECTIONS`).
+        trusted_proxies: addresses whose X-Forwarded-For is believed (`FEEDBACK_TRUSTED_PROXIES`).
+        posthog_key: PostHog project key (`POSTHOG_API_KEY`); analytics are off without it.
+        posthog_host: PostHog address (`POSTHOG_HOST`).
+        posthog_survey: survey that the floating button opens (`POSTHOG_SURVEY_ID`).
+    """
+
+    token_key: str | None = field(default=None, repr=False)
+    content_types: frozenset[str] = frozenset()
+    origins: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ("incorrect", "incomplete", "unclear", "too_long", "unsafe")
+    body_bytes: int = 512 * 1024
+    batch_bytes: int = 32 * 1024 * 1024
+    snapshot_bytes: int = 256 * 1024
+    key_requests: int = 60_000
+    address_requests: int = 600
+    token_uses: int = 60
+    connections: int = 10
+    trusted_proxies: frozenset[str] = frozenset()
+    posthog_key: str | None = field(default=None, repr=False)
+    posthog_host: str = "https://eu.i.posthog.com"
+    posthog_survey: str | None = None
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "CaptureSettings":
+        """Reads the settings; raises SettingsError as `Settings.from_environment` does."""
+        default = cls()
+
+        def number(name: str, value: int, low: int = 0) -> int:
+            return _whole(name, env.get(name) or str(value), low=low)
+
+        return cls(
+            token_key=env.get("FEEDBACK_TOKEN_KEY") or None,
+            content_types=frozenset(_list(env, "FEEDBACK_CONTENT_TYPES")),
+            origins=_origins(env),
+            reasons=_list(env, "FEEDBACK_REASONS") or default.reasons,
+            body_bytes=number("FEEDBACK_BODY_BYTES", default.body_bytes),
+            batch_bytes=number("FEEDBACK_BATCH_BYTES", default.batch_bytes),
+            snapshot_bytes=number("FEEDBACK_SNAPSHOT_BYTES", default.snapshot_bytes),
+            key_requests=number("FEEDBACK_KEY_REQUESTS", default.key_requests),
+            address_requests=number("FEEDBACK_ADDRESS_REQUESTS", default.address_requests),
+            token_uses=number("FEEDBACK_TOKEN_USES", default.token_uses),
+            connections=number("FEEDBACK_CONNECTIONS", default.connections, low=2),
+            trusted_proxies=frozenset(_list(env, "FEEDBACK_TRUSTED_PROXIES")),
+            posthog_key=env.get("POSTHOG_API_KEY") or None,
+            posthog_host=env.get("POSTHOG_HOST") or default.posthog_host,
+            posthog_survey=env.get("POSTHOG_SURVEY_ID") or None,
+        )
 
 
 @dataclass(frozen=True)
@@ -39,6 +108,10 @@ class Settings:
         database_url: PostgreSQL to use (`FEEDBACK_DATABASE_URL`, else `POSTGRES_HOST` …); None runs an embedded one.
         data_url: folder or bucket for Parquet, reports and training files (`FEEDBACK_DATA_URL`).
         sources_file: what to import (`FEEDBACK_SOURCES`).
+        verdicts_file: what each signal says (`FEEDBACK_VERDICTS`, a TOML file as in docs/verdicts.md); None for the
+            mapping that comes with the project.
+        names_model: model that finds names in what reports quote (`FEEDBACK_NAMES_MODEL`, `language:model`); None for
+            none. Needs the extra `names`.
         timezone: zone that days and weeks are cut in (`FEEDBACK_TIMEZONE`); fixed by the first migration.
         start: first day of the first partition, a Monday (`FEEDBACK_START`).
         lateness_days: days after its end at which a week closes (`FEEDBACK_LATENESS`).
@@ -48,11 +121,21 @@ class Settings:
         automation: sensors and schedules run from the first start (`FEEDBACK_AUTOMATION`).
         approval_target: approval rate below which people are told (`FEEDBACK_APPROVAL_TARGET`).
         training_weeks: length of the rolling window of training data, weeks (`FEEDBACK_TRAINING_WEEKS`).
+        training_formats: kinds of training files that are written every week (`FEEDBACK_TRAINING_FORMATS`, separated by
+            commas; `all` for every one); the configured fine-tuning provider's own is always written.
         raw_text_days: days that prompt and answer text is kept; older days are sealed (`FEEDBACK_RAW_TEXT_DAYS`).
         judge_sample_size: answers judged a week (`FEEDBACK_JUDGE_SAMPLE`).
         judge_model: the model that judges beside the local classifier (`FEEDBACK_JUDGE_MODEL`); None for none.
         judge_url: OpenAI-compatible endpoint that serves it (`FEEDBACK_JUDGE_BASE_URL`, else `OPENAI_BASE_URL`); its
             key is `model_key`.
+        judge_mode: how it is asked (`FEEDBACK_JUDGE_MODE`): `schema` for verdicts with reasons, `probabilities` for
+            token probabilities, `decisions` for the Decisions endpoint.
+        judge_samples: how often each answer is judged (`FEEDBACK_JUDGE_SAMPLES`); the score is the mean.
+        judge_rubric: what it judges by (`FEEDBACK_JUDGE_RUBRIC`): a rubric of the project by name, or a YAML file.
+        judge_nonce: it must copy a nonce back (`FEEDBACK_JUDGE_NONCE`); 0 for models too small to.
+        judge_concurrency: its calls in flight (`FEEDBACK_JUDGE_CONCURRENCY`); fewer while it says "too many".
+        judge_requests_a_minute: calls started a minute (`FEEDBACK_JUDGE_REQUESTS_A_MINUTE`); None for no limit.
+        judge_tokens_a_minute: tokens sent and received a minute (`FEEDBACK_JUDGE_TOKENS_A_MINUTE`); None for no limit.
         judge_cost_cap_usd: US dollars that judging one week may cost in all its runs (`FEEDBACK_JUDGE_COST_CAP`).
         judge_prices_file: what models cost (`FEEDBACK_JUDGE_PRICES`, in the form of `judging/prices.yaml`); None for
             the file that comes with the project.
@@ -78,12 +161,19 @@ class Settings:
             is never promoted without one.
         tuning_prices_file: what training costs (`FEEDBACK_TUNING_PRICES`, in the form of `training/prices.yaml`); None
             for the file that comes with the project.
+        tuning_extra: further fields of a job's creation at an OpenAI-compatible provider (`FEEDBACK_TUNING_EXTRA`, a
+            JSON object such as Azure's `{"trainingType": "GlobalStandard"}`).
+        tuning_webhook_secret: what the provider signs its webhooks with (`FEEDBACK_TUNING_WEBHOOK_SECRET`, `whsec_…`);
+            without one the capture API takes none.
+        capture: how the capture API behaves.
     """
 
     home: Path
     database_url: str | None
     data_url: str
     sources_file: Path
+    verdicts_file: Path | None
+    names_model: str | None
     timezone: str
     start: date
     lateness_days: int
@@ -93,10 +183,18 @@ class Settings:
     automation: bool
     approval_target: float
     training_weeks: int
+    training_formats: tuple[TrainingFormat, ...]
     raw_text_days: int
     judge_sample_size: int
     judge_model: str | None
     judge_url: str
+    judge_mode: JudgeMode
+    judge_samples: int
+    judge_rubric: str
+    judge_nonce: bool
+    judge_concurrency: int
+    judge_requests_a_minute: int | None
+    judge_tokens_a_minute: int | None
     judge_cost_cap_usd: float
     judge_prices_file: Path | None
     audit_size: int
@@ -118,6 +216,9 @@ class Settings:
     tuning_least_examples: int
     tuning_approval: TuningApproval
     tuning_prices_file: Path | None
+    tuning_extra: str
+    tuning_webhook_secret: str | None = field(repr=False)
+    capture: CaptureSettings
 
     @property
     def zone(self) -> ZoneInfo:
@@ -135,13 +236,15 @@ class Settings:
             SettingsError: a variable is malformed; the message names it and what it takes.
         """
         env = os.environ if environment is None else environment
-        mail_to = tuple(filter(None, (address.strip() for address in (env.get("FEEDBACK_MAIL_TO") or "").split(","))))
+        mail_to = _list(env, "FEEDBACK_MAIL_TO")
         home = Path(env.get("FEEDBACK_HOME") or project_root() / ".feedback").expanduser().absolute()
         return cls(
             home=home,
             database_url=_database_url(env),
             data_url=env.get("FEEDBACK_DATA_URL") or str(home / "data"),
             sources_file=Path(env.get("FEEDBACK_SOURCES") or project_root() / "sources.yaml").expanduser().absolute(),
+            verdicts_file=_path(env.get("FEEDBACK_VERDICTS")),
+            names_model=env.get("FEEDBACK_NAMES_MODEL") or None,
             timezone=_timezone(env.get("FEEDBACK_TIMEZONE") or "UTC"),
             start=_monday("FEEDBACK_START", env.get("FEEDBACK_START") or DEFAULT_START),
             lateness_days=_whole("FEEDBACK_LATENESS", env.get("FEEDBACK_LATENESS") or "3", low=0),
@@ -151,12 +254,22 @@ class Settings:
             automation=_switch("FEEDBACK_AUTOMATION", env.get("FEEDBACK_AUTOMATION") or "0"),
             approval_target=_share("FEEDBACK_APPROVAL_TARGET", env.get("FEEDBACK_APPROVAL_TARGET") or "0.8"),
             training_weeks=_whole("FEEDBACK_TRAINING_WEEKS", env.get("FEEDBACK_TRAINING_WEEKS") or "12", low=1),
+            training_formats=_training_formats(env.get("FEEDBACK_TRAINING_FORMATS") or DEFAULT_TRAINING_FORMATS),
             raw_text_days=_whole("FEEDBACK_RAW_TEXT_DAYS", env.get("FEEDBACK_RAW_TEXT_DAYS") or "90", low=1),
             judge_sample_size=_whole("FEEDBACK_JUDGE_SAMPLE", env.get("FEEDBACK_JUDGE_SAMPLE") or "2000", low=0),
             judge_model=env.get("FEEDBACK_JUDGE_MODEL") or None,
             judge_url=_url("FEEDBACK_JUDGE_BASE_URL", env.get("FEEDBACK_JUDGE_BASE_URL"), ("https", "http"))
             or _url("OPENAI_BASE_URL", env.get("OPENAI_BASE_URL"), ("https", "http"))
             or OPENAI_URL,
+            judge_mode=_choice("FEEDBACK_JUDGE_MODE", env.get("FEEDBACK_JUDGE_MODE") or "schema", JudgeMode),
+            judge_samples=_whole("FEEDBACK_JUDGE_SAMPLES", env.get("FEEDBACK_JUDGE_SAMPLES") or "1", low=1),
+            judge_rubric=env.get("FEEDBACK_JUDGE_RUBRIC") or "answer_quality",
+            judge_nonce=_switch("FEEDBACK_JUDGE_NONCE", env.get("FEEDBACK_JUDGE_NONCE") or "1"),
+            judge_concurrency=_whole(
+                "FEEDBACK_JUDGE_CONCURRENCY", env.get("FEEDBACK_JUDGE_CONCURRENCY") or "16", low=1
+            ),
+            judge_requests_a_minute=_whole_or_none("FEEDBACK_JUDGE_REQUESTS_A_MINUTE", env, low=1),
+            judge_tokens_a_minute=_whole_or_none("FEEDBACK_JUDGE_TOKENS_A_MINUTE", env, low=1),
             judge_cost_cap_usd=_dollars("FEEDBACK_JUDGE_COST_CAP", env.get("FEEDBACK_JUDGE_COST_CAP") or "1"),
             judge_prices_file=_path(env.get("FEEDBACK_JUDGE_PRICES")),
             audit_size=_whole("FEEDBACK_AUDIT_SAMPLE", env.get("FEEDBACK_AUDIT_SAMPLE") or "100", low=0),
@@ -186,15 +299,26 @@ class Settings:
                 "FEEDBACK_TUNING_APPROVAL", env.get("FEEDBACK_TUNING_APPROVAL") or "required", TuningApproval
             ),
             tuning_prices_file=_path(env.get("FEEDBACK_TUNING_PRICES")),
+            tuning_extra=_json_object("FEEDBACK_TUNING_EXTRA", env.get("FEEDBACK_TUNING_EXTRA") or "{}"),
+            tuning_webhook_secret=env.get("FEEDBACK_TUNING_WEBHOOK_SECRET") or None,
+            capture=CaptureSettings.from_environment(env),
         )
 
     def described(self) -> dict[str, str]:
         """The settings as text for people, without passwords, keys and secret addresses."""
-        shown = {one.name: str(getattr(self, one.name)) if one.repr else "set" for one in fields(self)}
-        shown |= {name: "not set" for name, text in shown.items() if text == "set" and getattr(self, name) is None}
+        shown = _shown(self)
+        del shown["capture"]
+        shown |= {f"capture.{name}": text for name, text in _shown(self.capture).items()}
         if self.database_url:
             shown["database_url"] = without_password(self.database_url)
         return shown
+
+
+def _shown(settings: Settings | CaptureSettings) -> dict[str, str]:
+    shown = {one.name: str(getattr(settings, one.name)) if one.repr else "set" for one in fields(settings)}
+    return shown | {
+        name: "not set" for name, text in shown.items() if text == "set" and getattr(settings, name) is None
+    }
 
 
 def project_root() -> Path:
@@ -238,6 +362,18 @@ def _url(name: str, text: str | None, schemes: tuple[str, ...]) -> str | None:
     return text
 
 
+def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (env.get(name) or "").split(",") if part.strip())
+
+
+def _origins(env: Mapping[str, str]) -> tuple[str, ...]:
+    origins = _list(env, "FEEDBACK_CORS_ORIGINS")
+    for origin in origins:
+        if not origin.startswith(("http://", "https://")) or origin.rstrip("/") != origin or origin.count("/") != 2:
+            raise SettingsError(f"FEEDBACK_CORS_ORIGINS holds {origin!r}, expected origins such as https://app.example")
+    return origins
+
+
 def _mail_server(text: str | None, recipients: tuple[str, ...]) -> str | None:
     url = _url("FEEDBACK_SMTP_URL", text, ("smtp", "smtps"))
     if url is not None and not recipients:
@@ -269,6 +405,10 @@ def _whole(name: str, text: str, low: int) -> int:
     return int(text)
 
 
+def _whole_or_none(name: str, env: Mapping[str, str], low: int) -> int | None:
+    return _whole(name, env[name], low) if env.get(name) else None
+
+
 def _share(name: str, text: str) -> float:
     try:
         share = float(text)
@@ -287,6 +427,27 @@ def _dollars(name: str, text: str) -> float:
     if not 0 <= amount < float("inf"):
         raise SettingsError(f"{name} is {text}, expected US dollars of at least 0")
     return amount
+
+
+def _training_formats(text: str) -> tuple[TrainingFormat, ...]:
+    known: tuple[TrainingFormat, ...] = get_args(TrainingFormat)
+    named = [name.strip() for name in text.split(",") if name.strip()]
+    if named == ["all"]:
+        return known
+    if not named or (unknown := [name for name in named if name not in known]):
+        wrong = f"names {unknown[0]!r}" if named else "names nothing"
+        raise SettingsError(f"FEEDBACK_TRAINING_FORMATS {wrong}, expected all, or some of {', '.join(known)}")
+    return tuple(name for name in known if name in named)
+
+
+def _json_object(name: str, text: str) -> str:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise SettingsError(f'{name} is not a JSON object such as {{"trainingType": "GlobalStandard"}}')
+    return text
 
 
 def _path(text: str | None) -> Path | None:

@@ -18,6 +18,7 @@ from feedback_pipeline.patterns.intervals import wilson
 from feedback_pipeline.patterns.tables import RECOMMENDATIONS, SLICE_FINDINGS
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.training import costs
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
 
 SHOWN = 5
@@ -101,10 +102,12 @@ def _judged(pipeline: Pipeline, console: Console, week: date) -> None:
 
 
 def _preferences(pipeline: Pipeline, console: Console, week: date) -> None:
-    ranking = pipeline.frames.read(PREFERENCE_RANKING, [week]).filter(pl.col("rater") == "people").sort("rank")
-    if ranking.height > 1:
-        table = Table("rank", "model", "strength", "95 % interval", "votes", title="Pairwise preferences of people")
-        for row in pl.concat([ranking.head(3), ranking.tail(3)]).unique(maintain_order=True).iter_rows(named=True):
+    ranking = pipeline.frames.read(PREFERENCE_RANKING, [week]).filter(pl.col("rater") == "people")
+    for (project,), of_project in ranking.sort("project", "rank").group_by(["project"], maintain_order=True):
+        title = f"Pairwise preferences of people{f', {escape(str(project))}' if project else ''}"
+        table = Table("rank", "model", "strength", "95 % interval", "votes", title=title)
+        ends = pl.concat([of_project.head(3), of_project.tail(3)]).unique(maintain_order=True)
+        for row in ends.iter_rows(named=True):
             interval = f"{row['lower']:+.2f} to {row['upper']:+.2f}"
             table.add_row(
                 str(row["rank"]), escape(row["model"]), f"{row['strength']:+.2f}", interval, str(row["comparisons"])
@@ -142,12 +145,32 @@ def _training(pipeline: Pipeline, console: Console, week: date) -> None:
         console.print(table)
     else:
         console.print("training files: none, there is not enough to learn from")
+    for line in _training_costs(pipeline, folder):
+        console.print(line, highlight=False, soft_wrap=True)
     for what, path in (
         ("report", pipeline.frames.root / "weekly_report" / f"{week}.html"),
         ("training files", folder),
         ("manifest", folder / "manifest.json"),
     ):
         console.print(f"{what}: {path}", highlight=False, soft_wrap=True)
+
+
+def _training_costs(pipeline: Pipeline, folder: Any) -> list[str]:
+    """Whether it is time to train, and what it would cost at least at each provider (the manifest's asset has all)."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return []
+    content = orjson.loads(path.read_bytes())["content"]
+    if "counts_in_train" not in content:  # made by an earlier version
+        return []
+    positives = content["counts_in_train"]["desirable"]
+    prices = costs.read_prices(pipeline.settings.tuning_prices_file)
+    cheapest = list({price.provider: price for price in sorted(prices, key=_dearest_first)}.values())
+    return [costs.advice(positives).text, *costs.described(content["tokens"], cheapest)]
+
+
+def _dearest_first(price: costs.Price) -> tuple[bool, float]:
+    return price.method == "supervised", -price.usd_per_million
 
 
 def show_import(imported: ImportSummary, console: Console) -> None:

@@ -6,7 +6,7 @@ none, and gives tables back as the kind it was given. `vote_frames` says which c
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,22 +22,22 @@ from feedback_pipeline.parquet import replaced_file
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.intervals import Rate, clustered_rate
 from feedback_pipeline.patterns.recommendations import recommend
-from feedback_pipeline.patterns.slice_counts import count_slices
+from feedback_pipeline.patterns.safety import flagged_rates
 from feedback_pipeline.patterns.slices import find_slices
-from feedback_pipeline.patterns.tables import SLICE_COUNTS
+from feedback_pipeline.patterns.tables import SAFETY_COUNTS
 from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.tracking import parse_slice
-from feedback_pipeline.reports.assemble import assemble
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.digest import render_markdown
 from feedback_pipeline.reports.document import ReportDocument, read_json, render_json, report_document
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.periods import month_of, week_of
-from feedback_pipeline.reports.sources import Sources
+from feedback_pipeline.reports.parts import MIN_PEOPLE
+from feedback_pipeline.reports.periods import monday_of, month_of, week_of
+from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.suggestions.evidence import gather
-from feedback_pipeline.suggestions.suggest import Suggestions, suggest
+from feedback_pipeline.suggestions.suggest import Suggestions, configured_endpoint, suggest
 from feedback_pipeline.vote_frames import FeedbackFrameError, Votes, like, read_votes
 from feedback_pipeline.vote_stretches import InsufficientFeedbackError, Stretch, stretch_of
 
@@ -60,7 +60,8 @@ class PatternAnalysis:
     """Groups and words that go with votes up beyond chance."""
     common_negative_patterns: list[str]
     tag_performance: dict[str, dict[str, float]]
-    """By tag with enough votes: `success_rate` (approval), its interval `low` and `high`, `votes`, `people`."""
+    """By tag with enough votes, of five people or more: `success_rate` (approval), its interval `low` and `high`,
+    `votes`, `people`."""
     framework_performance: dict[str, dict[str, float]]
     recommendations: list[str]
     people: int
@@ -172,7 +173,8 @@ def _performance(facts: pl.DataFrame, dimension: str, least: int) -> dict[str, d
         str(name): clustered_rate(people["up"].to_numpy(), people["votes"].to_numpy())
         for (name,), people in sums.partition_by("level", as_dict=True).items()
     }
-    return {name: _numbers(rate) for name, rate in sorted(rates.items()) if rate.n >= least}
+    enough = {name: rate for name, rate in sorted(rates.items()) if rate.n >= least and rate.people >= MIN_PEOPLE}
+    return {name: _numbers(rate) for name, rate in enough.items()}
 
 
 def _numbers(rate: Rate) -> dict[str, float]:
@@ -259,39 +261,14 @@ def _cached_report(votes: Votes, period: str, until: date | None, settings: Sett
 
 
 def _content(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportContent:
-    facts = votes.facts
-    newest = facts["day"].max()
-    last = until or newest
+    last = until or votes.facts["day"].max()
     if not isinstance(last, date):
         raise InsufficientFeedbackError(0, 1, "in the table")
-    if period == "weekly":
-        about = week_of(last - timedelta(days=last.weekday()), settings.timezone)
-        start_before = about.start - timedelta(weeks=1)
-    else:
-        about = month_of(last.replace(day=1), settings.timezone)
-        start_before = (about.start - timedelta(days=1)).replace(day=1)
-    now = facts.filter(pl.col("day").is_between(about.start, about.end))
-    if now.is_empty():
+    zone = settings.timezone
+    about = week_of(monday_of(last), zone) if period == "weekly" else month_of(last.replace(day=1), zone)
+    if votes.facts.filter(pl.col("day").is_between(about.start, about.end)).is_empty():
         raise InsufficientFeedbackError(0, 1, f"in {about.label}")
-    before = facts.filter(pl.col("day").is_between(start_before, about.start, closed="left"))
-    change = approval_change(now, before, SLICED, week=about.start).table
-    search = find_slices(now, SLICED, week=about.start)
-    counts = [SLICE_COUNTS.empty()]
-    for (day,), votes_of_day in sorted(facts.partition_by("day", as_dict=True).items()):
-        counts.append(count_slices(votes_of_day, SLICED, day=day))
-    sources = Sources(
-        vote_facts=now,
-        previous_vote_facts=before,
-        daily_counts=pl.concat(counts).filter(pl.col("second_dimension").is_null()),
-        approval_change=change,
-        slice_findings=search.findings,
-        slices_tested=search.tests,
-        recommendations=recommend(
-            week=about.start, slice_findings=search.findings, approval_change=change, noun=about.noun
-        ),
-    )
-    gathered = datetime.combine(about.end, datetime.min.time(), UTC)
-    return assemble(about, sources, project="Feedback", generated_at=gathered, target=settings.approval_target)
+    return standalone_report(votes.facts, about, SLICED, project="Feedback", target=settings.approval_target)
 
 
 def suggest_improvements(
@@ -331,7 +308,7 @@ def suggestions(
         chosen = pl.col("framework").cast(pl.String) == framework
         stretch = replace(stretch, facts=stretch.facts.filter(chosen), before=stretch.before.filter(chosen))
     stretch.require(1)
-    endpoint = model_endpoint(settings)
+    endpoint = configured_endpoint(settings)
     key = stretch.digest("suggest_improvements", framework, limit, endpoint)
     # a model that failed is asked again next time
     return _cache.get(
@@ -348,13 +325,6 @@ def _suggestions(stretch: Stretch, limit: int, endpoint: Endpoint | None) -> Sug
     return suggest(advice, gather(findings, change), limit=limit, endpoint=endpoint, noun=stretch.noun)
 
 
-def model_endpoint(settings: Settings) -> Endpoint | None:
-    """The model that is asked for suggestions; None without a key."""
-    if settings.model_key is None:
-        return None
-    return Endpoint(settings.model_url, settings.suggestion_model, settings.model_key, attempts=3, run_seconds=120.0)
-
-
 def compare_prompt_versions(
     data: Any = None, *, days: int = 30, until: date | None = None, settings: Settings | None = None
 ) -> dict[str, dict[str, float]]:
@@ -362,7 +332,9 @@ def compare_prompt_versions(
 
     Of each: `task_success_rate` where successes are known, `approval_rate` with `approval_low` and `approval_high`
     (95 %, clustered by person), `votes`, `people`, `avg_stars`, and `median_latency_ms` and `avg_cost_usd` where the
-    table has them. For the pipeline's own votes also `avg_<criterion>` of the newest judged week in the stretch.
+    table has them. For the pipeline's own votes also `avg_<criterion>` of the newest judged week in the stretch, and of
+    all answers, voted on or not, the share with a safety flag: `personal_data_rate`, `refusal_rate`, `profanity_rate`,
+    `content_filter_rate`.
 
     Raises:
         InsufficientFeedbackError: no vote says which prompt version it is about.
@@ -373,8 +345,12 @@ def compare_prompt_versions(
     if not versions:
         raise InsufficientFeedbackError(0, 1, "with a prompt version")
     judged = _judged(stretch, settings) if data is None else {}
+    flagged = _flagged(stretch, settings) if data is None else {}
     approval = _performance(known, "prompt_version", 0)
-    return {version: _version(stretch, version, approval) | judged.get(version, {}) for version in versions}
+    return {
+        version: _version(stretch, version, approval) | judged.get(version, {}) | flagged.get(version, {})
+        for version in versions
+    }
 
 
 def _version(stretch: Stretch, version: str, approval: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -397,6 +373,13 @@ def _judged(stretch: Stretch, settings: Settings | None) -> dict[str, dict[str, 
     weeks = [date.fromisoformat(key) for key in frames.partitions(JUDGED_QUALITY)]
     judged = [week for week in weeks if stretch.first <= week <= stretch.last]
     return averages_by_version(frames.read(JUDGED_QUALITY, judged[-1:]))
+
+
+def _flagged(stretch: Stretch, settings: Settings | None) -> dict[str | None, dict[str, float]]:
+    frames = Pipeline(settings or Settings.from_environment()).frames
+    days = [stretch.first + timedelta(days=offset) for offset in range((stretch.last - stretch.first).days + 1)]
+    rates = flagged_rates(frames.read(SAFETY_COUNTS, days), "prompt_version")
+    return {version: {f"{flag}_rate": rate for flag, rate in flags.items()} for version, flags in rates.items()}
 
 
 def calculate_task_success_rate(data: Any, *, settings: Settings | None = None) -> float:

@@ -23,10 +23,15 @@ def recompute(
     first = pipeline.settings.start
     result = runs.compute(pipeline, instance, weeks=[week for week in weeks if week >= first], report=report)
     failed = list(result.failed)
-    monthly = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(MONTHLY)
+    definitions = build_definitions(
+        pipeline.settings, {"pipeline": pipeline}, loggers={"console": runs.progress_logger(report)}
+    )
+    monthly = definitions.resolve_job_def(MONTHLY)
     for month in months:
         report(f"month {month}")
-        done = monthly.execute_in_process(instance=instance, raise_on_error=False, partition_key=month.isoformat())
+        done = monthly.execute_in_process(
+            runs.LOGGING, instance=instance, raise_on_error=False, partition_key=month.isoformat()
+        )
         if not done.success:
             failed.append(f"month {month}: run {done.run_id}")
     return Recomputed(result.days, result.weeks, len(months), tuple(failed))

@@ -70,11 +70,11 @@ def _progress_sensor(jobs: list[Any], running: bool) -> dg.SensorDefinition:
     What was reported is looked up in the event log, so that a crash between a step and its report loses nothing.
     """
 
-    @dg.sensor(jobs=jobs, minimum_interval_seconds=60, default_status=_status(running), name="fine_tune_progress")
+    @dg.sensor(jobs=jobs, minimum_interval_seconds=30, default_status=_status(running), name="fine_tune_progress")
     def fine_tune_progress(
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.SensorResult:
-        looked = follow(pipeline)
+        looked = follow(pipeline, due_only=True)
         for one in looked:
             if said := one.problem or one.attention:
                 context.log.warning(f"fine-tune {one.run.entry.key[:12]}: {said}")

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import dagster as dg
 
-from assets.partitions import days_of, monday
+from assets.partitions import days_of, days_of_month, monday
 from feedback_pipeline.definitions import build_definitions
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import changes
-from jobs.loops import DAILY, DAYS_PER_RUN, WEEKLY
+from jobs.loops import DAILY, DAYS_PER_RUN, MONTHLY, WEEKLY
 from jobs.sensors import bad_partitions, stretch_tags
 
 Report = Callable[[str], None]
@@ -38,18 +38,18 @@ def compute(
     weeks: Sequence[date] | None = None,
     report: Report = lambda line: None,
 ) -> RunResult:
-    """Computes every day that is due, then the weeks they belong to, in order.
+    """Computes every day that is due, then the weeks and the months they belong to, in order, as far as these ended.
 
     Args:
         pipeline: settings, store and tables.
         instance: where the runs are recorded.
-        weeks: Mondays to compute; by default the weeks whose days were computed now.
+        weeks: Mondays to compute, and no month; by default the weeks and months whose days were computed now.
         report: takes lines of progress.
     """
     definitions = build_definitions(
-        pipeline.settings, {"pipeline": pipeline}, loggers={"console": _progress_logger(report)}
+        pipeline.settings, {"pipeline": pipeline}, loggers={"console": progress_logger(report)}
     )
-    daily, weekly = (definitions.resolve_job_def(name) for name in (DAILY, WEEKLY))
+    daily, weekly, monthly = (definitions.resolve_job_def(name) for name in (DAILY, WEEKLY, MONTHLY))
     changes.fold(pipeline.database)
     runs, computed, failed = 0, set[date](), list[str]()
     while stretches := changes.stretches(_due(pipeline), DAYS_PER_RUN):
@@ -58,7 +58,7 @@ def compute(
             changes.mark_requested(pipeline.database, stretch, run_key)
             report(f"days {stretch.first} to {stretch.last}")
             tags = stretch_tags(stretch, run_key)
-            result = daily.execute_in_process(_LOGGING, instance=instance, raise_on_error=False, tags=tags)
+            result = daily.execute_in_process(LOGGING, instance=instance, raise_on_error=False, tags=tags)
             runs += 1
             days = [day.day for day in stretch.days]
             if result.success:
@@ -78,15 +78,25 @@ def compute(
             continue
         report(f"week {week}")
         result = weekly.execute_in_process(
-            _LOGGING, instance=instance, raise_on_error=False, partition_key=week.isoformat()
+            LOGGING, instance=instance, raise_on_error=False, partition_key=week.isoformat()
         )
         runs += 1
         if not result.success:
             failed.append(f"week {week}: run {result.run_id}")
+    first_days = sorted({day.replace(day=1) for day in computed}) if weeks is None else []
+    for month in [first for first in first_days if days_of_month(first)[-1] < pipeline.today()]:
+        report(f"month {month:%Y-%m}")
+        result = monthly.execute_in_process(
+            LOGGING, instance=instance, raise_on_error=False, partition_key=month.isoformat()
+        )
+        runs += 1
+        if not result.success:
+            failed.append(f"month {month:%Y-%m}: run {result.run_id}")
     return RunResult(runs, len(computed), len(ended), tuple(failed))
 
 
-_LOGGING: dict[str, Any] = {"loggers": {"console": {}}}
+LOGGING: dict[str, Any] = {"loggers": {"console": {}}}
+"""What a run is configured with to report to `progress_logger` alone."""
 
 
 def _due(pipeline: Pipeline) -> list[changes.DueDay]:
@@ -94,7 +104,9 @@ def _due(pipeline: Pipeline) -> list[changes.DueDay]:
     return [day for day in due if pipeline.settings.start <= day.day < pipeline.today()]
 
 
-def _progress_logger(report: Report) -> dg.LoggerDefinition:
+def progress_logger(report: Report) -> dg.LoggerDefinition:
+    """The logger `console` of a foreground run: a line for each step that ended, and for what failed."""
+
     class Forward(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             event: Any = getattr(record, "dagster_meta", {}).get("dagster_event")

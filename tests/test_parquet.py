@@ -45,6 +45,17 @@ def test_bytes_do_not_depend_on_batches_or_on_what_was_read_before(tmp_path: Pat
     assert whole.sha256 == parts.sha256
 
 
+def test_partitions_older_than_a_column_are_read_with_it_empty(tmp_path: Path) -> None:
+    folder = ParquetFolder(str(tmp_path))
+    folder.write(TABLE, "2026-09-07", things(1))
+    grown = Table("things", "One thing.", (*TABLE.columns, Column("size", pl.Array(pl.UInt64, 2), "Added later.")))
+    folder.write(grown, "2026-09-08", things(2).with_columns(size=pl.lit([3, 4], grown.schema["size"])))
+    read = folder.read(grown, ["2026-09-07", "2026-09-08"])
+    assert read.schema == grown.schema
+    assert read["size"].to_list() == [None, [3, 4]]
+    assert folder.read(TABLE, ["2026-09-07", "2026-09-08"])["number"].to_list() == [1, 2]
+
+
 @given(st.lists(st.integers(0, 7), max_size=12), st.integers(1, 9))
 def test_regrouping_keeps_every_row_in_order(heights: list[int], rows: int) -> None:
     numbers = iter(range(sum(heights)))

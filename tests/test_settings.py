@@ -1,10 +1,11 @@
 """Settings: sensible without any, precise about wrong ones."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from feedback_pipeline.settings import Settings, SettingsError
+from feedback_pipeline.settings import Settings, SettingsError, TrainingFormat
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,23 @@ def test_the_old_postgres_variables_are_understood() -> None:
 
 
 def test_what_is_shown_to_people_holds_no_password() -> None:
-    shown = Settings.from_environment({"FEEDBACK_DATABASE_URL": "postgres://me:secret@db/feedback"}).described()
+    shown = Settings.from_environment({"FEEDBACK_DATABASE_URL": "postgres://me:swordfish@db/feedback"}).described()
     assert shown["database_url"] == "postgresql://me:…@db/feedback"
-    assert "secret" not in str(shown)
+    assert "swordfish" not in str(shown)
+    secret = Settings.from_environment({"FEEDBACK_TOKEN_KEY": "sword" * 8, "POSTHOG_API_KEY": "phc_sword"})
+    assert secret.capture.token_key == "sword" * 8
+    assert "sword" not in f"{secret!r}{secret.described()}"
+    assert secret.described()["capture.token_key"] == "set"
+
+
+def test_training_formats_are_chosen_by_name_and_unknown_ones_are_refused() -> None:
+    def chosen(text: str) -> tuple[str, ...]:
+        return Settings.from_environment({"FEEDBACK_TRAINING_FORMATS": text}).training_formats
+
+    assert chosen("") == ("openai", "promptfoo", "trl")
+    assert chosen(" trl, azure ") == ("azure", "trl")
+    assert set(chosen("all")) == set(get_args(TrainingFormat))
+    with pytest.raises(SettingsError, match="FEEDBACK_TRAINING_FORMATS names 'yolo', expected all, or some of azure"):
+        chosen("trl,yolo")
+    with pytest.raises(SettingsError, match="names nothing"):
+        chosen(" , ")

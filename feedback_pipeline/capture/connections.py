@@ -1,6 +1,8 @@
 """The service's connections to PostgreSQL: as the role that row-level security holds for, one tenant at a time."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -15,6 +17,7 @@ QUERIES = Path(__file__).parent / "queries"
 ROLE = "feedback_api"
 CONNECT_SECONDS = 0.8
 STATEMENT_SECONDS = 30.0
+_KEPT = 4
 
 # OSError: refused, reset; the interface errors: a connection that died under us or a pool that is being rebuilt
 UNREACHABLE = (
@@ -26,6 +29,9 @@ UNREACHABLE = (
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.InternalClientError,
 )
+
+
+_log = logging.getLogger(__name__)
 
 
 @cache
@@ -46,6 +52,7 @@ class Store:
         self._connections = connections
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._noted = float("-inf")
 
     async def _opened(self) -> asyncpg.Pool:
         if self._pool is None:
@@ -53,8 +60,9 @@ class Store:
                 if self._pool is None:
                     self._pool = await asyncpg.create_pool(
                         self._address,
-                        min_size=0,
-                        max_size=self._connections,
+                        min_size=_KEPT,  # one that is made in the middle of a rush may take too long
+                        max_size=max(_KEPT, self._connections),
+                        max_inactive_connection_lifetime=0.0,
                         timeout=CONNECT_SECONDS,
                         command_timeout=STATEMENT_SECONDS,
                         reset=_keep_as_is,
@@ -73,8 +81,18 @@ class Store:
             pool = await self._opened()
             async with pool.acquire(timeout=5.0) as connection:
                 yield connection
+        except asyncpg.exceptions.OutOfMemoryError:
+            raise  # its lock table is full: a smaller transaction may fit
         except UNREACHABLE as error:
+            self._note(error)
             raise unavailable() from error
+
+    def _note(self, error: BaseException) -> None:
+        """Says once a second why callers are turned away."""
+        now = time.monotonic()
+        if now - self._noted > 1.0:
+            self._noted = now
+            _log.warning("the store cannot be reached (%s)", type(error).__name__)
 
     async def fetch(self, tenant: str, name: str, *arguments: Any) -> list[asyncpg.Record]:
         """The rows of `queries/<name>.sql`, in which only the tenant's rows exist."""

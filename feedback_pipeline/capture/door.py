@@ -46,7 +46,7 @@ class Door:
         votes = self._rows([filing.vote for filing in filings], _VOTE_TEXTS, _VOTE_JSON)
         answers = iter(self.answers([answer for filing in filings for answer in filing.answers]))
         return [
-            Filing(vote, tuple(next(answers) for _ in filing.answers), filing.names)
+            Filing(vote, tuple(next(answers) for _ in filing.answers) if filing.answers else (), filing.names)
             for vote, filing in zip(votes, filings, strict=True)
         ]
 

@@ -1,9 +1,11 @@
-"""The export for fine-tuning that older clients ask for: thumbs as chat lines with fixed weights.
+"""The export for fine-tuning that older clients ask for: thumbs as chat lines with the weights of policy `original`.
 
 Read a day at a time, so that no long snapshot holds back the clean-up behind the votes that come in meanwhile. The
-weighted, deduplicated, leak-free files are made by the training assets; this one keeps a contract.
+lines are those of the training files' format `feedback_export`; deduplicated, leak-free files are made by the training
+assets, this one keeps a contract.
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -11,14 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import orjson
+import polars as pl
 from upath import UPath
 
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.problems import invalid
+from feedback_pipeline.training.formats import FORMATS
+from feedback_pipeline.training.messages import conversation
+from feedback_pipeline.training.weights import ORIGINAL
 
-POSITIVE_WEIGHT = 2.0
-NEGATIVE_WEIGHT = 0.5
 DEFAULT_WINDOW = timedelta(days=7)
 LONGEST_WINDOW = timedelta(days=366)
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,99}")
@@ -26,12 +29,14 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,99}")
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: where, how many lines, of how many thumbs up and down."""
+    """What was written: where, how many lines, of how many thumbs up and down; and how many thumbs no line can be
+    made of, as their messages are not a conversation."""
 
     path: str
     lines: int
     positive: int
     negative: int
+    skipped: int
     start: datetime
     end: datetime
 
@@ -66,42 +71,47 @@ async def write(store: Store, tenant: str, file: UPath, start: datetime | None, 
     start = start or end - DEFAULT_WINDOW
     if not start < end <= start + LONGEST_WINDOW:
         raise invalid("start_date", "must lie before end_date, by a year at most")
-    positive = negative = 0
+    positive = negative = skipped = 0
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
         with temporary.open("wb") as stream:
-            async for row in _rows(store, tenant, start, end):
-                stream.write(orjson.dumps(_line(row)) + b"\n")
-                positive, negative = positive + row["thumb"], negative + (not row["thumb"])
+            async for rows in _days(store, tenant, start, end):
+                lines = await asyncio.to_thread(_lines, rows)
+                stream.write("".join(lines["line"]).encode())
+                up = int(lines["thumb"].sum())
+                positive, negative = positive + up, negative + lines.height - up
+                skipped += len(rows) - lines.height
         temporary.rename(file)
     finally:
         if temporary.exists():
             temporary.unlink()
-    return Exported("/".join(file.parts[-2:]), positive + negative, positive, negative, start, end)
+    return Exported("/".join(file.parts[-2:]), positive + negative, positive, negative, skipped, start, end)
 
 
-async def _rows(store: Store, tenant: str, start: datetime, end: datetime) -> AsyncIterator[Any]:
+async def _days(store: Store, tenant: str, start: datetime, end: datetime) -> AsyncIterator[list[Any]]:
     # a zone may be a day ahead of or behind UTC
     day: date = start.astimezone(UTC).date() - timedelta(days=1)
     while day <= end.astimezone(UTC).date() + timedelta(days=1):
-        for row in await store.fetch(tenant, "read_export", day, start, end):
-            yield row
+        if rows := await store.fetch(tenant, "read_export", day, start, end):
+            yield rows
         day += timedelta(days=1)
 
 
-def _line(row: Any) -> dict[str, Any]:
-    if row["messages"] is not None:
-        messages = [*orjson.loads(row["messages"]), {"role": "assistant", "content": row["output"]}]
-    else:
-        messages = [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["output"]}]
-    return {
-        "messages": messages,
-        "weight": POSITIVE_WEIGHT if row["thumb"] else NEGATIVE_WEIGHT,
-        "metadata": {
-            "intent": row["intent"],
-            "project": row["project"],
-            "model": row["model"],
-            "timestamp": row["occurred_at"].isoformat(),
-        },
-    }
+def _lines(rows: list[Any]) -> pl.DataFrame:
+    """`thumb` and `line` of every row whose messages are a conversation."""
+    forms = [conversation(row["messages"], row["prompt"]) for row in rows]
+    sound = [(row, form.messages) for row, form in zip(rows, forms, strict=True) if form.problem is None]
+    texts = ("output", "intent", "project", "model")
+    frame = pl.DataFrame(
+        {
+            "messages": pl.Series([messages for _, messages in sound], dtype=pl.String),
+            "thumb": pl.Series([row["thumb"] for row, _ in sound], dtype=pl.Boolean),
+            "occurred_at": pl.Series([row["occurred_at"] for row, _ in sound], dtype=pl.Datetime("us", "UTC")),
+            **{name: pl.Series([row[name] for row, _ in sound], dtype=pl.String) for name in texts},
+        }
+    )
+    line = FORMATS["feedback_export"].line
+    assert line is not None  # not a table
+    weight = pl.when("thumb").then(ORIGINAL.positive).otherwise(ORIGINAL.negative).alias("weight")
+    return frame.rename({"output": "completion"}).with_columns(weight).select("thumb", line)

@@ -94,6 +94,13 @@ async def summary(store: Store, tenant: str, since: date | None = None) -> list[
     ]
 
 
+async def uses(store: Store, tenant: str, days: int) -> dict[str, int]:
+    """Pieces of general feedback, and exports, of the `days` days that end today."""
+    today: date = (await store.fetch(tenant, "read_today"))[0]["today"]
+    (row,) = await store.fetch(tenant, "read_uses", today - timedelta(days=days - 1))
+    return {"general": row["general"], "exports": row["exports"]}
+
+
 def _grouped(rows: Iterable[Record], name: str) -> list[dict[str, Any]]:
     groups: dict[str, list[Record]] = {}
     for row in rows:

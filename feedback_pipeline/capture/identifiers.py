@@ -5,16 +5,17 @@ import os
 import time
 import uuid
 
-_NAMES = {"version": 0x7, "variant": 0b10}
+from asyncpg.pgproto.pgproto import UUID  # uuid.UUID as the driver makes it, in a tenth of the time
 
 
 def new_id() -> uuid.UUID:
     """A UUID of version 7 (RFC 9562, section 5.7): milliseconds since 1970, then 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
-    noise = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & ((1 << 48) - 1)) << 80
-    value |= _NAMES["version"] << 76 | (noise >> 68) << 64 | _NAMES["variant"] << 62 | noise & ((1 << 62) - 1)
-    return uuid.UUID(int=value)
+    value = bytearray(milliseconds.to_bytes(6, "big") + os.urandom(10))
+    value[6] = 0x70 | value[6] & 0x0F
+    value[8] = 0x80 | value[8] & 0x3F
+    made: uuid.UUID = UUID(bytes(value))
+    return made
 
 
 def digest(*parts: str | bytes) -> bytes:

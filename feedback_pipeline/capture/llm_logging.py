@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 from uuid import uuid4
 
 from feedback_pipeline.capture.client import INTERACTIONS, FeedbackClient, redacted
@@ -57,6 +57,10 @@ class CallLog:
             _log.warning("a model call was not logged (%s)", type(error).__name__)
 
 
+@overload
+def log_llm_request(function: F, *, client: FeedbackClient, sampling: float = 1.0, **about: Any) -> F: ...
+@overload
+def log_llm_request(*, client: FeedbackClient, sampling: float = 1.0, **about: Any) -> Callable[[F], F]: ...
 def log_llm_request(
     function: F | None = None, *, client: FeedbackClient, sampling: float = 1.0, **about: Any
 ) -> F | Callable[[F], F]:

@@ -29,6 +29,18 @@ _PROBLEM: dict[str, Any] = {
         },
     },
 }
+_FORM: dict[str, Any] = {
+    "title": "A form on a page",
+    "type": "object",
+    "required": ["content_type", "content_id", "rating"],
+    "properties": {
+        "content_type": {"type": "string", "minLength": 1, "maxLength": 30, "pattern": "^[^/]+$"},
+        "content_id": {"type": "string", "minLength": 1, "maxLength": 200},
+        "rating": {"type": "string", "enum": ["true", "false"]},
+        "comment": {"type": "string", "maxLength": 10_000},
+    },
+    "additionalProperties": False,
+}
 _PROBLEMS = {
     400: "Malformed JSON, or a repeated key",
     401: "No key, or one that is unknown, expired or revoked",
@@ -73,6 +85,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             if body := bodies.get((path, method)):
                 operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+            if (path, method) == ("/v1/feedback", "post"):
+                operation["requestBody"]["content"]["application/x-www-form-urlencoded"] = {"schema": _FORM}
             if path in {"/v1/feedback", "/v1/feedback/batch"} and method == "post":
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY)
             _describe_answers(path, method, operation)

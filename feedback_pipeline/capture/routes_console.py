@@ -1,11 +1,11 @@
 """`/console`: pages for people, made by the server. What users wrote is shown as text and nothing else."""
 
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -20,6 +20,14 @@ from feedback_pipeline.capture.templating import environment
 router = APIRouter(include_in_schema=False)
 COOKIE = "feedback_console"
 SESSION = timedelta(hours=8)
+PAGES = (("/console", "Votes"), ("/console/audit", "Audit"), ("/console/reports", "Reports"))
+"""The console's pages by address, in the order of its navigation."""
+CHOICES = {
+    "kind": ("explicit", "implicit", "outcome", "correction", "preference", "comment"),
+    "rating": ("up", "down"),
+    "has_comment": ("true", "false"),
+}
+"""Filters with a closed set of values."""
 FILTERS = (
     "content_type",
     "action_type",
@@ -38,9 +46,9 @@ FILTERS = (
 async def console(request: Request) -> Response:
     """Filters, the figures and a page of votes."""
     service = service_of(request)
-    principal = await _visitor(service, request)
+    principal = await visitor(service, request)
     if principal is None:
-        return _page("console_login.html", problem=None)
+        return page("console_login.html", problem=None)
     given = {name: value for name, value in request.query_params.items() if value}
     shown: dict[str, Any] = {"items": [], "next_cursor": None}
     problem = None
@@ -52,10 +60,11 @@ async def console(request: Request) -> Response:
         problem = error.detail
     stats = await figures.stats(service.store, principal.tenant, 30, None, None, None)
     accuracy = await figures.accuracy(service.store, principal.tenant, None, None, None)
+    uses = await figures.uses(service.store, principal.tenant, 30)
     following = urlencode({**given, "cursor": shown["next_cursor"]}) if shown["next_cursor"] else None
-    return _page(
-        "console.html", tenant=principal.tenant, filters=FILTERS, given=given, items=shown["items"], next=following,
-        stats=stats, accuracy=accuracy, problem=problem,
+    return page(
+        "console.html", tenant=principal.tenant, here="/console", filters=FILTERS, choices=CHOICES, given=given,
+        items=shown["items"], next=following, stats=stats, accuracy=accuracy, uses=uses, problem=problem,
     )  # fmt: skip
 
 
@@ -74,19 +83,17 @@ def _wanted(given: dict[str, str]) -> Listing:
 
 
 @router.get("/console/feedback/{feedback_id}")
-async def console_item(
-    request: Request, feedback_id: UUID, back: Annotated[str, Query(max_length=2000)] = ""
-) -> Response:
+async def console_item(request: Request, feedback_id: UUID) -> Response:
     """One vote with its snapshot and its history."""
     service = service_of(request)
-    principal = await _visitor(service, request)
+    principal = await visitor(service, request)
     if principal is None:
-        return _page("console_login.html", problem=None)
+        return page("console_login.html", problem=None)
     row = await current(service, principal, feedback_id)
     events = await service.store.fetch(principal.tenant, "read_history", row["id"])
-    return _page(
-        "console_item.html", tenant=principal.tenant, item=views.vote(row, feedback_id, row["first_at"]),
-        events=[views.event(event) for event in events], back=back,
+    return page(
+        "console_item.html", tenant=principal.tenant, here="", item=views.vote(row, feedback_id, row["first_at"]),
+        events=[views.event(event) for event in events],
     )  # fmt: skip
 
 
@@ -104,7 +111,7 @@ async def login(request: Request) -> Response:
     except ProblemError as problem:
         if problem.status == 503:
             raise
-        return _page("console_login.html", status=401, problem="This key does not open the console.")
+        return page("console_login.html", status=401, problem="This key does not open the console.")
     sealed = service.tokens.seal("console", {"k": key_hash(key.strip()).hex()}, int(SESSION.total_seconds()))
     answer = RedirectResponse("/console", status_code=303)
     answer.set_cookie(
@@ -122,7 +129,8 @@ async def logout(_: Request) -> Response:
     return answer
 
 
-async def _visitor(service: Service, request: Request) -> Principal | None:
+async def visitor(service: Service, request: Request) -> Principal | None:
+    """Whose session this is; None where there is none that may read."""
     sealed = request.cookies.get(COOKIE)
     if sealed is None:
         return None
@@ -138,6 +146,7 @@ async def _visitor(service: Service, request: Request) -> Principal | None:
     return principal
 
 
-def _page(template: str, status: int = 200, **values: Any) -> Response:
-    text = environment().get_template(template).render(**values)
+def page(template: str, status: int = 200, **values: Any) -> Response:
+    """A page of the console, which nobody keeps."""
+    text = environment().get_template(template).render(pages=PAGES, verdict=views.verdict, **values)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})

@@ -17,6 +17,7 @@ from feedback_pipeline.capture.problems import ProblemError, invalid, not_found
 from feedback_pipeline.capture.routes_votes import current, json_response, parsed
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.capture.shapes import Parameter, StateRequest
+from feedback_pipeline.store.rows import content_name
 
 router = APIRouter()
 
@@ -80,7 +81,7 @@ async def _state(service: Service, request: Request, principal: Principal, wante
 async def _voted(
     service: Service, tenant: str, content: tuple[str, str], person: votes.Person, shown: UUID | None
 ) -> dict[str, Any]:
-    name = votes.content_name(*content)
+    name = content_name(*content)
     rows = await service.store.fetch(tenant, "read_state", *name, person.voter, shown, tenant)
     return {"items": [views.vote(row) for row in rows], "next_cursor": None}
 
@@ -102,7 +103,7 @@ async def read_state(request: Request) -> Response:
     shown = None
     if wanted.content_snapshot is not None:
         answer = {"content_snapshot": bodies.to_json(wanted.content_snapshot, "content_snapshot")}
-        shown = votes.shown_id(principal.tenant, votes.content_name(*content), answer)
+        shown = votes.shown_id(principal.tenant, content_name(*content), answer)
     return json_response(await _voted(service, principal.tenant, content, person, shown))
 
 

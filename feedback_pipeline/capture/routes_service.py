@@ -17,7 +17,7 @@ from feedback_pipeline.capture.shapes import ExportRequest
 from feedback_pipeline.capture.templating import environment
 
 router = APIRouter()
-_STATIC = {"llm-feedback.js": "text/javascript", "console.css": "text/css"}
+_STATIC = {"llm-feedback.js": "text/javascript", "htmx.min.js": "text/javascript", "console.css": "text/css"}
 DEMO_TENANT = "default"
 DEMO_CONTENT: tuple[dict[str, Any], ...] = (
     {
@@ -56,15 +56,15 @@ async def export_finetuning(request: Request) -> Response:
         raise ProblemError(403, "missing_scope", "this needs a key with the scope export")
     value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
     wanted: ExportRequest = parsed(TypeAdapter(ExportRequest), value)
-    file = await run_in_threadpool(
-        export.target, service.settings.project.data_url, principal.tenant, wanted.output_path
-    )
+    file = await run_in_threadpool(export.target, service.settings.data_url, principal.tenant, wanted.output_path)
     done = await export.write(service.store, principal.tenant, file, wanted.start_date, wanted.end_date)
+    await service.store.fetch(principal.tenant, "note_export", principal.tenant, done.lines)
     found = {
         "path": wanted.output_path,
         "lines": done.lines,
         "positive": done.positive,
         "negative": done.negative,
+        "skipped": done.skipped,
         "start_date": done.start.isoformat(),
         "end_date": done.end.isoformat(),
     }
@@ -93,7 +93,7 @@ async def metrics(request: Request) -> Response:
 
 @router.get("/static/{name}", include_in_schema=False)
 async def static(name: str) -> Response:
-    """The component and the console's style."""
+    """The component, and what the console's pages need."""
     if name not in _STATIC:
         raise not_found("file")
     text = (resources.files("feedback_pipeline.capture") / "static" / name).read_bytes()
@@ -105,7 +105,7 @@ async def static(name: str) -> Response:
 async def demo(request: Request) -> Response:
     """Three kinds of content to vote on; in development only, as it hands out tokens to whoever asks."""
     service = service_of(request)
-    if service.settings.production:
+    if service.settings.environment == "production":
         raise not_found("page")
     await service.limits.take("address", service.client_address(request), service.settings.capture.address_requests)
     origin = f"{request.url.scheme}://{request.headers.get('host', '')}"

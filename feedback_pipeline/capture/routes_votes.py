@@ -1,6 +1,8 @@
 """Writing: votes one by one and in batches, changes, withdrawals, logged answers, browser tokens."""
 
+import asyncio
 import time
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -27,10 +29,12 @@ from feedback_pipeline.capture.shapes import (
 )
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
 from feedback_pipeline.capture.writer import Outcome
+from feedback_pipeline.store.rows import content_name
 
 router = APIRouter()
 VOTES: TypeAdapter[Voter] = TypeAdapter(AnyVote)
 MOST_ITEMS = 5000
+ITEMS_AT_A_TIME = 250
 MOST_ANSWERS = 1000
 LONGEST_KEY = 200
 
@@ -80,7 +84,13 @@ def _user(shape: Voter) -> str | None:
 
 
 def _filing(
-    service: Service, principal: Principal, person: Person, shape: Voter, key: str | None, fingerprint: bytes | None
+    service: Service,
+    principal: Principal,
+    person: Person,
+    shape: Voter,
+    key: str | None,
+    fingerprint: bytes | None,
+    ordinal: int = 0,
 ) -> Filing:
     vote = votes.read(shape)
     capture = service.settings.capture
@@ -93,9 +103,9 @@ def _filing(
     content_type = _content_type(shape)
     if content_type is not None and capture.content_types and content_type not in capture.content_types:
         raise invalid("content_type", f"must be one of {', '.join(sorted(capture.content_types))}")
-    if principal.browser and (vote.key != votes.content_name(*(principal.content or ("", ""))) or vote.interaction_id):
+    if principal.browser and (vote.key != content_name(*(principal.content or ("", ""))) or vote.interaction_id):
         raise ProblemError(403, "wrong_content", "the token belongs to other content")
-    return votes.filing(vote, shape, principal.tenant, person, key, fingerprint)
+    return votes.filing(vote, shape, principal.tenant, person, key, fingerprint, ordinal)
 
 
 def _content_type(shape: Voter) -> str | None:
@@ -145,19 +155,27 @@ async def create_batch(request: Request) -> Response:
     key = _idempotency_key(request)
     started = time.time()
     results: list[dict[str, Any]] = [{} for _ in items]
-    filings: list[Filing] = []
-    places: list[int] = []
-    for place, item in enumerate(items):
-        try:
-            filings.append(_batch_filing(service, principal, item, key, place))
-            places.append(place)
-        except ProblemError as problem:
-            results[place] = {"status": problem.status, "problem": problem.document()}
-    outcomes = await service.writer.write_many(principal.tenant, filings)
-    for place, outcome in zip(places, outcomes, strict=True):
-        results[place] = _batch_result(outcome)
-        if isinstance(outcome, Outcome):
-            service.metrics.vote(outcome.outcome)
+    shares = []
+    for first in range(0, len(items), ITEMS_AT_A_TIME):
+        filings: list[Filing] = []
+        places: list[int] = []
+        for place in range(first, min(first + ITEMS_AT_A_TIME, len(items))):
+            try:
+                filings.append(_batch_filing(service, principal, items[place], key, place))
+                places.append(place)
+            except ProblemError as problem:
+                results[place] = {"status": problem.status, "problem": problem.document()}
+        if filings:
+            shares.append((places, service.writer.enqueue(principal.tenant, filings)))
+        await asyncio.sleep(0)  # the store works on these votes, and others have their turn, while the next are read
+    for places, settled in shares:
+        for place, outcome in zip(places, await settled, strict=True):
+            if isinstance(outcome, ProblemError) and outcome.status == 503:
+                raise outcome  # what was filed is replayed under its idempotency keys
+            results[place] = _batch_result(outcome)
+    for name, number in Counter(result.get("outcome") for result in results).items():
+        if name is not None:
+            service.metrics.vote(name, number)
     stored = sum(result["status"] == 201 for result in results)
     refused = sum(result["status"] >= 400 for result in results)
     found = {"stored": stored, "refused": refused, "seconds": round(time.time() - started, 4), "results": results}
@@ -170,7 +188,7 @@ def _batch_filing(service: Service, principal: Principal, item: Any, key: str | 
     person = Person(pseudonym(tenant, _user(shape)), pseudonym(tenant, shape.session_id), "server")
     own = shape.idempotency_key or (None if key is None else f"{key}#{place}")
     fingerprint = None if own is None else digest(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
-    return _filing(service, principal, person, shape, own, fingerprint)
+    return _filing(service, principal, person, shape, own, fingerprint, place)
 
 
 def _batch_result(outcome: Outcome | ProblemError) -> dict[str, Any]:

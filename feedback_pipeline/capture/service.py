@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -18,7 +17,6 @@ from feedback_pipeline.capture.access import (
     unauthorized,
 )
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
-from feedback_pipeline.capture.configuration import ServiceSettings
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.door import Door
 from feedback_pipeline.capture.limits import Limits
@@ -28,6 +26,7 @@ from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.votes import Person
 from feedback_pipeline.capture.writer import Writer
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
+from feedback_pipeline.settings import Settings
 
 SESSION_HEADER = "x-feedback-session"
 
@@ -36,7 +35,7 @@ SESSION_HEADER = "x-feedback-session"
 class Service:
     """One process of the API."""
 
-    settings: ServiceSettings
+    settings: Settings
     address: str
     store: Store
     door: Door
@@ -49,18 +48,23 @@ class Service:
     _maintenance: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, settings: ServiceSettings, address: str, token_key: str | None = None) -> "Service":
+    def open(cls, settings: Settings, address: str, pseudonymiser: Pseudonymiser | None = None) -> "Service":
         """The service on a database address; connects to nothing yet.
+
+        Args:
+            settings: how it behaves.
+            address: its database.
+            pseudonymiser: keys that were compared with the database; opened here and not compared if not given.
 
         Raises:
             MissingKeyError: production without pseudonym keys.
             MissingSigningKeyError: production without a key for browser tokens.
         """
-        project, capture = settings.project, settings.capture
-        signing_key = open_signing_key(project.home, token_key, production=settings.production)
-        pseudonymiser = Pseudonymiser.open(project.home, production=settings.production)
+        capture, production = settings.capture, settings.environment == "production"
+        signing_key = open_signing_key(settings.home, capture.token_key, production=production)
+        pseudonymiser = pseudonymiser or Pseudonymiser.open(settings.home, production=production)
         store = Store(address, capture.connections)
-        door = Door(pseudonymiser, project.keep_raw)
+        door = Door(pseudonymiser, settings.keep_raw)
         return cls(
             settings=settings,
             address=address,
@@ -137,10 +141,6 @@ class Service:
 
 def service_of(request: Request) -> Service:
     return cast(Service, request.app.state.service)
-
-
-def token_key_from(environment: "os._Environ[str] | dict[str, str]") -> str | None:
-    return environment.get("FEEDBACK_TOKEN_KEY") or None
 
 
 def _credentials(request: Request) -> str | None:

@@ -65,6 +65,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
 Stars = Annotated[int, Field(ge=1, le=5)]
+ContentType = Annotated[str, StringConstraints(min_length=1, max_length=30, pattern="^[^/]+$")]
+"""A kind of content; no slash, as one parts it from the id in the content's name."""
 Object: TypeAlias = dict[str, Any]
 
 
@@ -86,7 +88,7 @@ class Voter(Shape):
 class ContentVote(Voter):
     """A thumb on generated content of a page."""
 
-    content_type: Annotated[str, StringConstraints(min_length=1, max_length=30)]
+    content_type: ContentType
     content_id: Identifier
     rating: bool = Field(description="true is a thumb up.")
     comment: Comment | None = None
@@ -155,7 +157,7 @@ class SignalVote(Voter):
 class Content(Shape):
     """A piece of content of a page."""
 
-    type: Annotated[str, StringConstraints(min_length=1, max_length=30)]
+    type: ContentType
     id: Identifier
 
 
@@ -170,7 +172,7 @@ class Answer(Shape):
     conversation_id: Identifier | None = None
     turn: Count | None = None
     intent: Name | None = None
-    content_type: Annotated[str, StringConstraints(min_length=1, max_length=30)] | None = None
+    content_type: ContentType | None = None
     action_type: Name | None = None
     language: Annotated[str, StringConstraints(max_length=10)] | None = None
     model: Name | None = None
@@ -188,6 +190,18 @@ class Answer(Shape):
     output_tokens: Count | None = None
     cost_usd: Annotated[float, Field(ge=0, le=1e9)] | None = None
     metadata: Object | None = None
+
+
+_MAKES = {
+    "explicit": ("thumb", "stars"),
+    "implicit": ("value",),
+    "outcome": ("value",),
+    "correction": ("correction",),
+    "preference": ("preference",),
+    "comment": ("comment",),
+}
+"""Of which fields a vote of a kind must have one."""
+_NAMELESS = (None, None, None, None)
 
 
 class StoreVote(Voter):
@@ -211,18 +225,12 @@ class StoreVote(Voter):
     @model_validator(mode="after")
     def _is_complete(self) -> "StoreVote":
         names = (self.interaction_id, self.request_id, self.message_id, self.content)
-        if all(name is None for name in names) and self.answer is None:
+        if self.answer is None and names == _NAMELESS:
             raise ValueError("name the answer (interaction_id, request_id, message_id, content) or send it")
-        needed: dict[str, bool] = {
-            "explicit": self.thumb is not None or self.stars is not None,
-            "implicit": self.value is not None,
-            "outcome": self.value is not None,
-            "correction": self.correction is not None,
-            "preference": self.preference is not None and self.other_interaction_id is not None,
-            "comment": self.comment is not None,
-        }
-        if not needed[self.kind]:
-            raise ValueError(f"a vote of kind {self.kind} lacks what makes one")
+        if all(getattr(self, name) is None for name in _MAKES[self.kind]):
+            raise ValueError(f"a vote of kind {self.kind} lacks what makes one: {' or '.join(_MAKES[self.kind])}")
+        if self.kind == "preference" and self.other_interaction_id is None:
+            raise ValueError("a vote of kind preference lacks other_interaction_id")
         return self
 
 
@@ -293,7 +301,7 @@ class Change(Shape):
 class TokenRequest(Shape):
     """What a browser token is good for."""
 
-    content_type: Annotated[str, StringConstraints(min_length=1, max_length=30)]
+    content_type: ContentType
     content_id: Identifier
     origin: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
     user_id: Identifier | None = None
@@ -311,7 +319,7 @@ class ExportRequest(Shape):
 class StateRequest(Shape):
     """The content whose votes of one person are wanted; with the snapshot, only votes on just that snapshot."""
 
-    content_type: Annotated[str, StringConstraints(min_length=1, max_length=30)]
+    content_type: ContentType
     content_id: Identifier
     content_snapshot: Any | None = None
     user_id: Identifier | None = None

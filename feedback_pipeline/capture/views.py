@@ -51,6 +51,16 @@ def vote(row: Record, identity: Any = None, first_at: datetime | None = None) ->
     }
 
 
+def verdict(shown: dict[str, Any]) -> str:
+    """What a vote or an event of its history says, in a word."""
+    if shown["thumb"] is not None:
+        return "up" if shown["thumb"] else "down"
+    if shown["stars"]:
+        return f"{shown['stars']} of 5"
+    signal = (shown.get("value") or {}).get("signal")
+    return shown.get("preference") or (signal if isinstance(signal, str) else "–")
+
+
 def event(row: Record) -> dict[str, Any]:
     """One event of a vote's history."""
     return {

@@ -19,7 +19,7 @@ from feedback_pipeline.capture.shapes import (
     StoreVote,
     Voter,
 )
-from feedback_pipeline.store.rows import derived_id
+from feedback_pipeline.store.rows import content_name, derived_id
 
 SOURCE = "api"
 _FUTURE_LIMIT = timedelta(days=1)
@@ -133,17 +133,12 @@ class Vote:
     answer: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class Filing:
+class Filing(NamedTuple):
     """The rows of one request, not yet redacted."""
 
     vote: VoteRow
     answers: tuple[AnswerRow, ...] = ()
     names: tuple[NameRow, ...] = ()
-
-
-def content_name(content_type: str, content_id: str) -> tuple[str, str]:
-    return "content", f"{content_type}/{content_id}"
 
 
 def turn_name(conversation_id: str, turn_id: str) -> tuple[str, str]:
@@ -294,9 +289,17 @@ def answer_fields(answer: Answer) -> dict[str, Any]:
     return fields
 
 
-def filing(vote: Vote, shape: Voter, tenant: str, person: Person, key: str | None, fingerprint: bytes | None) -> Filing:
-    """The rows of a vote; the answer it brings has an id derived from what was shown, so that the votes of several
-    people on one snapshot are about one answer."""
+def filing(
+    vote: Vote,
+    shape: Voter,
+    tenant: str,
+    person: Person,
+    key: str | None,
+    fingerprint: bytes | None,
+    ordinal: int = 0,
+) -> Filing:
+    """The rows of a vote, `ordinal` being its place in the request; the answer it brings has an id derived from what
+    was shown, so that the votes of several people on one snapshot are about one answer."""
     occurred_at = clamped(shape.occurred_at)
     event = new_id()
     interaction = vote.interaction_id
@@ -311,9 +314,9 @@ def filing(vote: Vote, shape: Voter, tenant: str, person: Person, key: str | Non
     kind, value = vote.key or (None, None)
     signal = None if vote.value is None else bodies.to_json(vote.value, "value")
     row = VoteRow(
-        0, event, interaction, kind, value, vote.kind, vote.thumb, vote.stars, signal, vote.comment, vote.correction,
-        vote.reasons, vote.preference, vote.other_interaction_id, person.user_key, person.session_key, occurred_at,
-        False, None, key, fingerprint, SOURCE, None,
+        ordinal, event, interaction, kind, value, vote.kind, vote.thumb, vote.stars, signal, vote.comment,
+        vote.correction, vote.reasons, vote.preference, vote.other_interaction_id, person.user_key, person.session_key,
+        occurred_at, False, None, key, fingerprint, SOURCE, None,
     )  # fmt: skip
     return Filing(row, answers, names)
 

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -22,16 +23,46 @@ LARGEST_BATCH = 1000
 IN_FLIGHT = 2
 WAITING_LIMIT = 50_000
 _MANY = 200
-FILE = "SELECT ordinal, feedback_id, outcome FROM file_votes($1, $2, $3, $4)"
+FILE = "SELECT vote_id, feedback_id, outcome FROM file_votes($1, $2, $3, $4)"
 LOG = "SELECT file_answers($1, $2, $3)"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a vote: `stored`, `replayed`, `reused` or `opted_out` (see the function file_votes)."""
 
     feedback_id: UUID
     outcome: str
+
+
+@dataclass(eq=False)
+class _Job:
+    """Votes of one request that are filed together; `settled` gets what became of each."""
+
+    filings: Sequence[Filing]
+    settled: "asyncio.Future[list[Outcome | ProblemError]]"
+
+
+class _Queue:
+    """What waits and what is under way for one tenant."""
+
+    def __init__(self) -> None:
+        self.jobs: deque[_Job] = deque()
+        self.votes = 0
+        self.running: set[asyncio.Task[None]] = set()
+
+    def add(self, job: _Job) -> None:
+        self.jobs.append(job)
+        self.votes += len(job.filings)
+
+    def take(self) -> list[_Job]:
+        """The jobs at the head that make one transaction."""
+        taken: list[_Job] = []
+        votes = 0
+        while self.jobs and (not taken or votes + len(self.jobs[0].filings) <= LARGEST_BATCH):
+            taken.append(self.jobs.popleft())
+            votes += len(taken[-1].filings)
+        self.votes -= votes
+        return taken
 
 
 class Writer:
@@ -40,8 +71,7 @@ class Writer:
     def __init__(self, store: Store, door: Door) -> None:
         self._store = store
         self._door = door
-        self._waiting: dict[str, deque[tuple[Filing, asyncio.Future[Outcome]]]] = {}
-        self._running: dict[str, set[asyncio.Task[None]]] = {}
+        self._queues: dict[str, _Queue] = {}
 
     async def write(self, tenant: str, filing: Filing) -> Outcome:
         """Files one vote together with those that wait.
@@ -49,27 +79,10 @@ class Writer:
         Raises:
             ProblemError: 503 where the store cannot be reached, 422 where it refuses the row.
         """
-        (future,) = self._enqueue(tenant, [filing])
-        return await future
-
-    async def write_many(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome | ProblemError]:
-        """Files many votes, in several transactions; says of each what became of it.
-
-        Raises:
-            ProblemError: 503; what was filed before is kept, and is replayed under its idempotency keys.
-        """
-        outcomes = await asyncio.gather(*self._enqueue(tenant, filings), return_exceptions=True)
-        result: list[Outcome | ProblemError] = []
-        for outcome in outcomes:
-            if isinstance(outcome, ProblemError):
-                if outcome.status == 503:
-                    raise outcome
-                result.append(outcome)
-            elif isinstance(outcome, BaseException):
-                raise outcome
-            else:
-                result.append(outcome)
-        return result
+        (outcome,) = await self.enqueue(tenant, [filing])
+        if isinstance(outcome, ProblemError):
+            raise outcome
+        return outcome
 
     async def log(self, tenant: str, answers: Sequence[AnswerRow], names: Sequence[NameRow]) -> int:
         """Files answers; returns how many were new."""
@@ -79,76 +92,80 @@ class Writer:
 
     async def drain(self) -> None:
         """Waits for what is under way."""
-        running = [task for tasks in self._running.values() for task in tasks]
+        running = [task for queue in self._queues.values() for task in queue.running]
         await asyncio.gather(*running, return_exceptions=True)
 
-    def _enqueue(self, tenant: str, filings: Sequence[Filing]) -> list["asyncio.Future[Outcome]"]:
-        waiting = self._waiting.setdefault(tenant, deque())
-        if len(waiting) + len(filings) > WAITING_LIMIT:
+    def enqueue(self, tenant: str, filings: Sequence[Filing]) -> "asyncio.Future[list[Outcome | ProblemError]]":
+        """Has votes filed in one transaction, from 1 to LARGEST_BATCH of them; says of each what became of it.
+
+        Raises:
+            ProblemError: 503, too many votes wait.
+        """
+        queue = self._queues.setdefault(tenant, _Queue())
+        if queue.votes + len(filings) > WAITING_LIMIT:
             raise ProblemError(503, "overloaded", "too many votes wait; try again", headers={"Retry-After": "1"})
         loop = asyncio.get_running_loop()
-        futures = [loop.create_future() for _ in filings]
-        waiting.extend(zip(filings, futures, strict=True))
-        running = self._running.setdefault(tenant, set())
-        if len(running) < IN_FLIGHT:
-            running.add(loop.create_task(self._run(tenant)))
-        return futures
+        job = _Job(filings, loop.create_future())
+        queue.add(job)
+        if len(queue.running) < IN_FLIGHT:
+            queue.running.add(loop.create_task(self._run(tenant, queue)))
+        return job.settled
 
-    async def _run(self, tenant: str) -> None:
-        waiting = self._waiting[tenant]
+    async def _run(self, tenant: str, queue: _Queue) -> None:
         try:
-            while waiting:
-                batch = [waiting.popleft() for _ in range(min(LARGEST_BATCH, len(waiting)))]
-                await self._file(tenant, batch)
+            while queue.jobs:
+                await self._file(tenant, queue.take())
         finally:
-            running = self._running[tenant]
-            running.discard(asyncio.current_task())
-            if not running:
-                for _, future in waiting:  # nobody is left to file them
-                    _settle(future, unavailable())
-                del self._running[tenant], self._waiting[tenant]
+            task = asyncio.current_task()
+            assert task is not None
+            queue.running.discard(task)
+            if not queue.running:
+                for job in queue.jobs:  # nobody is left to file them
+                    _settle(job, [unavailable()] * len(job.filings))
+                del self._queues[tenant]
 
-    async def _file(self, tenant: str, batch: list[tuple[Filing, "asyncio.Future[Outcome]"]]) -> None:
+    async def _file(self, tenant: str, jobs: list[_Job]) -> None:
         try:
-            outcomes = await self._filed(tenant, [filing for filing, _ in batch])
-        except (ProblemError, asyncpg.PostgresError) as error:
-            if isinstance(error, ProblemError) or len(batch) == 1:
-                problem = error if isinstance(error, ProblemError) else _refused(error)
-                for _, future in batch:
-                    _settle(future, problem)
-            else:
-                # one row that the store refuses must not take the others with it
-                for single in batch:
-                    await self._file(tenant, [single])
-            return
+            outcomes = await self._outcomes(tenant, [filing for job in jobs for filing in job.filings])
         except BaseException:
-            for _, future in batch:
-                _settle(future, unavailable())  # whatever broke, nobody is left waiting
+            for job in jobs:
+                _settle(job, [unavailable()] * len(job.filings))  # whatever broke, nobody is left waiting
             raise
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
-            _settle(future, outcome)
+        first = 0
+        for job in jobs:
+            _settle(job, outcomes[first : first + len(job.filings)])
+            first += len(job.filings)
 
-    async def _filed(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome]:
+    async def _outcomes(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome | ProblemError]:
+        """What became of each vote. A row that the store refuses does not take the others with it: the halves are
+        filed apart, down to the row itself."""
+        try:
+            return await self._filed(tenant, filings)
+        except ProblemError as problem:
+            return [problem] * len(filings)
+        except asyncpg.PostgresError as error:
+            if len(filings) == 1:
+                return [_refused(error)]
+        half = len(filings) // 2
+        return [*await self._outcomes(tenant, filings[:half]), *await self._outcomes(tenant, filings[half:])]
+
+    async def _filed(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome | ProblemError]:
         if len(filings) > _MANY:
-            redacted = await asyncio.to_thread(self._door.redacted, filings)
+            filings = await asyncio.to_thread(self._door.redacted, filings)
         else:
-            redacted = self._door.redacted(filings)
-        votes = [filing.vote._replace(ordinal=place) for place, filing in enumerate(redacted)]
-        answers = [answer for filing in redacted for answer in filing.answers]
-        names = [name for filing in redacted for name in filing.names]
+            filings = self._door.redacted(filings)
+        votes = [filing.vote for filing in filings]
+        answers = [answer for filing in filings for answer in filing.answers]
+        names = [name for filing in filings for name in filing.names]
         async with self._store.connection() as connection:
             rows = await connection.fetch(FILE, tenant, votes, answers, names)
-        by_place = {row["ordinal"]: Outcome(row["feedback_id"], row["outcome"]) for row in rows}
-        return [by_place[place] for place in range(len(filings))]
+        otherwise = {row["vote_id"]: Outcome(row["feedback_id"], row["outcome"]) for row in rows}
+        return [otherwise.get(vote.id) or Outcome(vote.id, "stored") for vote in votes]
 
 
-def _settle(future: "asyncio.Future[Outcome]", result: Outcome | ProblemError) -> None:
-    if future.done():  # the caller has gone
-        return
-    if isinstance(result, ProblemError):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+def _settle(job: _Job, outcomes: list[Outcome | ProblemError]) -> None:
+    if not job.settled.done():  # else the caller has gone
+        job.settled.set_result(outcomes)
 
 
 def _refused(error: asyncpg.PostgresError) -> ProblemError:

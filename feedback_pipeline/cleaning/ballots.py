@@ -16,6 +16,12 @@ Flags = npt.NDArray[np.bool_]
 
 PERSON = ("tenant", "voter")
 
+READS = (
+    "feedback_id", "tenant", "voter", "kind", "occurred_at", "interaction_id", "other_interaction_id", "preference",
+    "verdict", "counts",
+)  # fmt: skip
+"""The columns of CLEAN_FEEDBACK that are read."""
+
 _BALLOT_COLUMNS = ("feedback_id", "tenant", "voter", "kind", "occurred_at", "interaction_id")
 _BY_HAND = ("explicit", "preference")
 

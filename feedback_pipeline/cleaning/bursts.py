@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import scipy
 from scipy.special import betainc
-from scipy.stats import binom, poisson
 
 from feedback_pipeline.cleaning.ballots import Ballots, Flags, Ints
 
@@ -166,16 +166,16 @@ def _improbable(acts: _Acts, crowds: Ints, alike: Ints, width: int, policy: Crow
     suspects_in_group = np.bincount(acts.group, weights=acts.suspect)[group]
     elsewhere = (suspects - suspects_in_group + 1) / (everyone - in_group + 2)
     present = _followers(acts.group, acts.moment, width, group, moment)
-    by_share = binom.sf(alike - 1, present, elsewhere)
+    by_share = scipy.stats.binom.sf(alike - 1, present, elsewhere)
 
     span = max(int(acts.moment.max() - acts.moment.min()), 2 * width)
     usual = policy.rush * (suspects_in_group - alike) * width / (span - width) + 0.5
-    by_number = poisson.sf(alike - 1, usual)
+    by_number = scipy.stats.poisson.sf(alike - 1, usual)
 
     order = np.lexsort((acts.moment[acts.suspect], acts.tenant[acts.suspect]))
     at_the_time = _followers(acts.tenant[acts.suspect][order], acts.moment[acts.suspect][order], width, tenant, moment)
     at_other_times = (suspects_in_group - alike + 0.5) / (suspects - at_the_time + 1.0)
-    by_target = binom.sf(alike - 1, at_the_time, np.minimum(at_other_times, 1.0))
+    by_target = scipy.stats.binom.sf(alike - 1, at_the_time, np.minimum(at_other_times, 1.0))
     return np.asarray(np.maximum(np.maximum(by_share, by_number), by_target) < policy.chance)
 
 
@@ -214,7 +214,7 @@ def copied_by_many(comments: pl.DataFrame, policy: Crowding, least_length: int) 
     alike = _followers(text, moment, width, text, moment)
     span = max(int(moment.max() - moment.min()), 2 * width)
     usual = policy.rush * (np.bincount(text)[text] - alike) * width / (span - width) + 0.5
-    crowded = (alike >= policy.people) & (poisson.sf(alike - 1, usual) < policy.chance)
+    crowded = (alike >= policy.people) & (scipy.stats.poisson.sf(alike - 1, usual) < policy.chance)
     copies = _covered(len(text), np.flatnonzero(crowded), alike[crowded])
     return said.filter(pl.Series(copies)).group_by("tenant", "voter").agg(copied=pl.col("times").sum().cast(pl.UInt32))
 

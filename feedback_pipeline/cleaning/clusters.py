@@ -1,6 +1,7 @@
-"""`prompt_clusters`: groups of prompts that say the same, over the window that ends with a week.
+"""`prompt_clusters` and `pair_clusters`: groups of prompts, and of prompts with their answers, that say the same, over
+the window that ends with a week.
 
-Identical prompts are found over the whole window, near duplicates over its last days. Duplicates are labelled, never
+What is identical is found over the whole window, near duplicates over its last days. Duplicates are labelled, never
 dropped.
 """
 
@@ -14,18 +15,18 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from feedback_pipeline.cleaning.minhash import BANDS, Words, similarities
-from feedback_pipeline.cleaning.tables import PROMPT_CLUSTERS
+from feedback_pipeline.cleaning.tables import PAIR_CLUSTERS, PROMPT_CLUSTERS
 
 Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class ClusterPolicy:
-    """When two prompts are near duplicates.
+    """When two prompts, or two prompts with their answers, are near duplicates.
 
     Attributes:
         near_days: days at the end of the window in which near duplicates are looked for.
-        similarity: Jaccard similarity from which two prompts are to be joined.
+        similarity: Jaccard similarity from which two of them are to be joined.
         margin: how far the estimate may fall short of it: 1.5 standard errors, so that nearly all such pairs are
             joined, and hardly any below `similarity` − 2 × `margin`.
     """
@@ -51,42 +52,56 @@ def prompt_clusters(
         policy: when prompts are joined.
         last_day: end of the window; the last day there is a signature of, if not given.
     """
-    policy = policy or ClusterPolicy()
-    known = signatures.filter(pl.col("prompt_hash").is_not_null())
-    prompts = known.group_by("prompt_hash").agg(answers=pl.len()).collect().sort("prompt_hash")
+    return PROMPT_CLUSTERS.conform(_clusters(signatures, "prompt", policy or ClusterPolicy(), last_day))
+
+
+def pair_clusters(
+    signatures: pl.LazyFrame, policy: ClusterPolicy | None = None, last_day: date | None = None
+) -> pl.DataFrame:
+    """The distinct prompts with their answers of a window of TEXT_SIGNATURES as PAIR_CLUSTERS; see `prompt_clusters`.
+
+    Two pairs are compared as the union of the windows of both texts, so that the longer one, mostly the answer, counts
+    for more.
+    """
+    return PAIR_CLUSTERS.conform(_clusters(signatures, "pair", policy or ClusterPolicy(), last_day))
+
+
+def _clusters(signatures: pl.LazyFrame, what: str, policy: ClusterPolicy, last_day: date | None) -> pl.DataFrame:
+    """The distinct `<what>_hash`, sorted, with `cluster_id`, `answers`, `cluster_answers` and `cluster_<what>s`."""
+    hashes = f"{what}_hash"
+    known = signatures.filter(pl.col(hashes).is_not_null())
+    distinct = known.group_by(hashes).agg(answers=pl.len()).collect().sort(hashes)
     last_day = last_day or known.select(pl.col("day").max()).collect().item()
-    roots = _near_duplicates(known, last_day, policy) if last_day else pl.DataFrame(schema=_ROOTS)
-    clustered = prompts.join(roots, on="prompt_hash", how="left", maintain_order="left").with_columns(
-        cluster_id=pl.coalesce("root", "prompt_hash")
+    roots = _near_duplicates(known, what, last_day, policy) if last_day else _no_roots(hashes)
+    clustered = distinct.join(roots, on=hashes, how="left", maintain_order="left").with_columns(
+        cluster_id=pl.coalesce("root", hashes)
     )
-    return PROMPT_CLUSTERS.conform(
-        clustered.with_columns(
-            cluster_answers=pl.col("answers").sum().over("cluster_id"), cluster_prompts=pl.len().over("cluster_id")
-        )
-    )
+    counts = {"cluster_answers": pl.col("answers").sum(), f"cluster_{what}s": pl.len()}
+    return clustered.with_columns(count.over("cluster_id").alias(name) for name, count in counts.items())
 
 
-_ROOTS = pl.Schema({"prompt_hash": pl.UInt64, "root": pl.UInt64})
+def _no_roots(hashes: str) -> pl.DataFrame:
+    return pl.DataFrame(schema={hashes: pl.UInt64, "root": pl.UInt64})
 
 
-def _near_duplicates(signatures: pl.LazyFrame, last_day: date, policy: ClusterPolicy) -> pl.DataFrame:
-    """The prompts of the last days (`prompt_hash`) and the smallest prompt_hash of their group (`root`)."""
+def _near_duplicates(signatures: pl.LazyFrame, what: str, last_day: date, policy: ClusterPolicy) -> pl.DataFrame:
+    """The `<what>_hash` of the last days and the smallest one of their group (`root`)."""
+    hashes, bands = f"{what}_hash", f"{what}_bands"
     recent = (
-        signatures.filter(
-            (pl.col("day") > last_day - timedelta(days=policy.near_days)) & pl.col("prompt_bands").is_not_null()
-        )
-        .select("prompt_hash", "prompt_bands")
-        .unique("prompt_hash")
+        signatures.filter((pl.col("day") > last_day - timedelta(days=policy.near_days)) & pl.col(bands).is_not_null())
+        .select(hashes, bands)
         .collect()
-        .sort("prompt_hash")
     )
     if recent.is_empty():
-        return pl.DataFrame(schema=_ROOTS)
-    group = joined(recent["prompt_bands"].to_numpy(), policy.least_estimate)
-    hashes = recent["prompt_hash"].to_numpy()
-    # Prompts are in the order of their hashes, so the first of a group has the smallest.
+        return _no_roots(hashes)
+    # The same text has the same sketch, so any row will do.
+    numbers, rows = np.unique(recent[hashes].to_numpy(), return_index=True)
+    sketches = recent[bands].gather(rows).to_numpy()
+    del recent
+    group = joined(sketches, policy.least_estimate)
+    # They are in the order of their hashes, so the first of a group has the smallest.
     _, first = np.unique(group, return_index=True)
-    return pl.DataFrame({"prompt_hash": hashes, "root": hashes[first][group]}, schema=_ROOTS)
+    return pl.DataFrame({hashes: numbers, "root": numbers[first][group]}, schema=_no_roots(hashes).schema)
 
 
 def joined(bands: Words, least_estimate: float) -> Indices:

@@ -8,6 +8,9 @@ from scipy.special import betainc
 from feedback_pipeline.cleaning.ballots import PERSON
 from feedback_pipeline.cleaning.tables import CONFLICTING_ANSWERS, RATER_TRUST
 
+READS = (*PERSON, "interaction_id", "verdict", "strength", "counts")
+"""The columns of CLEAN_FEEDBACK that are read."""
+
 _GRAINS = 1_000_000
 
 

@@ -88,6 +88,21 @@ def compare(ballots: Ballots, trusted: Floats, audited: pl.DataFrame | None = No
     )
 
 
+def decided_by_audit(labels: pl.DataFrame) -> pl.DataFrame:
+    """The answers that auditors call up or down: `interaction_id`, `verdict`.
+
+    Where auditors contradict each other the majority of them holds, and where as many say up as down, nothing does. Who
+    is neutral or cannot say decides nothing.
+
+    Args:
+        labels: one row for each auditor and answer, with `interaction_id` and `verdict`.
+    """
+    side = (pl.col("verdict") == "up").cast(pl.Int32) - (pl.col("verdict") == "down").cast(pl.Int32)
+    sides = labels.group_by("interaction_id").agg(side=side.sum()).filter(pl.col("side") != 0)
+    verdict = pl.when(pl.col("side") > 0).then(pl.lit("up")).otherwise(pl.lit("down"))
+    return sides.select("interaction_id", verdict=verdict).sort("interaction_id")
+
+
 def _by_option(ballots: Ballots, option: Ints, amounts: Floats) -> Floats:
     """Sums of the ballots' amounts by voter and option, shape (voters, _OPTIONS)."""
     sums = np.bincount(ballots.voter * _OPTIONS + option, weights=amounts, minlength=ballots.people * _OPTIONS)

@@ -4,11 +4,18 @@ import hashlib
 
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import VOTE_FACTS
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, VOTE_FACTS
 
 PROMPT_BANDS = ((200, "short"), (1000, "medium"), (4000, "long"))
 ANSWER_BANDS = ((300, "short"), (1500, "medium"), (6000, "long"))
 LONGEST_BAND = "very long"
+
+READS = tuple(
+    name
+    for name in CLEAN_FEEDBACK.names
+    if name in {*VOTE_FACTS.names, "counts", "tenant", "voter", "prompt_chars", "answer_chars"}
+)
+"""The columns of CLEAN_FEEDBACK that are read."""
 
 _VERDICT_CODES = {"up": 1, "neutral": 0, "down": -1}
 

@@ -44,13 +44,46 @@ def sketches(texts: pl.Series, key: bytes = b"") -> pl.Series:
     """
     said = texts.to_frame("text").with_row_index("row").filter(pl.col("text").str.len_bytes() > 0)
     padded = said["text"].str.pad_end(WINDOW, _PADDING)
-    seed = np.frombuffer(hashlib.blake2b(b"minhash" + key, digest_size=8).digest(), "<u8")[0]
+    seed = _seed(key)
     bands = np.empty((said.height, BANDS), dtype=np.uint64)
-    for first, count in _blocks(padded):
-        bands[first : first + count] = _sketch(padded[first : first + count], seed)
-    known = pl.DataFrame({"row": said["row"], "sketch": pl.Series(bands, dtype=SKETCH)})
-    rows = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.UInt32, eager=True)})
-    return rows.join(known, on="row", how="left", maintain_order="left")["sketch"].alias(texts.name)
+    for part in _blocks(padded):
+        bands[part] = _bands(_least(padded[part], seed))
+    return _placed(said["row"], bands, len(texts)).alias(texts.name)
+
+
+def sketches_with(texts: pl.Series, others: pl.Series, key: bytes = b"") -> tuple[pl.Series, pl.Series]:
+    """The sketch of each text, and that of the text together with the other one of its row; null where one is missing.
+
+    Two texts together are the windows of both, and the least of a union is the lesser of the two least: every byte is
+    hashed once for both sketches. Arguments are those of `sketches`.
+    """
+    rows = pl.DataFrame({"text": texts, "other": others.fill_null("")}).with_row_index("row")
+    said = rows.filter(pl.col("text").str.len_bytes() > 0)
+    padded = said["text"].str.pad_end(WINDOW, _PADDING)
+    is_both = said["other"].str.len_bytes() > 0
+    other = said["other"].zip_with(~is_both, said["other"].str.pad_end(WINDOW, _PADDING))
+    seed = _seed(key)
+    alone, together = (np.empty((said.height, BANDS), dtype=np.uint64) for _ in range(2))
+    for part in _blocks(padded, other):
+        least = _least(padded[part], seed)
+        alone[part] = _bands(least)
+        together[part] = _bands(np.minimum(least, _least(other[part], seed)))
+    both = is_both.to_numpy()
+    return (
+        _placed(said["row"], alone, len(texts)).alias(texts.name),
+        _placed(said["row"].filter(is_both), together[both], len(texts)).alias(others.name),
+    )
+
+
+def _seed(key: bytes) -> np.uint64:
+    return np.uint64(np.frombuffer(hashlib.blake2b(b"minhash" + key, digest_size=8).digest(), "<u8")[0])
+
+
+def _placed(rows: pl.Series, bands: Words, height: int) -> pl.Series:
+    """The sketches of these rows of a column of so many."""
+    known = pl.DataFrame({"row": rows, "sketch": pl.Series(bands, dtype=SKETCH)})
+    every = pl.DataFrame({"row": pl.int_range(height, dtype=pl.UInt32, eager=True)})
+    return every.join(known, on="row", how="left", maintain_order="left")["sketch"]
 
 
 def similarities(one: Words, other: Words) -> npt.NDArray[np.float64]:
@@ -67,18 +100,19 @@ def similarities(one: Words, other: Words) -> npt.NDArray[np.float64]:
     return np.asarray((found - chance) / (1 - chance))
 
 
-def _blocks(texts: pl.Series) -> Iterator[tuple[int, int]]:
-    """First row and number of rows of blocks of about BYTES_AT_A_TIME (one row where a text is longer)."""
-    ends = texts.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
+def _blocks(*columns: pl.Series) -> Iterator[slice]:
+    """Rows in blocks of about BYTES_AT_A_TIME over all columns (one row where a text is longer)."""
+    ends = sum(texts.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy() for texts in columns)
+    assert isinstance(ends, np.ndarray)
     first, done = 0, 0
     while first < len(ends):
         last = max(int(np.searchsorted(ends, done + BYTES_AT_A_TIME, side="right")), first + 1)
-        yield first, last - first
+        yield slice(first, last)
         first, done = last, int(ends[last - 1])
 
 
-def _sketch(texts: pl.Series, seed: np.uint64) -> Words:
-    """Bands of texts of at least WINDOW bytes each; shape (texts, BANDS)."""
+def _least(texts: pl.Series, seed: np.uint64) -> Words:
+    """The least hash in each bin of texts of at least WINDOW bytes or none; _EMPTY in empty bins; (texts, BINS)."""
     data = texts.str.join("").item().encode() + bytes(WINDOW - 1)
     windows: Words = np.ndarray((len(data) - WINDOW + 1,), dtype="<u8", buffer=data, strides=(1,))
     lengths = texts.str.len_bytes().cast(pl.Int64).to_numpy()
@@ -93,7 +127,12 @@ def _sketch(texts: pl.Series, seed: np.uint64) -> Words:
         bins = (hashed >> np.uint64(57)).view(np.int64)
         bins += places[part]
         np.minimum.at(least, bins, hashed)
-    return _borrowed(least.reshape(-1, BINS)).view("<u8").astype(np.uint64)
+    return least.reshape(-1, BINS)
+
+
+def _bands(least: Words) -> Words:
+    """Bands of texts with at least one filled bin; shape (texts, BANDS)."""
+    return _borrowed(least).view("<u8").astype(np.uint64)
 
 
 def _mixed(values: Words) -> Words:

@@ -4,7 +4,7 @@ import hashlib
 
 import polars as pl
 
-from feedback_pipeline.cleaning.minhash import sketches
+from feedback_pipeline.cleaning.minhash import sketches_with
 from feedback_pipeline.cleaning.tables import TEXT_SIGNATURES
 
 _INVISIBLE = r"[\u{00AD}\u{200B}-\u{200F}\u{202A}-\u{202E}\u{2060}-\u{2064}\u{2066}-\u{2069}\u{FEFF}]"
@@ -24,8 +24,9 @@ def text_signatures(clean_interactions: pl.DataFrame, key: bytes = b"") -> pl.Da
     """
     prompt, answer = normalise(clean_interactions["prompt"]), normalise(clean_interactions["answer"])
     pair = pl.select(pl.concat_str([prompt, answer], separator="\x1f", ignore_nulls=False)).to_series()
+    prompt_bands, pair_bands = sketches_with(prompt, answer, key)
     signed = clean_interactions.with_columns(
-        prompt_hash=hash_texts(prompt), pair_hash=hash_texts(pair), prompt_bands=sketches(prompt, key)
+        prompt_hash=hash_texts(prompt), pair_hash=hash_texts(pair), prompt_bands=prompt_bands, pair_bands=pair_bands
     )
     return TEXT_SIGNATURES.conform(signed)
 

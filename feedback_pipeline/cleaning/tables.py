@@ -197,6 +197,11 @@ TEXT_SIGNATURES = Table(
             SKETCH,
             "MinHash sketch of the normalised prompt: 16 bands of 8 bins of 8 bits; null without a prompt.",
         ),
+        Column(
+            "pair_bands",
+            SKETCH,
+            "MinHash sketch of the normalised prompt and answer together; null if either is missing.",
+        ),
     ),
     key=("interaction_id",),
 )
@@ -217,6 +222,25 @@ PROMPT_CLUSTERS = Table(
         ),
     ),
     key=("prompt_hash",),
+)
+
+PAIR_CLUSTERS = Table(
+    "pair_clusters",
+    "One distinct prompt and answer seen in the window that ends with the week, and the group of duplicates they "
+    "belong to.",
+    (
+        Column("pair_hash", pl.UInt64, "Hash of the normalised prompt and answer.", nullable=False),
+        Column("cluster_id", pl.UInt64, "Smallest pair_hash of the group.", nullable=False),
+        Column("answers", pl.UInt32, "Times this answer was given to this prompt in the window.", nullable=False),
+        Column("cluster_answers", pl.UInt32, "Times any pair of the group was given.", nullable=False),
+        Column(
+            "cluster_pairs",
+            pl.UInt32,
+            "Distinct pairs of the group: more than 1 where near duplicates were found.",
+            nullable=False,
+        ),
+    ),
+    key=("pair_hash",),
 )
 
 RATER_TRUST = Table(

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from scipy.special import betaincinv
 
+from feedback_pipeline.cleaning import ballots as cast
 from feedback_pipeline.cleaning import bursts, consensus
 from feedback_pipeline.cleaning.ballots import PERSON, Ballots, Flags, Floats, Ints, gather
 from feedback_pipeline.cleaning.bursts import Crowding
@@ -67,6 +68,10 @@ class TrustPolicy:
     def __post_init__(self) -> None:
         if self.rounds < 1:
             raise ValueError(f"rounds: {self.rounds}, at least 1")
+
+
+READS = (*cast.READS, "comment")
+"""The columns of CLEAN_FEEDBACK that are read."""
 
 
 def rater_trust(

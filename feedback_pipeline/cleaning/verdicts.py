@@ -5,9 +5,11 @@ correction says the original was not good enough. A preference and a comment jud
 `docs/verdicts.md` has the table.
 """
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,12 @@ class VerdictPolicy:
             **single,
         )
 
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that differ where two policies do."""
+        said = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+
 
 class PolicyError(ValueError):
     """A policy says something that cannot be; the message names the key, what it held and what it takes."""
@@ -85,12 +93,13 @@ def read_policy(path: Path) -> VerdictPolicy:
     """The policy in a TOML file.
 
     Raises:
-        PolicyError: the file is not TOML, or holds what `VerdictPolicy.from_mapping` refuses.
-        OSError: the file cannot be read.
+        PolicyError: the file cannot be read, is not TOML, or holds what `VerdictPolicy.from_mapping` refuses.
     """
     try:
         return VerdictPolicy.from_mapping(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, PolicyError) as error:
+    except OSError as error:
+        raise PolicyError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, PolicyError) as error:
         raise PolicyError(f"{path.name}: {error}") from error
 
 

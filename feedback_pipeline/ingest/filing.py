@@ -115,7 +115,7 @@ def _keys(votes: pl.DataFrame, source: Source) -> pl.DataFrame:
     brings = pl.any_horizontal(pl.col(name).is_not_null() for name in ANSWER_TEXT if name in votes.columns)
     frames = [
         votes.filter(brings & pl.col(name).is_not_null()).select(
-            "tenant", pl.lit(kind).alias("kind"), pl.col(name).alias("value"), "interaction_id"
+            "tenant", pl.lit(kind).alias("kind"), _key_value(name, votes).alias("value"), "interaction_id"
         )
         for name, kind in ANSWER_KEYS.items()
     ]
@@ -129,7 +129,7 @@ def _feedback(votes: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict
         about = {"interaction_id": pl.col("left_interaction_id"), "other": pl.col("right_interaction_id")}
     else:
         about = {"interaction_id": pl.col("interaction_id"), "other": pl.lit(None, pl.String)}
-    key_kind, key_value = _waiting_for()
+    key_kind, key_value = _waiting_for(votes)
     events = votes.filter(pl.col("kind").is_not_null()).select(
         pl.col("feedback_id").alias("id"),
         "tenant",
@@ -153,11 +153,22 @@ def _feedback(votes: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict
     return INCOMING_FEEDBACK.conform(redacted.frame), redacted.counts
 
 
-def _waiting_for() -> tuple[pl.Expr, pl.Expr]:
+def _key_value(name: str, votes: pl.DataFrame) -> pl.Expr:
+    """The application's name for an answer. Ids of content are its own within a kind of content, as in live capture
+    (`store.rows.content_name`), so that an imported vote and a live one on the same content meet."""
+    if name != "content_id" or "content_type" not in votes.columns:
+        return pl.col(name)
+    typed = pl.concat_str(pl.col("content_type"), pl.col(name), separator="/")
+    return pl.coalesce(typed, pl.col(name))
+
+
+def _waiting_for(votes: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
     """The name under which a vote waits for an answer whose id is not known."""
     unknown = pl.col("interaction_id").is_null()
     kinds = pl.coalesce(pl.when(pl.col(name).is_not_null()).then(pl.lit(kind)) for name, kind in ANSWER_KEYS.items())
-    return pl.when(unknown).then(kinds), pl.when(unknown).then(pl.coalesce(list(ANSWER_KEYS)))
+    return pl.when(unknown).then(kinds), pl.when(unknown).then(
+        pl.coalesce(_key_value(name, votes) for name in ANSWER_KEYS)
+    )
 
 
 def _corrections(events: pl.DataFrame, source: Source) -> pl.DataFrame:

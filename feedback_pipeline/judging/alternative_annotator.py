@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import stats
+import scipy
 
 from feedback_pipeline.judging.estimates import FloatArray, Refusal
 
@@ -91,7 +91,7 @@ def _advantage_p_value(difference: FloatArray, epsilon: float) -> float:
     """One-sided p-value against "the annotator is ahead of the judge by epsilon or more"."""
     if np.ptp(difference) == 0:
         return 0.0 if difference[0] < epsilon else 1.0
-    return float(stats.ttest_1samp(difference, epsilon, alternative="less").pvalue)
+    return float(scipy.stats.ttest_1samp(difference, epsilon, alternative="less").pvalue)
 
 
 def benjamini_yekutieli(p_values: FloatArray, rate: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -5,77 +5,31 @@ pointless (a bad key, an unknown model, no money left on the account) raises.
 """
 
 import asyncio
+import itertools
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import httpx2
 import openai
 import orjson
 
+from feedback_pipeline.judging.chat_completions import ChatCall
+from feedback_pipeline.judging.endpoint import Call, CallStatus, ChatReply, Endpoint
 from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.judging.fingerprints import content_hash
 from feedback_pipeline.judging.limits import AdaptiveConcurrency, MinuteBudget
-from feedback_pipeline.judging.prices import FREE, CostLedger, Price, estimated_tokens
+from feedback_pipeline.judging.prices import CostLedger, estimated_tokens
 from feedback_pipeline.judging.reply_cache import MemoryCache, ReplyCache
 
-CallStatus = Literal["ok", "refusal", "content_filter", "truncated", "parse_error", "api_error", "skipped_budget"]
+__all__ = ["CallLayer", "CallStatistics", "ChatCall", "ChatReply", "Endpoint", "EndpointRefusedError"]
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
-
-@dataclass(frozen=True)
-class Endpoint:
-    """An OpenAI-compatible endpoint and what may be asked of it."""
-
-    base_url: str
-    model: str
-    api_key: str = field(repr=False)
-    price: Price = FREE
-    concurrency: int = 16
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    attempts: int = 5
-    attempt_seconds: float = 60.0
-    run_seconds: float = 3600.0
-    backoff_seconds: float = 0.5
-    """Longest pause before the first retry; doubles with each, up to a minute, and is drawn at random."""
-    body: dict[str, Any] = field(default_factory=dict)
-    """Further fields of every request (temperature, reasoning_effort, seed, store …)."""
-    token_limit_field: str = "max_completion_tokens"  # noqa: S105 (a field's name)
-
-
-@dataclass(frozen=True)
-class ChatCall:
-    """One request body, without model and endpoint settings."""
-
-    messages: tuple[dict[str, str], ...]
-    output_tokens: int
-    options: dict[str, Any] = field(default_factory=dict)
-    sample: int = 0
-    """Number of the repetition, where the same thing is asked several times."""
-    repair: str | None = None
-    """What to add, once, where the reply could not be read."""
-
-
-@dataclass(frozen=True)
-class ChatReply:
-    """What became of a call."""
-
-    status: CallStatus
-    reason: str | None = None
-    text: str = ""
-    tokens: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = ()
-    """Per generated token, the likeliest alternatives with their log-probabilities, where asked for."""
-    model: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float = 0.0
-    calls: int = 0
-    content_hash: str | None = None
-
+LOOKED_UP = 100
+"""Calls made ready and looked up in the cache at a time, while the ones before are under way."""
 
 Check = Callable[[ChatReply], str | None]
 """Why a reply cannot be used, as a code; None where it can."""
@@ -87,9 +41,23 @@ class CallStatistics:
 
     asked: int = 0
     cached: int = 0
+    answered: int = 0
+    """By the endpoint, well or badly."""
     attempts: int = 0
     cost_usd: float = 0.0
     estimated_usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One call made ready: its key, its body as it is sent, and what that would use."""
+
+    key: str
+    call: Call
+    body: bytes
+    sent: str
+    tokens: int
+    estimate_usd: float
 
 
 class CallLayer:
@@ -118,177 +86,179 @@ class CallLayer:
         self._random = random.Random(seed)
         self._progress = progress
 
-    def run(self, calls: Sequence[ChatCall], check: Check) -> list[ChatReply]:
+    def run(self, calls: Iterable[Call], check: Check) -> list[ChatReply]:
         """Makes the calls that the cache does not answer; replies come back in the order of the calls.
+
+        Args:
+            calls: may be made as they are taken: the first are under way before the last is made.
+            check: see `Check`.
 
         Raises:
             EndpointRefusedError: see there.
         """
-        bodies = [self._body(call) for call in calls]
-        keys = [self._key(call, body) for call, body in zip(calls, bodies, strict=True)]
-        known = self.cache.get_many(list(dict.fromkeys(keys)))
-        replies = {key: _read_cached(content) for key, content in known.items()}
-        wanted = {key: (call, body) for key, call, body in zip(keys, calls, bodies, strict=True) if key not in replies}
-        self.statistics.asked += len(calls)
-        self.statistics.cached += len(calls) - len(wanted)
-        if wanted:
-            replies |= asyncio.run(self._run(wanted, check))
+        keys: list[str] = []
+        replies: dict[str, ChatReply] = {}
+        wanted = self._wanted(calls, keys, replies)
+        first = next(wanted, None)
+        if first is not None:
+            asyncio.run(_Run(self, check, replies).all(itertools.chain([first], wanted)))
         return [replies[key] for key in keys]
 
-    def estimate_usd(self, calls: Sequence[ChatCall]) -> float:
+    def _wanted(self, calls: Iterable[Call], keys: list[str], replies: dict[str, ChatReply]) -> Iterator[_Request]:
+        """The calls that the cache does not answer, each once; fills in the keys of all and the replies it knows."""
+        made = iter(calls)
+        seen: set[str] = set()
+        while requests := [self._request(call) for call in itertools.islice(made, LOOKED_UP)]:
+            known = self.cache.get_many(list(dict.fromkeys(request.key for request in requests)))
+            replies |= {key: _read_cached(content) for key, content in known.items() if key not in seen}
+            self.statistics.asked += len(requests)
+            for request in requests:
+                keys.append(request.key)
+                if request.key in seen or request.key in known:
+                    self.statistics.cached += 1
+                else:
+                    seen.add(request.key)
+                    yield request
+
+    def estimate_usd(self, calls: Iterable[Call]) -> float:
         """What the calls would cost at most without cache, retries and repairs."""
-        return sum(self._estimate(call, self._body(call))[1] for call in calls)
+        return sum(self._request(call).estimate_usd for call in calls)
 
-    def _body(self, call: ChatCall) -> dict[str, Any]:
-        limit = {self.endpoint.token_limit_field: call.output_tokens}
-        base: dict[str, Any] = {"model": self.endpoint.model, "messages": list(call.messages)}
-        return base | limit | call.options | self.endpoint.body
+    def _request(self, call: Call) -> _Request:
+        body = call.body(self.endpoint)
+        return self.prepared(call, body, content_hash([self.endpoint.base_url, body, call.sample]))
 
-    def _key(self, call: ChatCall, body: dict[str, Any]) -> str:
-        return content_hash([self.endpoint.base_url, body, call.sample])
+    def prepared(self, call: Call, body: dict[str, Any], key: str) -> _Request:
+        """A body with what it would use, in tokens and money, at most."""
+        content = orjson.dumps(body)
+        tokens = estimated_tokens(content)
+        estimate = self.endpoint.price.cost(tokens, call.output_tokens)
+        return _Request(key, call, content, content_hash(call.content()), tokens + call.output_tokens, estimate)
 
-    def _estimate(self, call: ChatCall, body: dict[str, Any]) -> tuple[int, float]:
-        tokens = estimated_tokens(orjson.dumps(body).decode())
-        return tokens + call.output_tokens, self.endpoint.price.cost(tokens, call.output_tokens)
+    def pause_seconds(self, attempt: int, at_least: float) -> float:
+        """As long as the endpoint asked, and a random while that doubles with each attempt ("full jitter")."""
+        longest = min(60.0, self.endpoint.backoff_seconds * 2**attempt)
+        return at_least + self._random.uniform(0, longest)
 
-    async def _run(self, wanted: dict[str, tuple[ChatCall, dict[str, Any]]], check: Check) -> dict[str, ChatReply]:
-        endpoint = self.endpoint
-        deadline = time.monotonic() + endpoint.run_seconds
-        slots = AdaptiveConcurrency(endpoint.concurrency, time.monotonic)
-        budgets = (
-            MinuteBudget(endpoint.requests_per_minute, time.monotonic),
-            MinuteBudget(endpoint.tokens_per_minute, time.monotonic),
-        )
-        pending = iter(wanted.items())
-        replies: dict[str, ChatReply] = {}
+    def report(self) -> None:
+        """Tells how many of the calls taken so far are answered."""
+        self.statistics.answered += 1
+        if self._progress is not None:
+            self._progress(self.statistics.answered, self.statistics.asked - self.statistics.cached)
+
+
+class _Run:
+    """The calls of one `CallLayer.run` under way."""
+
+    def __init__(self, layer: CallLayer, check: Check, replies: dict[str, ChatReply]) -> None:
+        endpoint = layer.endpoint
+        self.layer = layer
+        self.replies = replies
+        self.endpoint = endpoint
+        self.check = check
+        self.deadline = time.monotonic() + endpoint.run_seconds
+        self.slots = AdaptiveConcurrency(endpoint.concurrency, time.monotonic)
+        self.requests = MinuteBudget(endpoint.requests_per_minute, time.monotonic)
+        self.tokens = MinuteBudget(endpoint.tokens_per_minute, time.monotonic)
         limits = httpx2.Limits(max_connections=endpoint.concurrency, max_keepalive_connections=endpoint.concurrency)
-        async with openai.AsyncOpenAI(
+        self.client = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key,
             max_retries=0,
             timeout=endpoint.attempt_seconds,
             http_client=openai.DefaultAsyncHttpxClient(limits=limits),
-        ) as client:
+        )
 
-            async def worker() -> None:
-                for key, (call, body) in pending:
-                    replies[key] = await self._one(client, key, call, body, check, slots, budgets, deadline)
-                    if self._progress is not None:
-                        self._progress(len(replies), len(wanted))
+    async def all(self, requests: Iterator[_Request]) -> None:
+        """Fills in every reply by its key."""
 
+        async def worker() -> None:
+            for request in requests:
+                self.replies[request.key] = await self._one(request)
+                self.layer.report()
+
+        async with self.client:
             try:
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(min(endpoint.concurrency, len(wanted))):
+                    for _ in range(self.endpoint.concurrency):
                         group.create_task(worker())
             except* EndpointRefusedError as refusals:
                 raise refusals.exceptions[0] from None
-        return replies
 
-    async def _one(
-        self,
-        client: openai.AsyncOpenAI,
-        key: str,
-        call: ChatCall,
-        body: dict[str, Any],
-        check: Check,
-        slots: AdaptiveConcurrency,
-        budgets: tuple[MinuteBudget, MinuteBudget],
-        deadline: float,
-    ) -> ChatReply:
+    async def _one(self, request: _Request) -> ChatReply:
         """One call with its retries and, where the reply cannot be read, one repair; kept in the cache if usable."""
-        reply = ChatReply("api_error", "no_attempt")
         spent = ChatReply("ok")
         attempts = iter(range(self.endpoint.attempts))
-        bodies = [body]
-        if call.repair is not None:
-            bodies.append(body | {"messages": [*body["messages"], {"role": "user", "content": call.repair}]})
-        for tried in bodies:
-            reply = await self._with_retries(client, call, tried, slots, budgets, deadline, attempts)
-            if reply.status == "ok" and (problem := check(reply)) is not None:
+        for tried in self._versions(request):
+            reply = await self._with_retries(tried, attempts)
+            if reply.status == "ok" and (problem := self.check(reply)) is not None:
                 reply = _failed(reply, "parse_error", problem)
             spent = _added(reply, spent)
             if reply.status != "parse_error":
                 break
         if spent.status == "ok":
-            self.cache.put(key, orjson.dumps(asdict(spent)))
+            await self.layer.cache.keep(request.key, orjson.dumps(asdict(spent)))
         return spent
 
-    async def _with_retries(
-        self,
-        client: openai.AsyncOpenAI,
-        call: ChatCall,
-        body: dict[str, Any],
-        slots: AdaptiveConcurrency,
-        budgets: tuple[MinuteBudget, MinuteBudget],
-        deadline: float,
-        attempts: Any,
-    ) -> ChatReply:
-        tokens, estimate = self._estimate(call, body)
+    def _versions(self, request: _Request) -> Iterator[_Request]:
+        yield request
+        repaired = request.call.repaired(request.call.body(self.endpoint))
+        if repaired is not None:
+            yield self.layer.prepared(request.call, repaired, request.key)
+
+    async def _with_retries(self, request: _Request, attempts: Iterator[int]) -> ChatReply:
+        estimate, statistics, ledger = request.estimate_usd, self.layer.statistics, self.layer.ledger
         spent = ChatReply("api_error", "attempts_used_up")
         for attempt in attempts:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= self.deadline:
                 return _failed(spent, "api_error", "run_deadline")
-            async with slots:
-                if not await self.ledger.reserve(estimate):
+            async with self.slots:
+                if not await ledger.reserve(estimate):
                     return _failed(spent, "skipped_budget", "cost_cap")
-                self.statistics.estimated_usd += estimate
+                statistics.estimated_usd += estimate
                 reply, pause = ChatReply("api_error", "cancelled", cost_usd=estimate), None
                 try:
-                    await budgets[0].take(1)
-                    await budgets[1].take(tokens)
-                    reply, pause = await self._attempt(client, body, slots, deadline, estimate)
+                    await self.requests.take(1)
+                    await self.tokens.take(request.tokens)
+                    reply, pause = await self._attempt(request)
                 finally:
-                    self.ledger.settle(estimate, reply.cost_usd)
-                    self.statistics.cost_usd += reply.cost_usd
-                budgets[1].settle(tokens, reply.input_tokens + reply.output_tokens)
+                    ledger.settle(estimate, reply.cost_usd)
+                    statistics.cost_usd += reply.cost_usd
+                self.tokens.settle(request.tokens, reply.input_tokens + reply.output_tokens)
             spent = _added(reply, spent)
             if pause is None:
                 return spent
-            await self._pause(attempt, pause, deadline)
+            seconds = self.layer.pause_seconds(attempt, pause)
+            await asyncio.sleep(max(0.0, min(seconds, self.deadline - time.monotonic())))
         return spent
 
-    async def _pause(self, attempt: int, at_least: float, deadline: float) -> None:
-        """Waits as long as the endpoint asked, and a random while that doubles with each attempt ("full jitter")."""
-        longest = min(60.0, self.endpoint.backoff_seconds * 2**attempt)
-        pause = at_least + self._random.uniform(0, longest)
-        await asyncio.sleep(max(0.0, min(pause, deadline - time.monotonic())))
-
-    async def _attempt(
-        self,
-        client: openai.AsyncOpenAI,
-        body: dict[str, Any],
-        slots: AdaptiveConcurrency,
-        deadline: float,
-        estimate_usd: float,
-    ) -> tuple[ChatReply, float | None]:
+    async def _attempt(self, request: _Request) -> tuple[ChatReply, float | None]:
         """One request: its reply, and the least pause before another attempt where there should be one.
 
         A call that may have been answered without our seeing it counts as paid for in full.
         """
-        self.statistics.attempts += 1
-        sent = content_hash(body["messages"])
-        left = max(0.1, min(self.endpoint.attempt_seconds, deadline - time.monotonic()))
+        self.layer.statistics.attempts += 1
+        sent, estimate = request.sent, request.estimate_usd
+        left = max(0.1, min(self.endpoint.attempt_seconds, self.deadline - time.monotonic()))
         try:
             async with asyncio.timeout(left):
-                response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+                response = await self.client.post(request.call.path, content=request.body, cast_to=httpx2.Response)
         except (TimeoutError, openai.APITimeoutError):
-            return ChatReply("api_error", "timeout", cost_usd=estimate_usd, calls=1, content_hash=sent), 0.0
+            return ChatReply("api_error", "timeout", cost_usd=estimate, calls=1, content_hash=sent), 0.0
         except openai.APIConnectionError:
             return ChatReply("api_error", "connection", calls=1, content_hash=sent), 0.0
         except openai.APIStatusError as error:
-            return self._refused(error, slots, sent)
-        slots.succeeded()
+            return self._refused(error, sent)
+        self.slots.succeeded()
         try:
             content = orjson.loads(response.content)
         except orjson.JSONDecodeError:
-            unread = ChatReply("api_error", "malformed_response", cost_usd=estimate_usd, calls=1, content_hash=sent)
+            unread = ChatReply("api_error", "malformed_response", cost_usd=estimate, calls=1, content_hash=sent)
             return unread, 0.0
-        reply = read_completion(content, self.endpoint.price, estimate_usd, sent)
+        reply = request.call.read(content, self.endpoint.price, estimate, sent)
         return reply, 0.0 if reply.status == "api_error" else None
 
-    def _refused(
-        self, error: openai.APIStatusError, slots: AdaptiveConcurrency, sent: str
-    ) -> tuple[ChatReply, float | None]:
+    def _refused(self, error: openai.APIStatusError, sent: str) -> tuple[ChatReply, float | None]:
         code = _error_code(error)
         if code == "insufficient_quota" or error.status_code in (401, 402, 403, 404):
             names = {401: "bad_api_key", 402: "payment_required", 403: "forbidden", 404: "unknown_model_or_path"}
@@ -300,49 +270,10 @@ class CallLayer:
             return ChatReply("api_error", "text_too_long", calls=1, content_hash=sent), None
         if error.status_code in RETRIED:
             if error.status_code == 429:
-                slots.limited()
+                self.slots.limited()
             reply = ChatReply("api_error", f"http_{error.status_code}", calls=1, content_hash=sent)
             return reply, retry_after_seconds(error.response.headers)
         raise EndpointRefusedError("bad_request", error.status_code)
-
-
-def read_completion(content: Any, price: Price, estimate_usd: float, sent: str) -> ChatReply:
-    """A chat completion as a reply: why generation ended and refusals are looked at before the text is.
-
-    Without usage figures the call costs what was estimated.
-    """
-    try:
-        choice = content["choices"][0]
-        message, finish = choice["message"], choice.get("finish_reason")
-        usage = content.get("usage") or {}
-        refusal, text = message.get("refusal"), message.get("content")
-        tokens = _token_alternatives(choice.get("logprobs"))
-    except (KeyError, IndexError, TypeError, AttributeError):
-        return ChatReply("api_error", "not_a_completion", cost_usd=estimate_usd, calls=1, content_hash=sent)
-    read, written = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-    cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-    status: CallStatus = "ok"
-    reason = None
-    if refusal:
-        status, reason = "refusal", "model_refused"
-    elif finish == "content_filter":
-        status, reason = "content_filter", "answer_filtered"
-    elif finish == "length" and not tokens:
-        status, reason = "truncated", "output_limit"
-    elif not isinstance(text, str) or not text.strip():
-        status, reason = "parse_error", "empty_completion"
-    cost = price.cost(read, written, cached) if usage else estimate_usd
-    usable = text if status == "ok" and isinstance(text, str) else ""
-    model = content.get("model")
-    return ChatReply(status, reason, usable, tokens, model, read, written, cost, 1, sent)
-
-
-def _token_alternatives(logprobs: Any) -> tuple[tuple[str, tuple[tuple[str, float], ...]], ...]:
-    positions = (logprobs or {}).get("content") or ()
-    return tuple(
-        (position["token"], tuple((other["token"], float(other["logprob"])) for other in position["top_logprobs"]))
-        for position in positions
-    )
 
 
 def _read_cached(content: bytes) -> ChatReply:
@@ -353,16 +284,18 @@ def _read_cached(content: bytes) -> ChatReply:
 
 
 def _failed(reply: ChatReply, status: CallStatus, reason: str) -> ChatReply:
-    return ChatReply(**asdict(reply) | {"status": status, "reason": reason, "text": "", "tokens": ()})
+    return replace(reply, status=status, reason=reason, text="", tokens=())
 
 
 def _added(reply: ChatReply, before: ChatReply) -> ChatReply:
     """A reply that carries the tokens, cost and calls of the attempts before it."""
-    sums = {
-        name: getattr(reply, name) + getattr(before, name)
-        for name in ("input_tokens", "output_tokens", "cost_usd", "calls")
-    }
-    return ChatReply(**asdict(reply) | {"tokens": reply.tokens} | sums)
+    return replace(
+        reply,
+        input_tokens=reply.input_tokens + before.input_tokens,
+        output_tokens=reply.output_tokens + before.output_tokens,
+        cost_usd=reply.cost_usd + before.cost_usd,
+        calls=reply.calls + before.calls,
+    )
 
 
 def _error_code(error: openai.APIStatusError) -> str | None:

@@ -18,7 +18,7 @@ from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.audit import CANNOT_SAY, label_next
 from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.settings import Settings, SettingsError
+from feedback_pipeline.settings import JudgeMode, Settings, SettingsError
 from feedback_pipeline.store import audits
 
 console = Console()
@@ -100,9 +100,30 @@ def evaluate(
     rubric: Annotated[
         Path | None, typer.Option(help="Instead: a candidate rubric (YAML), tested against people's audit labels.")
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead: answers in a file (Parquet, CSV, JSONL with prompt, answer, and where known prompt_version, "
+            "reference; with other_answer they are pairs), judged by the configured model."
+        ),
+    ] = None,
+    mode: Annotated[
+        JudgeMode | None, typer.Option(help="How the model is asked; FEEDBACK_JUDGE_MODE by default.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="How often each is asked; FEEDBACK_JUDGE_SAMPLES by default.", min=1)
+    ] = None,
 ) -> None:
-    """Show how good each prompt version is by every judge, corrected by people; or test another wording of a rubric."""
-    pipeline = Pipeline(Settings.from_environment())
+    """Show how good each prompt version is by every judge, corrected by people; test another wording of a rubric; or
+    judge answers of a file."""
+    settings = Settings.from_environment()
+    settings = replace(
+        settings, judge_mode=mode or settings.judge_mode, judge_samples=samples or settings.judge_samples
+    )
+    pipeline = Pipeline(settings)
+    if answers is not None:
+        _judge_file(pipeline, answers)
+        return
     if rubric is not None:
         _test_rubric(pipeline, rubric)
         return
@@ -112,7 +133,7 @@ def evaluate(
         console.print("Nothing was judged yet: feedback materialize", highlight=False)
         raise typer.Exit(code=1)
     quality = pipeline.frames.read(tables.JUDGED_QUALITY, [wanted])
-    console.print(_quality_grid(quality, wanted))
+    console.print(_quality_grid(quality, f"Week of {wanted}"))
     compared = pipeline.frames.read(tables.VERSION_COMPARISON, [wanted]).filter(pl.col("q_value") < 0.05)
     for row in compared.iter_rows(named=True):
         console.print(
@@ -125,9 +146,9 @@ def evaluate(
         console.print("No two versions differ significantly.")
 
 
-def _quality_grid(quality: pl.DataFrame, week: date) -> Grid:
+def _quality_grid(quality: pl.DataFrame, title: str) -> Grid:
     grid = Grid("prompt version", "judge", "criterion", "judged", "mean", "judge says up", "people would say up")
-    grid.title = f"Week of {week}"
+    grid.title = title
     for row in quality.filter(pl.col("dimension") == "prompt_version").iter_rows(named=True):
         mean = row["mean_score"] if row["mean_rating"] is None else row["mean_rating"]
         corrected = (row["reason"] or "").replace("_", " ")
@@ -142,10 +163,67 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
+def _judge_file(pipeline: Pipeline, path: Path) -> None:
+    from feedback_pipeline.judging.answer_files import AnswerFileError, read_answers
+    from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
+    from feedback_pipeline.judging.model_judge import model_judge
+    from feedback_pipeline.judging.progress import progress_bar
+    from feedback_pipeline.judging.versions import judged_versions
+
+    if pipeline.settings.judge_model is None:
+        raise SettingsError("judging answers of a file needs a judging model: set FEEDBACK_JUDGE_MODEL")
+    try:
+        rows = read_answers(path)
+    except (AnswerFileError, OSError) as error:
+        raise typer.BadParameter(f"--answers: {error}") from error
+    week = _this_week(pipeline)
+    with (
+        progress_bar(console) as report,
+        model_judge(pipeline.settings, pipeline.database, week, progress=report) as judge,
+    ):
+        pairs = "other_answer" in rows.columns
+        judged = judge_pairs(rows, judge) if pairs else judge_answers(rows, judge)
+    if pairs:
+        console.print(_pairs_grid(judged))
+    else:
+        console.print(_quality_grid(judged_versions(rows, judged), f"{path.name}, by {judge.name}"))
+    unscored = judged.filter(pl.col("status") != "ok")
+    for reason, count in unscored["reason"].value_counts(sort=True).iter_rows():
+        console.print(f"{count} of {judged.height} without a verdict: {reason}", highlight=False, markup=False)
+    done = judge.calls.statistics
+    console.print(
+        f"{done.attempts} calls, {done.cached} of {done.asked} answered from the cache; {done.cost_usd:.4f} US dollars "
+        f"of {pipeline.settings.judge_cost_cap_usd:g} a week",
+        highlight=False,
+    )
+
+
+def _pairs_grid(judged: pl.DataFrame) -> Grid:
+    """What became of the pairs, per criterion: shares of usable verdicts."""
+    grid = Grid("criterion", "judged", "answer better", "other better", "ties", "same in both orders", "first slot")
+    usable = judged.filter(pl.col("status") == "ok")
+    shares = usable.group_by("criterion").agg(
+        pl.len().alias("judged"),
+        *((pl.col("verdict") == name).mean().alias(name) for name in ("this", "other", "tie")),
+        pl.col("consistent").mean(),
+        pl.col("first_slot").mean(),
+    )
+    for row in shares.sort("criterion").iter_rows(named=True):
+        numbers = (row[name] for name in ("this", "other", "tie", "consistent", "first_slot"))
+        grid.add_row(row["criterion"], str(row["judged"]), *(_number(number, ".1%") for number in numbers))
+    return grid
+
+
+def _this_week(pipeline: Pipeline) -> date:
+    today = pipeline.today()
+    return today - timedelta(days=today.weekday())
+
+
 def _test_rubric(pipeline: Pipeline, path: Path) -> None:
     from feedback_pipeline.judging.acceptance import accept_rubric, held_out
     from feedback_pipeline.judging.estimates import Refusal
     from feedback_pipeline.judging.model_judge import model_judge
+    from feedback_pipeline.judging.progress import progress_bar
     from feedback_pipeline.judging.rubrics import read_rubric
 
     candidate = read_rubric(path)
@@ -153,8 +231,10 @@ def _test_rubric(pipeline: Pipeline, path: Path) -> None:
         raise SettingsError("testing a rubric needs a judging model: set FEEDBACK_JUDGE_MODEL")
     labels = audits.read_labels(pipeline.database)
     answers = _labelled_answers(pipeline, labels)
-    today = pipeline.today()
-    with model_judge(pipeline.settings, pipeline.database, today - timedelta(days=today.weekday())) as judge:
+    with (
+        progress_bar(console) as report,
+        model_judge(pipeline.settings, pipeline.database, _this_week(pipeline), progress=report) as judge,
+    ):
         answers = held_out(answers, judge.rubric, candidate)
         tested = accept_rubric(judge, replace(judge, rubric=candidate), answers, labels)
     if isinstance(tested.agreement, Refusal):

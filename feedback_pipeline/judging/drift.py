@@ -69,7 +69,7 @@ def judge_anchors(judge: AnswerJudge, anchors: pl.DataFrame, texts: pl.DataFrame
     """Judges the anchors anew.
 
     Args:
-        judge: asked past its cache of earlier weeks (see `backends.chat.ChatJudge.occasion`).
+        judge: asked past its cache of earlier weeks (see `backends.model.ModelJudge.occasion`).
         anchors: from `choose_anchors`.
         texts: `interaction_id`, `prompt`, `answer` of those whose text is still kept.
 

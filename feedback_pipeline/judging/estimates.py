@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from feedback_pipeline.patterns.intervals import wilson_bounds
 
@@ -90,12 +90,12 @@ class LinearisedMean:
 
 def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
     """Two-sided quantile of Student's t."""
-    return float(stats.t.ppf(0.5 + confidence / 2, degrees))
+    return float(scipy.stats.t.ppf(0.5 + confidence / 2, degrees))
 
 
 def normal_quantile(confidence: float = CONFIDENCE) -> float:
     """Two-sided quantile of the standard normal."""
-    return float(stats.norm.ppf(0.5 + confidence / 2))
+    return float(scipy.stats.norm.ppf(0.5 + confidence / 2))
 
 
 def cluster_codes(clusters: npt.NDArray[Any] | Sequence[Any]) -> tuple[IntArray, int]:

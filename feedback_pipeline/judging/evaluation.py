@@ -4,11 +4,10 @@ from typing import Any
 
 import narwhals as nw
 
-from feedback_pipeline.judging.backends.chat import ChatJudge
+from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.calls import CallLayer
-from feedback_pipeline.judging.model_judge import judge_endpoint
-from feedback_pipeline.judging.rubrics import read_rubric
+from feedback_pipeline.judging.model_judge import configured_judge, judge_endpoint
 from feedback_pipeline.judging.versions import judge_prompt_versions
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.vote_frames import like
@@ -44,6 +43,6 @@ def evaluate_prompt_version(
     return like(rows, interactions)
 
 
-def _configured(settings: Settings) -> ChatJudge:
+def _configured(settings: Settings) -> ModelJudge:
     endpoint = judge_endpoint(settings)
-    return ChatJudge(CallLayer(endpoint, cost_cap_usd=settings.judge_cost_cap_usd), read_rubric())
+    return configured_judge(settings, CallLayer(endpoint, cost_cap_usd=settings.judge_cost_cap_usd))

@@ -15,7 +15,8 @@ def judge_answers(answers: pl.DataFrame, judge: AnswerJudge) -> pl.DataFrame:
     An answer without text is unscored; a blank one gets the lowest score without asking anybody.
 
     Args:
-        answers: `interaction_id`, `prompt`, `answer` (redacted); more columns do no harm.
+        answers: `interaction_id`, `prompt`, `answer` (redacted), and where there is one a `reference` answer to judge
+            by; more columns do no harm.
 
     Returns:
         `judgements`, exactly one row per answer and criterion.
@@ -23,7 +24,8 @@ def judge_answers(answers: pl.DataFrame, judge: AnswerJudge) -> pl.DataFrame:
     rows = answers.unique("interaction_id", keep="first", maintain_order=True)
     blank = pl.col("answer").str.strip_chars() == ""
     asked = rows.filter(~blank).sort("interaction_id").with_columns(pl.col("prompt").fill_null(""))
-    found = [] if asked.is_empty() else [judge.judge_answers(asked.select("interaction_id", "prompt", "answer"))]
+    shown = ["interaction_id", "prompt", "answer", *_reference(asked)]
+    found = [] if asked.is_empty() else [judge.judge_answers(asked.select(shown))]
     known = (
         rows.filter(blank)
         .select(
@@ -47,7 +49,8 @@ def judge_pairs(pairs: pl.DataFrame, judge: PairJudge) -> pl.DataFrame:
     """Judges which of two answers is better.
 
     Args:
-        pairs: `interaction_id`, `other_interaction_id`, `prompt`, `answer`, `other_answer` (redacted).
+        pairs: `interaction_id`, `other_interaction_id`, `prompt`, `answer`, `other_answer` (redacted), and where there
+            is one a `reference`.
 
     Returns:
         `judgements`, exactly one row per pair and criterion.
@@ -55,7 +58,8 @@ def judge_pairs(pairs: pl.DataFrame, judge: PairJudge) -> pl.DataFrame:
     rows = pairs.unique(_PAIR, keep="first", maintain_order=True)
     textless = pl.col("answer").is_null() | pl.col("other_answer").is_null()
     asked = rows.filter(~textless).sort(_PAIR).with_columns(pl.col("prompt").fill_null(""))
-    found = [] if asked.is_empty() else [judge.judge_pairs(asked.select(*_PAIR, "prompt", "answer", "other_answer"))]
+    shown = [*_PAIR, "prompt", "answer", "other_answer", *_reference(asked)]
+    found = [] if asked.is_empty() else [judge.judge_pairs(asked.select(shown))]
     why = pl.when(textless).then(pl.lit("no_text")).otherwise(pl.lit("no_verdict"))
     return _complete(rows.select(*_PAIR, why.alias("_why")), found, judge)
 
@@ -77,6 +81,10 @@ def separated_by_model(judgements: pl.DataFrame) -> pl.DataFrame:
         .replace_strict(series, return_dtype=pl.String)
         .alias("fingerprint")
     )
+
+
+def _reference(asked: pl.DataFrame) -> list[str]:
+    return [name for name in ("reference",) if name in asked.columns]
 
 
 def _criteria(judge: AnswerJudge | PairJudge) -> pl.DataFrame:

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from feedback_pipeline.judging.correction import Accuracy, accuracy
 from feedback_pipeline.judging.estimates import FloatArray, Result, clustered_proportion
@@ -182,7 +181,9 @@ def _labelled(texts: pl.DataFrame, seed: str) -> pl.DataFrame:
     return rows.head(MAXIMUM_LABELS).select("prompt", "answer", "verdict")
 
 
-def _vectorizer(bits: int) -> HashingVectorizer:
+def _vectorizer(bits: int) -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer  # half a second, spared to who judges nothing
+
     return HashingVectorizer(
         n_features=2**bits, ngram_range=(1, 2), binary=True, norm=None, alternate_sign=False, dtype=np.float32
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from scipy import stats
+import scipy
 
 from feedback_pipeline.judging.agreement import agreement, alpha_of_raters
 from feedback_pipeline.judging.alternative_annotator import alternative_annotator_test
@@ -28,25 +28,28 @@ _PAIR = ("interaction_id", "other_interaction_id")
 
 
 def preference_ranking(preferences: pl.DataFrame, judged: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Bradley–Terry strengths of models by people and, where given, by judges.
+    """Bradley–Terry strengths of models by people and, where given, by judges, within each project.
 
-    People's errors are clustered by voter and by pair of answers; a judge's by pair.
+    People's errors are clustered by voter and by pair of answers; a judge's by pair. Two projects that use a model of
+    one name ask it different things: it is ranked in each.
 
     Args:
         preferences: one row per vote: `interaction_id`, `other_interaction_id`, `model`, `other_model`,
-            `preference` (this, other, tie), `voter`.
+            `preference` (this, other, tie), `voter`, and where known `project`.
         judged: `judgements` on pairs; models are looked up in `preferences`, usable rows count.
 
     Returns:
-        `preference_ranking`, best first within each rater; a rater without two models has no rows.
+        `preference_ranking`, best first within each project and rater; one without two models has no rows.
     """
     votes = canonical_votes(preferences)
-    frames = [_ranking(PEOPLE, votes, ("voter", "pair"))]
-    if judged is not None:
-        models = votes.unique("pair").select(*_PAIR, "model", "other_model")
-        usable = _judged_pairs(judged).join(models, on=list(_PAIR))
-        for (name,), rows in usable.group_by(["judge"], maintain_order=True):
-            frames.append(_ranking(str(name), rows, ("pair",)))
+    frames = [PREFERENCE_RANKING.empty()]
+    for (project,), of_project in votes.sort("project", "pair", "voter").group_by(["project"], maintain_order=True):
+        frames.append(_ranking(str(project), PEOPLE, of_project, ("voter", "pair")))
+        if judged is not None:
+            models = of_project.unique("pair").select(*_PAIR, "model", "other_model")
+            usable = _judged_pairs(judged).join(models, on=list(_PAIR)).sort("judge", "pair")
+            for (name,), rows in usable.group_by(["judge"], maintain_order=True):
+                frames.append(_ranking(str(project), str(name), rows, ("pair",)))
     return pl.concat(frames)
 
 
@@ -88,7 +91,7 @@ def pair_majority(votes: pl.DataFrame) -> pl.DataFrame:
 
 
 def canonical_votes(preferences: pl.DataFrame) -> pl.DataFrame:
-    """One row per voter and pair, each pair always the same way round, with `pair` and `verdict`.
+    """One row per voter and pair, each pair always the same way round, with `pair`, `verdict` and `project`.
 
     `_shown_first` is the outcome of the answer named first in the vote, which is the one shown first.
     """
@@ -97,6 +100,7 @@ def canonical_votes(preferences: pl.DataFrame) -> pl.DataFrame:
         pl.col("preference").is_in(PREFERENCES), pl.col("interaction_id") != pl.col("other_interaction_id")
     ).drop_nulls(["other_interaction_id"])
     swapped = {"this": "other", "other": "this"}
+    project = pl.col("project") if "project" in rows.columns else pl.lit("")
     return (
         rows.select(
             pl.when(turned).then("other_interaction_id").otherwise("interaction_id").alias("interaction_id"),
@@ -106,6 +110,7 @@ def canonical_votes(preferences: pl.DataFrame) -> pl.DataFrame:
             pl.when(turned).then(pl.col("preference").replace(swapped)).otherwise("preference").alias("verdict"),
             _outcome("preference").alias("_shown_first"),
             pl.col("voter").cast(pl.String),
+            project.cast(pl.String).fill_null("").alias("project"),
         )
         .with_columns(pl.concat_str(_PAIR, separator="|").alias("pair"))
         .sort("pair", "voter", "verdict")
@@ -137,7 +142,7 @@ def _judged_pairs(judged: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _ranking(rater: str, rows: pl.DataFrame, groupings: tuple[str, ...]) -> pl.DataFrame:
+def _ranking(project: str, rater: str, rows: pl.DataFrame, groupings: tuple[str, ...]) -> pl.DataFrame:
     between = rows.filter(pl.col("model") != pl.col("other_model")).drop_nulls(["model", "other_model"])
     names = pl.concat([between["model"], between["other_model"]]).unique().sort()
     number = {name: position for position, name in enumerate(names)}
@@ -149,7 +154,7 @@ def _ranking(rater: str, rows: pl.DataFrame, groupings: tuple[str, ...]) -> pl.D
     fitted = fit_bradley_terry(first, second, outcome, len(names), clusters=clusters)
     if isinstance(fitted, Refusal):
         return PREFERENCE_RANKING.empty()
-    return _ranking_rows(rater, names, fitted, _win_rates(first, second, outcome, len(names)))
+    return _ranking_rows(project, rater, names, fitted, _win_rates(first, second, outcome, len(names)))
 
 
 def _win_rates(first: FloatArray, second: FloatArray, outcome: FloatArray, players: int) -> FloatArray:
@@ -157,7 +162,7 @@ def _win_rates(first: FloatArray, second: FloatArray, outcome: FloatArray, playe
     return np.asarray(won / (np.bincount(first, minlength=players) + np.bincount(second, minlength=players)))
 
 
-def _ranking_rows(rater: str, names: pl.Series, fitted: Strengths, win_rates: FloatArray) -> pl.DataFrame:
+def _ranking_rows(project: str, rater: str, names: pl.Series, fitted: Strengths, win_rates: FloatArray) -> pl.DataFrame:
     frame = pl.DataFrame(
         {
             "model": names,
@@ -170,6 +175,7 @@ def _ranking_rows(rater: str, names: pl.Series, fitted: Strengths, win_rates: Fl
     ).sort("strength", "model", descending=[True, False])
     return PREFERENCE_RANKING.conform(
         frame.with_columns(
+            pl.lit(project).alias("project"),
             pl.lit(rater).alias("rater"),
             pl.int_range(1, pl.len() + 1).alias("rank"),
             (1 / (1 + (-pl.col("strength")).exp())).alias("expected_win_rate"),
@@ -212,16 +218,19 @@ def _judge_statistics(shared: pl.DataFrame, votes: pl.DataFrame) -> Iterator[tup
 
 
 def rank_correlation(ranking: pl.DataFrame, judge: str) -> Result:
-    """Spearman's correlation of people's and a judge's strengths, interval after Bonett and Wright (2000)."""
+    """Spearman's correlation of people's and a judge's strengths, interval after Bonett and Wright (2000).
+
+    Strengths are against the average model of the project, so that the models of all projects count together.
+    """
     sides = (
-        ranking.filter(pl.col("rater") == rater).select("model", pl.col("strength").alias(rater))
+        ranking.filter(pl.col("rater") == rater).select("project", "model", pl.col("strength").alias(rater))
         for rater in (PEOPLE, judge)
     )
     people, judged = sides
-    both = people.join(judged, on="model").sort("model")
+    both = people.join(judged, on=["project", "model"]).sort("project", "model")
     if both.height < 4:
         return Refusal("fewer_than_four_models", both.height)
-    value = float(stats.spearmanr(both[PEOPLE].to_numpy(), both[judge].to_numpy()).statistic)
+    value = float(scipy.stats.spearmanr(both[PEOPLE].to_numpy(), both[judge].to_numpy()).statistic)
     if not np.isfinite(value):
         return Refusal("all_models_tied", both.height)
     error = float(np.sqrt((1 + value**2 / 2) / (both.height - 3)))

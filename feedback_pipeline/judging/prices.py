@@ -73,9 +73,9 @@ def read_prices(path: Path = PRICE_FILE) -> PriceList:
     return PriceList.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def estimated_tokens(text: str) -> int:
-    """Tokens of a text, never fewer than there are in common tokenisers."""
-    return len(text.encode()) // BYTES_PER_TOKEN + 1
+def estimated_tokens(text: bytes) -> int:
+    """Tokens of a text in UTF-8, never fewer than there are in common tokenisers."""
+    return len(text) // BYTES_PER_TOKEN + 1
 
 
 class CostLedger:

@@ -11,8 +11,8 @@ class ReplyCache(Protocol):
         """The replies known, by key."""
         ...
 
-    def put(self, key: str, reply: bytes) -> None:
-        """Keeps a reply durably before returning; a key that exists keeps its first reply."""
+    async def keep(self, key: str, reply: bytes) -> None:
+        """Keeps a reply durably before returning; a key that exists keeps its first reply. Holds up no other call."""
         ...
 
 
@@ -25,5 +25,5 @@ class MemoryCache:
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         return {key: self.replies[key] for key in keys if key in self.replies}
 
-    def put(self, key: str, reply: bytes) -> None:
+    async def keep(self, key: str, reply: bytes) -> None:
         self.replies.setdefault(key, reply)

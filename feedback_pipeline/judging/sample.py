@@ -86,3 +86,23 @@ def _allocate(interactions: pl.DataFrame, keys: Sequence[str], voted: int, unvot
             (pl.col("_expected") / pl.col("_size")).alias("inclusion_probability"),
         )
     )
+
+
+def draw_pairs(preferences: pl.DataFrame, size: int, seed: str) -> pl.DataFrame:
+    """Pairs of answers that people compared, those with the lowest hashes.
+
+    Args:
+        preferences: one row per vote: `interaction_id`, `other_interaction_id`.
+        size: how many pairs at most.
+
+    Returns:
+        `interaction_id` and `other_interaction_id`, each pair once and one way round.
+    """
+    known = preferences.drop_nulls(["interaction_id", "other_interaction_id"])
+    pairs = known.select(
+        pl.min_horizontal("interaction_id", "other_interaction_id").alias("interaction_id"),
+        pl.max_horizontal("interaction_id", "other_interaction_id").alias("other_interaction_id"),
+    ).unique()
+    keys = pairs.select(pl.concat_str(pl.all(), separator="|").alias("key"))["key"]
+    drawn = pairs.with_columns(pl.Series("_hash", text_hash(keys, seed))).sort("_hash", *pairs.columns)
+    return drawn.head(size).select(pairs.columns).sort(pairs.columns)

@@ -203,12 +203,13 @@ VERSION_COMPARISON = Table(
 
 PREFERENCE_RANKING = Table(
     "preference_ranking",
-    "One model's strength in pairwise preferences by people or by a judge.",
+    "One model's strength in pairwise preferences of one project by people or by a judge.",
     (
+        Column("project", pl.String, "Project the answers belong to; empty where unknown.", nullable=False),
         Column("rater", pl.String, "people, or the judge's name.", nullable=False),
         Column("model", pl.String, "The model.", nullable=False),
         Column("rank", pl.Int32, "1 is best.", nullable=False),
-        Column("strength", pl.Float64, "Bradley–Terry log-odds against the average model.", nullable=False),
+        Column("strength", pl.Float64, "Bradley–Terry log-odds against the project's average model.", nullable=False),
         Column("lower", pl.Float64, "Lower end of the 95 % interval.", nullable=False),
         Column("upper", pl.Float64, "Upper end of the 95 % interval.", nullable=False),
         Column("expected_win_rate", pl.Float64, "Chance to beat the average model, ties as half.", nullable=False),
@@ -217,7 +218,7 @@ PREFERENCE_RANKING = Table(
         Column("penalised", pl.Boolean, "A weak prior was needed: some model never lost or never won.",
                nullable=False),
     ),
-    key=("rater", "model"),
+    key=("project", "rater", "model"),
 )  # fmt: skip
 
 PREFERENCE_STATISTICS = (

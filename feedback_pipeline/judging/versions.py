@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from scipy import stats
+import scipy
+from scipy.special import ndtri
 
 from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.estimates import Estimate, FloatArray, LinearisedMean, Refusal, cluster_codes
@@ -24,7 +25,7 @@ MINIMUM_SHARED_PROMPTS = 20
 MAXIMUM_VERSIONS = 5
 """All pairs of the five versions with most answers; further versions are compared with the most used one only."""
 
-POWER = float(stats.norm.ppf(0.975) + stats.norm.ppf(0.8))
+POWER = float(ndtri(0.975) + ndtri(0.8))
 """Standard errors in the smallest difference found with 80 % power at a two-sided 5 %: 2.80."""
 
 
@@ -82,6 +83,13 @@ def judge_prompt_versions(
     Returns:
         The `prompt_version` rows of `judged_quality`.
     """
+    return judged_versions(interactions, judge_answers(interactions, judge), verdicts)
+
+
+def judged_versions(
+    interactions: pl.DataFrame, judgements: pl.DataFrame, verdicts: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Sums up each prompt version of answers that were judged; arguments and result as for `judge_prompt_versions`."""
     optional = [
         pl.lit(None, pl.String).alias(name) for name in ("conversation_id", "model") if name not in interactions.columns
     ]
@@ -91,7 +99,7 @@ def judge_prompt_versions(
     )
     nobody = pl.DataFrame(schema={"interaction_id": pl.String, "voter": pl.String, "verdict": pl.String})
     labels = nobody if verdicts is None else verdicts
-    return judged_quality(sample, judge_answers(answers, judge), labels).filter(pl.col("dimension") == "prompt_version")
+    return judged_quality(sample, judgements, labels).filter(pl.col("dimension") == "prompt_version")
 
 
 def averages_by_version(quality: pl.DataFrame) -> dict[str, dict[str, float]]:
@@ -158,7 +166,7 @@ def _difference_columns(a: LinearisedMean, b: LinearisedMean) -> dict[str, objec
 
 def _tested(result: Estimate, degrees: int) -> dict[str, object]:
     error = result.standard_error
-    p_value = 2 * float(stats.t.sf(abs(result.value) / error, degrees)) if error > 0 else float(result.value == 0)
+    p_value = 2 * float(scipy.stats.t.sf(abs(result.value) / error, degrees)) if error > 0 else float(result.value == 0)
     return {
         "difference": result.value,
         "lower": result.lower,
@@ -237,7 +245,7 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     """Two-sided exact p-value of McNemar's test (1947) from the items that only one version got right."""
     if only_a + only_b == 0:
         return 1.0
-    return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+    return float(scipy.stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
 def _with_q_values(frame: pl.DataFrame) -> pl.DataFrame:
@@ -245,7 +253,7 @@ def _with_q_values(frame: pl.DataFrame) -> pl.DataFrame:
     tested = frame.filter(pl.col("p_value").is_not_null())
     if tested.is_empty():
         return frame
-    q_values = stats.false_discovery_control(tested["p_value"].to_numpy(), method="bh")
+    q_values = scipy.stats.false_discovery_control(tested["p_value"].to_numpy(), method="bh")
     return pl.concat(
         [
             tested.with_columns(pl.Series("q_value", q_values, dtype=pl.Float64)),

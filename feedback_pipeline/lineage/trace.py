@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -113,7 +114,7 @@ class _Tracer:
         missing = sorted(set(datasets) - self._chains.keys())
         if not missing:
             return
-        jobs = self._rows("lineage_jobs", ids=missing)
+        jobs = self._rows("lineage_jobs", ids=missing, id=None)
         for dataset in self._rows("lineage_datasets", ids=missing):
             runs = [self._run_on(job) for job in jobs if job["dataset_id"] == dataset["id"]]
             self._chains[dataset["id"]] = _with(_dataset(dataset, "became"), tuple(runs))
@@ -122,25 +123,35 @@ class _Tracer:
         model = [] if job["result_model"] is None else [self._model_on(job["result_model"])]
         return _with(_run(job, "became"), tuple(model))
 
+    @cached_property
+    def _models(self) -> dict[str, registry.Model]:
+        return {model.name: model for model in registry.models(self._pipeline.database)}
+
+    @cached_property
+    def _decided(self) -> list[approvals.Approval]:
+        return approvals.approvals(self._pipeline)
+
+    @cached_property
+    def _events(self) -> list[Row]:
+        return registry.history(self._pipeline.database)
+
     def _model_on(self, name: str, relation: Relation = "became") -> Node:
-        found = registry.models(self._pipeline.database, name)
-        if not found:
+        model = self._models.get(name)
+        if model is None:
             return Node("model", name, relation, {"state": "not entered yet"})
-        model = found[0]
         facts = {"state": model.state, "base": model.base, "ends": model.shutdown_date,
                  "tainted_share": model.tainted_share, "evaluation": _short(model.evaluation),
                  "passed": model.passed}  # fmt: skip
         return Node("model", name, relation, facts, tuple(self._changes(name)))
 
     def _changes(self, name: str) -> list[Node]:
-        decided = {one.id: one for one in approvals.approvals(self._pipeline)}
         nodes = [
             Node("approval", str(one.id), "changed by", {"decision": one.decision, "by": one.approver,
                                                          "at": one.decided_at, "of": _short(one.content_hash)})
-            for one in decided.values()
+            for one in self._decided
             if one.subject == approvals.model_subject(name)
         ]  # fmt: skip
-        for event in registry.history(self._pipeline.database):
+        for event in self._events:
             if name in (event["model"], event["previous"]):
                 facts = {"answers": event["model"], "instead_of": event["previous"], "by": event["person"],
                          "approval": event["approval_id"], "at": event["at"]}  # fmt: skip
@@ -151,7 +162,7 @@ class _Tracer:
 
     def _model_back(self, name: str) -> Node:
         node = self._model_on(name, "")
-        model = registry.model_named(self._pipeline.database, name)
+        model = self._models[name]
         back = [] if model.job_id is None or model.dataset_id is None else [self._run_back(model.job_id)]
         return _with(node, (*back, *node.children))
 
@@ -160,10 +171,7 @@ class _Tracer:
         return _with(_run(job, "from"), (self._dataset_back(job["dataset_id"]),))
 
     def _job(self, identity: str) -> Row:
-        found = self._connection.execute(
-            sa.text("SELECT id, dataset_id, provider, base_model, state, provider_job, result_model, charged_usd,"
-                    " created_at FROM fine_tune_job WHERE id = :id"), {"id": identity})  # fmt: skip
-        return dict(found.mappings().one())
+        return self._rows("lineage_jobs", ids=[], id=identity)[0]
 
     def _run_both(self, identity: str) -> Node:
         job = self._job(identity)
@@ -171,14 +179,15 @@ class _Tracer:
         return _with(_run(job), (self._dataset_back(job["dataset_id"]), *model))
 
     def _dataset_back(self, identity: str) -> Node:
-        """A dataset with the sums of its rows and the heaviest of them."""
+        """A dataset with the counts of its manifest and its heaviest rows."""
         found = self._rows("lineage_datasets", ids=[identity])
         if not found:
             return Node("dataset", identity, "from", {"state": "erased"})
-        sums = self._rows("lineage_dataset_rows", id=identity)[0]
+        counts = self._rows("lineage_dataset_counts", id=identity)[0]
         heaviest = [_row(row, "from") for row in self._rows("lineage_heaviest", id=identity, most=MOST)]
-        node = _dataset(found[0], "from", **sums)
-        return _with(node, tuple(heaviest), sums["rows"] - len(heaviest))
+        node = _dataset(found[0], "from", **counts)
+        every = (counts["examples"] or 0) + (counts["pairs"] or 0)
+        return _with(node, tuple(heaviest), max(0, every - len(heaviest)))
 
     def _dataset_both(self, identity: str) -> Node:
         self._load_chains([identity])
@@ -219,7 +228,10 @@ class _Tracer:
 
     def _lineage(self, week: dt.date, wanted: pl.Expr, dataset: str) -> pl.DataFrame:
         of_dataset = pl.col("dataset_id") == dataset
-        return self._frames.scan(LINEAGE, [week]).filter(of_dataset & wanted).collect().sort("layout", "line")
+        # the lists of ids are most of the file and are in the store too
+        columns = ("layout", "line", "row_id", "copy", "weight")
+        lines = self._frames.scan(LINEAGE, [week]).filter(of_dataset & wanted).select(columns)
+        return lines.collect().sort("layout", "line")
 
     def _people(self, row: Row) -> tuple[Node, ...]:
         votes = [
@@ -263,7 +275,7 @@ def _dataset(row: Row, relation: Relation = "", **more: Any) -> Node:
 
 
 def _run(row: Row, relation: Relation = "") -> Node:
-    facts = {name: row[name] for name in ("provider", "base_model", "state", "provider_job", "charged_usd")}
+    facts = {name: row[name] for name in ("provider", "base_model", "file", "state", "provider_job", "charged_usd")}
     return Node("run", row["id"], relation, facts | {"at": row["created_at"]})
 
 

@@ -1,8 +1,9 @@
 """Candidate and incumbent answer the same prompts through an OpenAI-compatible endpoint."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import orjson
 import polars as pl
 
 from feedback_pipeline.judging.calls import CallLayer, ChatCall, Endpoint
+from feedback_pipeline.judging.endpoint import ChatReply
 from feedback_pipeline.judging.model_judge import LOOPBACK, NO_KEY
 from feedback_pipeline.judging.prices import FREE, PRICE_FILE, Price, UnknownPriceError, read_prices
 from feedback_pipeline.settings import OPENAI_URL, Settings
@@ -18,6 +20,9 @@ from feedback_pipeline.store.database import Database
 
 OUTPUT_TOKENS = 1_000
 """Longest answer asked for; longer ones count as unusable, as they would for a person who waits."""
+
+TIMED = 20
+"""Prompts whose answers are timed: one at a time, so that no answer waits for another."""
 
 
 class NotServedError(RuntimeError):
@@ -62,21 +67,38 @@ def serving_endpoint(settings: Settings, model: str, base: str | None) -> Endpoi
     return Endpoint(url, model, settings.model_key or NO_KEY, _price(settings, url, model, base))
 
 
-def answer_prompts(layer: CallLayer, prompts: pl.DataFrame) -> pl.DataFrame:
+def answer_prompts(
+    budget: Budget, endpoint: Endpoint, prompts: pl.DataFrame, clock: Callable[[], float] = time.perf_counter
+) -> pl.DataFrame:
     """What a model answers.
 
     Args:
-        layer: calls to the model.
+        budget: what it may cost.
+        endpoint: where the model answers.
         prompts: `prompt_id`, `messages` (JSON array of messages).
+        clock: seconds since some moment.
 
     Returns:
-        `prompt_id`, `answer` (null where there is none), `status`, `output_tokens`, `cost_usd`, in the same order.
+        `prompt_id`, `answer` (null where there is none), `status`, `output_tokens`, `cost_usd`, `seconds` (mean of the
+        first `TIMED` prompts, which are asked one after another; null of the others), in the same order.
 
     Raises:
         EndpointRefusedError: the endpoint answers nothing.
     """
-    calls = [ChatCall(_messages(messages), OUTPUT_TOKENS) for messages in prompts["messages"]]
-    found = layer.run(calls, lambda reply: None if reply.text.strip() else "empty")
+    alone, together = prompts.head(TIMED), prompts.slice(TIMED)
+    started = clock()
+    with budget.layer(replace(endpoint, concurrency=1)) as layer:
+        first = _asked(layer, alone)
+    seconds = (clock() - started) / max(1, alone.height)
+    with budget.layer(endpoint) as layer:
+        others = _asked(layer, together)
+    return pl.concat([
+        first.with_columns(seconds=pl.lit(seconds)), others.with_columns(seconds=pl.lit(None, pl.Float64)),
+    ])  # fmt: skip
+
+
+def _asked(layer: CallLayer, prompts: pl.DataFrame) -> pl.DataFrame:
+    found = layer.run([ChatCall(_messages(messages), OUTPUT_TOKENS) for messages in prompts["messages"]], _usable)
     rows = {
         "answer": [reply.text if reply.status == "ok" else None for reply in found],
         "status": [reply.status for reply in found],
@@ -85,6 +107,10 @@ def answer_prompts(layer: CallLayer, prompts: pl.DataFrame) -> pl.DataFrame:
     }
     schema = {"answer": pl.String, "status": pl.String, "output_tokens": pl.Int64, "cost_usd": pl.Float64}
     return prompts.select("prompt_id").with_columns(pl.DataFrame(rows, schema=schema))
+
+
+def _usable(reply: ChatReply) -> str | None:
+    return None if reply.text.strip() else "empty"
 
 
 def _messages(text: str) -> tuple[dict[str, str], ...]:

@@ -13,6 +13,7 @@ from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from feedback_pipeline.models.ledger import Run
     from feedback_pipeline.models.tuning import Consideration
 
 console = Console(markup=False)
@@ -26,6 +27,9 @@ def _pipeline() -> Pipeline:
 def tune(
     start: Annotated[bool, typer.Option("--start", help="Start or go on with the run; without it, only look.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Take every open run one step on.")] = False,
+    cancel: Annotated[
+        str | None, typer.Option("--cancel", metavar="RUN", help="Stop this run; its id or the beginning.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed makes another run of the same data.")] = 0,
 ) -> None:
     """Show whether the newest closed week may be trained on, what it would cost, and start it."""
@@ -36,7 +40,10 @@ def tune(
 
     pipeline = _pipeline()
     try:
-        if follow:
+        if cancel is not None:
+            stopped = tuning.cancel(pipeline, _run_named(pipeline, cancel), open_provider(pipeline.settings))
+            _say(f"run {stopped.entry.key[:12]} was asked to stop: {stopped.entry.state}")
+        elif follow:
             for one in following.follow(pipeline):
                 _say(f"{one.run.entry.key[:12]} {one.run.entry.state} {one.problem or one.attention or ''}")
         elif start:
@@ -57,6 +64,15 @@ def tune(
         runs.add_row(run.entry.key[:12], str(run.week), run.provider, run.request.model, run.entry.state,
                      run.entry.job_id or "", f"{run.highest_usd:.2f}", charged)  # fmt: skip
     console.print(runs)
+
+
+def _run_named(pipeline: Pipeline, beginning: str) -> "Run":
+    from feedback_pipeline.models.ledger import Ledger
+
+    found = [run for run in Ledger(pipeline.database).runs() if run.entry.key.startswith(beginning)]
+    if len(found) != 1:
+        raise typer.BadParameter(f"{len(found)} runs begin with {beginning}: see feedback tune")
+    return found[0]
 
 
 def _consider(found: "Consideration") -> None:
@@ -107,7 +123,7 @@ def approve(
             raise typer.BadParameter(f"{what} did not pass the gate: it can only be rejected")
     else:
         subject, content = approvals.DATASET, what
-        if not _show_dataset(pipeline, what):
+        if not _show_dataset(pipeline, what, past=reject):
             raise typer.BadParameter(f"there is no dataset and no model {what}: see feedback tune, feedback models")
     decision: approvals.Decision = "rejected" if reject else "approved"
     if not yes and not typer.confirm(f"{'Reject' if reject else 'Approve'} this, signed by {by or getpass.getuser()}?"):
@@ -124,15 +140,20 @@ def approve(
             raise typer.Exit(code=1) from error
 
 
-def _show_dataset(pipeline: Pipeline, dataset: str) -> bool:
+def _show_dataset(pipeline: Pipeline, dataset: str, *, past: bool = False) -> bool:
     import sqlalchemy as sa
 
-    from feedback_pipeline.models.disclosure import disclose
+    from feedback_pipeline.models.disclosure import dataset_of, disclose
 
     with pipeline.database.engine.connect() as connection:
         week = connection.execute(sa.text("SELECT week FROM dataset WHERE id = :id"), {"id": dataset}).scalar()
     if week is None:
         return False
+    if (others := dataset_of(pipeline.frames, week)) != dataset:
+        # what would be shown is not what would be approved
+        if not past:
+            raise typer.BadParameter(f"the files of {week} were made again, as dataset {others}: see feedback tune")
+        _say(f"the files of {week} were made again since: what follows is dataset {others}")
     shown = disclose(pipeline.frames, week)
     _say(f"week {week}: {shown.examples} examples, {shown.corrections} of them corrections, by {shown.contributors} "
          f"people; the heaviest is behind {shown.largest_share:.1%} of the weight")  # fmt: skip
@@ -151,7 +172,7 @@ def _show_evaluation(pipeline: Pipeline, model: registry.Model) -> None:
     import sqlalchemy as sa
 
     if model.dataset_id is not None:
-        _show_dataset(pipeline, model.dataset_id)
+        _show_dataset(pipeline, model.dataset_id, past=True)
     with pipeline.database.engine.connect() as connection:
         detail = connection.execute(
             sa.text("SELECT detail FROM model_evaluation WHERE content_hash = :hash"), {"hash": model.evaluation}
@@ -160,7 +181,7 @@ def _show_evaluation(pipeline: Pipeline, model: registry.Model) -> None:
                   title=f"{model.name} against {model.incumbent}")  # fmt: skip
     for row in detail:
         numbers = [
-            "" if row[name] is None else f"{row[name]:.3f}" for name in ("candidate", "incumbent_value", "difference")
+            "" if row[name] is None else f"{row[name]:.4g}" for name in ("candidate", "incumbent_value", "difference")
         ]
         table.add_row(row["measure"], str(row["n"]), *numbers, row["rule"], "yes" if row["passed"] else "no")
     console.print(table)

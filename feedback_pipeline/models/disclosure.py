@@ -9,7 +9,7 @@ import polars as pl
 
 from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
 from feedback_pipeline.parquet import ParquetFolder
-from feedback_pipeline.training.tables import TRAINING_EXAMPLES
+from feedback_pipeline.training.tables import LINEAGE, TRAINING_EXAMPLES
 
 HEAVIEST = 10
 CORRECTIONS = 5
@@ -40,9 +40,16 @@ class Disclosure:
     differences: tuple[tuple[str, tuple[str, ...]], ...]
 
 
+def dataset_of(frames: ParquetFolder, week: dt.date) -> str | None:
+    """The dataset that the week's tables and files are of; None where it has no lines."""
+    found: str | None = frames.scan(LINEAGE, [week]).select(pl.col("dataset_id").first()).collect().item()
+    return found
+
+
 def disclose(frames: ParquetFolder, week: dt.date) -> Disclosure:
     """The examples of a week that are trained on, for a person to look at."""
-    train = frames.scan(TRAINING_EXAMPLES, [week]).filter((pl.col("split") == "train") & pl.col("label")).collect()
+    sent = (pl.col("split") == "train") & pl.col("label") & (pl.col("context") == "full")
+    train = frames.scan(TRAINING_EXAMPLES, [week]).filter(sent).collect()
     # everybody behind an example is taken to be behind all of it: a bound that hides nobody
     shares = train.select("importance", "voters").explode("voters").drop_nulls("voters")
     by_person = shares.group_by("voters").agg(pl.col("importance").sum())["importance"]

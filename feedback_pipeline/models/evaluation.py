@@ -9,17 +9,14 @@ from functools import partial
 import orjson
 import polars as pl
 
-from feedback_pipeline.judging.backends.chat import ChatJudge
 from feedback_pipeline.judging.backends.protocol import PairJudge
-from feedback_pipeline.judging.calls import CallLayer
 from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.judging.judgements import judge_pairs
-from feedback_pipeline.judging.model_judge import judge_endpoint
+from feedback_pipeline.judging.model_judge import configured_judge, judge_endpoint
 from feedback_pipeline.judging.prices import UnknownPriceError
-from feedback_pipeline.judging.rubrics import read_rubric
 from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.models.answering import Budget, NotServedError, answer_prompts, serving_endpoint
-from feedback_pipeline.models.gate import HELD_OUT, REGRESSION, Measure, Verdict, passed, verdicts
+from feedback_pipeline.models.gate import HELD_OUT, REGRESSION, SECONDS, Measure, Verdict, passed, verdicts
 from feedback_pipeline.models.probes import KINDS, passed_by_kind, probe_prompts
 from feedback_pipeline.models.registry import Model
 from feedback_pipeline.models.tables import CANDIDATE_EVALUATION
@@ -124,8 +121,7 @@ def evaluate(
     answers = {}
     try:
         for side, name, base in (("candidate", candidate.name, candidate.base), ("incumbent", incumbent, None)):
-            with budget.layer(serving_endpoint(settings, name, base)) as layer:
-                answers[side] = answer_prompts(layer, asked)
+            answers[side] = answer_prompts(budget, serving_endpoint(settings, name, base), asked)
     except (NotServedError, UnknownPriceError, EndpointRefusedError) as error:
         return made([], cannot=f"cannot evaluate, because {_said(error)}")
     both = answers["candidate"].join(answers["incumbent"], on="prompt_id", suffix="_incumbent", maintain_order="left")
@@ -135,7 +131,8 @@ def evaluate(
         return made([*measures, *(Measure(name, reason=why) for name in SUITES.values())])
     try:
         with budget.layer(judge_endpoint(settings)) as layer:
-            measures += win_rates(both, prompts, _judge(layer), agreement)
+            judge = configured_judge(settings, layer, criteria=[OVERALL])
+            measures += win_rates(both, prompts, judge, agreement)
     except (UnknownPriceError, EndpointRefusedError) as error:
         return made(measures, cannot=f"cannot evaluate, because {_said(error)}")
     return made(measures)
@@ -180,7 +177,7 @@ def _win_rate(rows: pl.DataFrame, name: str, agreement: float | None) -> Measure
 
 
 def local_measures(answers: pl.DataFrame, asked: int) -> list[Measure]:
-    """Counts that need no judge: unusable answers, refusals, personal data, length, cost."""
+    """What needs no judge: unusable answers, refusals, personal data, length, cost, time."""
     unusable = pl.col("answer").is_null()
     shares = answers.select(
         unusable.mean(), other=pl.col("answer_incumbent").is_null().mean(),
@@ -196,11 +193,12 @@ def local_measures(answers: pl.DataFrame, asked: int) -> list[Measure]:
     for name, column, statistic in (
         ("median_characters", "answer", pl.col("value").str.len_chars().median()),
         ("mean_cost_usd", "cost_usd", pl.col("value").mean()),
+        ("mean_seconds", "seconds", pl.col("value").mean()),
     ):
         sides = (column, f"{column}_incumbent")
         mine, theirs = (answers.select(pl.col(side).alias("value")).select(statistic).item() for side in sides)
-        known = mine is not None and theirs is not None
-        measures.append(Measure(f"answers/{name}", asked, mine, theirs, mine - theirs) if known
+        known, n = mine is not None and theirs is not None, answers[column].count()
+        measures.append(Measure(f"answers/{name}", n, mine, theirs, mine - theirs) if known
                         else Measure(f"answers/{name}", reason="no answers"))  # fmt: skip
     return measures
 
@@ -226,13 +224,11 @@ def probe_measures(answers: pl.DataFrame) -> list[Measure]:
     return measures
 
 
-def _judge(layer: CallLayer) -> PairJudge:
-    return ChatJudge(layer, read_rubric().only(OVERALL))
-
-
 def _evaluation(model: str, incumbent: str, measures: Sequence[Measure], cannot: str | None = None) -> Evaluation:
     found = tuple(verdicts(measures))
-    content = [model, incumbent, cannot, [[asdict(one.measure), one.rule, one.passed] for one in found]]
+    # how long it took is no part of what it is: the same answers make the same evaluation
+    lasting = [one for one in found if one.measure.name != SECONDS]
+    content = [model, incumbent, cannot, [[asdict(one.measure), one.rule, one.passed] for one in lasting]]
     digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return Evaluation(model, incumbent, found, digest, cannot)
 

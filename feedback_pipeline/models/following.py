@@ -43,10 +43,16 @@ class Followed:
 _USUAL = (None, "validating_files", "queued", "pending", "running", "no exit code yet")
 
 
-def follow(pipeline: Pipeline, opening: Opening = open_provider) -> list[Followed]:
-    """Takes one step of every open run, and enters models of runs that succeeded; one bad run holds up no other."""
+def follow(pipeline: Pipeline, opening: Opening = open_provider, *, due_only: bool = False) -> list[Followed]:
+    """Takes one step of every open run, and enters models of runs that succeeded; one bad run holds up no other.
+
+    Args:
+        pipeline: settings and store.
+        opening: opens the configured provider.
+        due_only: leave alone what was looked at a moment ago (`Run.due`).
+    """
     ledger = Ledger(pipeline.database)
-    open_runs = ledger.open_runs()
+    open_runs = [run for run in ledger.open_runs() if not due_only or run.due(pipeline.now())]
     provider = opening(pipeline.settings) if open_runs else None
     found = []
     for run in open_runs:

@@ -89,6 +89,16 @@ def at_most_ratio(measure: str, ratio: float, *, blocking: bool = True) -> Rule:
     )  # fmt: skip
 
 
+def no_slower(measure: str) -> Rule:
+    """The candidate takes no more than twice as long, or half a second more, which people hardly notice."""
+    return Rule(
+        measure, "at most twice what it is now, or half a second more",
+        lambda found: found.candidate is not None and found.incumbent is not None
+        and found.candidate <= max(2 * found.incumbent, found.incumbent + 0.5), blocking=False,
+    )  # fmt: skip
+
+
+SECONDS = "answers/mean_seconds"
 HELD_OUT, REGRESSION, IMPROVEMENT = "win_rate/held_out", "win_rate/regression", "improvement"
 
 RULES: tuple[Rule, ...] = (
@@ -104,6 +114,7 @@ RULES: tuple[Rule, ...] = (
     at_most("answers/refused_more", 0.05),
     at_most_ratio("answers/median_characters", 1.5),
     at_most_ratio("answers/mean_cost_usd", 2.0, blocking=False),
+    no_slower(SECONDS),
 )  # fmt: skip
 
 

@@ -20,6 +20,9 @@ OPEN: tuple[State, ...] = ("planned", "uploading", "uploaded", "creating", "foll
 PLANNING = "planning"
 """Name of the lock under which budgets are looked at and spent."""
 
+LOOK_EVERY = dt.timedelta(minutes=5)
+"""A job lasts from minutes to hours; one that its provider's webhook spoke of is looked at at once."""
+
 _LOCK_SPACE = 6_203
 
 
@@ -37,6 +40,8 @@ class Run:
         charged_usd: what the billed tokens cost, once known.
         losses: as reported so far.
         created_at: when it was planned.
+        announced: the provider's webhook spoke of its job since the last look.
+        looked_at: when the provider was last asked about it.
     """
 
     entry: Entry
@@ -48,10 +53,18 @@ class Run:
     charged_usd: float | None
     losses: tuple[LossPoint, ...]
     created_at: dt.datetime
+    announced: bool = False
+    looked_at: dt.datetime | None = None
 
     @property
     def over(self) -> bool:
         return self.entry.state in OVER
+
+    def due(self, now: dt.datetime) -> bool:
+        """Whether to take the next step now; a look that lies ahead of us was taken by a clock that was wrong."""
+        if self.entry.state != "following" or self.announced or self.looked_at is None:
+            return True
+        return not dt.timedelta(0) <= now - self.looked_at < LOOK_EVERY
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,14 @@ class Ledger:
                 connection.execute(statement("tuning_log"), values | {"now": now})
         return bool(changed)
 
+    def look(self, key: str, now: dt.datetime) -> None:
+        """Notes that the provider is asked about a run now; what its webhook says from now on makes it due again."""
+        with self.database.engine.begin() as connection:
+            connection.execute(
+                sa.text("UPDATE fine_tune_job SET looked_at = :now, announced = false WHERE id = :key"),
+                {"key": key, "now": now},
+            )
+
     def keep_losses(self, key: str, losses: tuple[LossPoint, ...]) -> None:
         """Keeps the loss curve of a run."""
         points = [[point.step, point.train_loss, point.validation_loss] for point in losses]
@@ -173,7 +194,7 @@ def _run(row: dict[str, Any]) -> Run:
     )  # fmt: skip
     return Run(
         entry, row["provider"], row["week"], _request(row), row["examples"], row["estimated_usd"], row["charged_usd"],
-        tuple(LossPoint(*point) for point in row["losses"]), row["created_at"],
+        tuple(LossPoint(*point) for point in row["losses"]), row["created_at"], row["announced"], row["looked_at"],
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from urllib.parse import urlsplit
 
+import orjson
+
 from feedback_pipeline.settings import OPENAI_URL, Settings
 from feedback_pipeline.training.costs import Price, read_prices
 from feedback_pipeline.training.providers.dry_run import DryRun
@@ -36,7 +38,7 @@ def open_provider(settings: Settings) -> Provider:
     from feedback_pipeline.training.providers.openai_wire import OpenAIWire
 
     client = openai.OpenAI(base_url=settings.tuning_url or OPENAI_URL, api_key=settings.model_key or _NO_KEY)
-    return OpenAIWire(client, provider_name(settings))
+    return OpenAIWire(client, provider_name(settings), orjson.loads(settings.tuning_extra))
 
 
 def training_price(settings: Settings) -> Price | None:

@@ -124,6 +124,9 @@ def _judged(
     settings, now, name = pipeline.settings, pipeline.now(), provider_name(pipeline.settings)
     changed = any("is not the file" in problem for problem in problems)
     tokens, highest, rate = (None, None, 0.0) if changed else _cost(pipeline, request, name)
+    price = training_price(settings)
+    if price is not None and name not in FREE:
+        warnings.append(f"price: {price.note}")
     if highest is None and not changed:
         problems.append(f"no price is known for {request.method} training of {request.model} at {name}: "
                         "give one in FEEDBACK_TUNING_PRICES")  # fmt: skip
@@ -150,7 +153,8 @@ def _judged(
     if known is not None:
         problems.append(f"the run is in the ledger already: {known.entry.state}")
     advised = advice(
-        examples, trained_on=last[1] if last else None, days_since=(now - last[0]).days if last else None
+        examples, trained_on=last[1] if last else None, days_since=(now - last[0]).days if last else None,
+        enough=settings.tuning_least_examples,
     )  # fmt: skip
     return Consideration(
         week, name, request, examples, tokens, highest, rate, (*problems, *refusals(policy, situation)),
@@ -196,6 +200,7 @@ def step(pipeline: Pipeline, run: Run, provider: Provider) -> Run:
         if current.provider != provider.name:
             raise ProviderError(provider.name, f"go on with a run of {current.provider}", "not configured")
         now = pipeline.now()
+        ledger.look(key, now)
         watched = _Watched(provider)
         try:
             advance(current.entry, watched, current.request, lambda old, new: ledger.save(old, new, now), now)
@@ -213,13 +218,37 @@ def step(pipeline: Pipeline, run: Run, provider: Provider) -> Run:
 
 
 def submit(pipeline: Pipeline, run: Run, provider: Provider) -> Run:
-    """Takes steps until the provider has the job, or the run is over, or a step changes nothing."""
+    """Takes steps until the provider has the job, or the run is over, or a step leads no further for now."""
     while next_step(run.entry) in ("upload", "create", "adopt"):
         after = step(pipeline, run, provider)
-        if after.entry.version == run.entry.version:
+        if after.entry.state == run.entry.state:
             return after
         run = after
     return run
+
+
+def cancel(pipeline: Pipeline, run: Run, provider: Provider) -> Run:
+    """Ends a run that has no job yet, or asks the provider to stop its job; the next look says whether it did.
+
+    Raises:
+        ProviderError: the provider could not be asked, or may be starting the job at this moment.
+    """
+    ledger = Ledger(pipeline.database)
+    with ledger.exclusively(run.entry.key) as alone:
+        current = ledger.run(run.entry.key)
+        assert current is not None
+        entry = current.entry
+        if current.over:
+            return current
+        if not alone or entry.state == "creating":
+            raise ProviderError(current.provider, "cancel the run", "its job is being started: cancel it in a while")
+        if entry.job_id is not None:
+            provider.cancel(entry.job_id)
+            return current
+        now, reason = pipeline.now(), "stopped by a person before its job was started"
+        # `refused`: it cost nothing, so that neither budget nor cool-down count it
+        ledger.save(entry, replace(entry, state="refused", version=entry.version + 1, since=now, reason=reason), now)
+    return ledger.run(run.entry.key) or current
 
 
 class _Watched:

@@ -7,7 +7,8 @@ and a change of who answers cannot be told apart, so the response rate and a sen
 import datetime as dt
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import blake2b
 from itertools import combinations
 from typing import Any
@@ -17,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
+from feedback_pipeline.patterns.crossing import count_crossed
 from feedback_pipeline.patterns.intervals import (
     NO_VOTES,
     Difference,
@@ -25,7 +27,7 @@ from feedback_pipeline.patterns.intervals import (
     clustered_rate,
     effective_people,
 )
-from feedback_pipeline.patterns.levels import OTHER, Dimension, dense_people, encode_all
+from feedback_pipeline.patterns.levels import OTHER, UNKNOWN, Dimension, dense_people, encode_all
 from feedback_pipeline.patterns.tables import APPROVAL_CHANGE, REPEATED_FAILURES
 
 Floats = NDArray[np.float64]
@@ -64,19 +66,21 @@ class ApprovalChange:
 
 @dataclass(frozen=True)
 class _TwoWeeks:
-    """Votes of both weeks, one array each; `now` marks this week's."""
+    """Votes of both weeks; `now` marks this week's."""
 
     now: Mask
     up: Mask
     person: Integers
 
-    def take(self, rows: Integers) -> "_TwoWeeks":
-        """A part of the votes."""
-        return _TwoWeeks(self.now[rows], self.up[rows], self.person[rows])
+    @cached_property
+    def cells(self) -> Integers:
+        """Person, week and verdict of each vote in one number: person · 4 + now · 2 + up."""
+        return self.person * 4 + self.now * 2 + self.up
 
-    def rate(self, inside: Mask) -> Rate:
-        votes = np.bincount(self.person[inside])
-        return clustered_rate(np.bincount(self.person[inside & self.up], minlength=votes.size), votes)
+    def by_person(self, rows: Integers | None = None) -> NDArray[np.int64]:
+        """Votes (some rows, or all) per person, week (before, now) and verdict (down, up)."""
+        cells = self.cells if rows is None else self.cells[rows]
+        return np.bincount(cells, minlength=4 * (int(cells.max(initial=0)) // 4 + 1)).reshape(-1, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -89,24 +93,21 @@ class _Comparison:
     p_value: float | None
 
     @classmethod
-    def of(cls, votes: _TwoWeeks) -> "_Comparison":
-        person, up, now = votes.person, votes.up, votes.now
-        rate, previous = votes.rate(now), votes.rate(~now)
+    def of(cls, by_person: NDArray[np.int64]) -> "_Comparison":
+        """Of votes per person, week (before, now) and verdict (down, up): whole counts, whatever the votes' order."""
+        ups_before, ups = by_person[:, :, 1].T.astype(np.float64)
+        n_before, n = by_person[:, 0, 0] + ups_before, by_person[:, 1, 0] + ups
+        rate, previous = clustered_rate(ups, n), clustered_rate(ups_before, n_before)
         if rate.estimate is None or previous.estimate is None:
             missing = NO_VOTES if rate.estimate is None else "no votes the week before"
             return cls(rate, previous, Difference(None, None, None, missing), None)
         estimate = rate.estimate - previous.estimate
         if rate.people < 2 or previous.people < 2:
             return cls(rate, previous, Difference(estimate, None, None, rate.reason or previous.reason), None)
-        # Whole counts first: their sums do not depend on the order of the votes.
-        cell = person * 4 + now * 2 + up
-        counts = np.bincount(cell, minlength=4 * (int(person.max()) + 1)).reshape(-1, 2, 2).astype(np.float64)
-        n_before, n = counts.sum(axis=2).T
-        ups_before, ups = counts[:, :, 1].T
-        by_person = (ups - rate.estimate * n) / rate.n - (ups_before - previous.estimate * n_before) / previous.n
+        residual = (ups - rate.estimate * n) / rate.n - (ups_before - previous.estimate * n_before) / previous.n
         pooled = (rate.up + previous.up) / (rate.n + previous.n)
         binomial = pooled * (1.0 - pooled) * (1.0 / rate.n + 1.0 / previous.n)
-        error = float(np.sqrt(max((by_person**2).sum(), binomial)))
+        error = float(np.sqrt(max((residual**2).sum(), binomial)))
         if error == 0.0:
             return cls(rate, previous, Difference(0.0, None, None, "every vote of both weeks is the same"), None)
         degrees = max(min(effective_people(n), effective_people(n_before)) - 1.0, 0.1)
@@ -174,7 +175,7 @@ def approval_change(
     judged = (both["verdict"] != 0).to_numpy()
     facts = both.filter(pl.Series(judged))
     votes = _TwoWeeks(now[judged], (facts["verdict"] == 1).to_numpy(), dense_people(facts))
-    overall = _Comparison.of(votes)
+    overall = _Comparison.of(votes.by_person())
     rows = [_row(week, "total", None, None, overall) | responses.columns(None, None, overall)]
     encoded = encode_all(facts, sorted(dict.fromkeys(dimensions)), max_levels=MAX_LEVELS)
     level_rows: list[dict[str, Any]] = []
@@ -228,7 +229,7 @@ def _split(
     names, comparisons = [], []
     for label, rows in _rows_by_level(dimension):
         names.append(label)
-        comparisons.append(_Comparison.of(votes.take(rows)))
+        comparisons.append(_Comparison.of(votes.by_person(rows)))
     levels = [
         _row(week, "level", dimension.name, name, comparison) | responses.columns(dimension.name, name, comparison)
         for name, comparison in zip(names, comparisons, strict=True)
@@ -245,7 +246,8 @@ def _split(
 
 def _rows_by_level(dimension: Dimension) -> Iterator[tuple[str | None, Integers]]:
     """Each level that occurs, with its votes."""
-    order = np.argsort(dimension.codes, kind="stable")
+    narrow = np.int16 if dimension.size < 2**15 else np.int64  # few bits are sorted by radix
+    order = np.argsort(dimension.codes.astype(narrow), kind="stable")
     ends = np.cumsum(np.bincount(dimension.codes, minlength=dimension.size))
     for label, entries in zip(dimension.labels, np.split(order, ends[:-1]), strict=True):
         if entries.size:
@@ -257,9 +259,7 @@ def _pair(dimensions: Sequence[Dimension], votes: _TwoWeeks, settings: ChangeSet
     single = [dimension for dimension in dimensions if dimension.rows is None]
     best: tuple[Dimension, Dimension] | None = None
     largest = 0.0
-    for first, second in combinations(single, 2):
-        keys = (first.codes * second.size + second.codes) * 4 + votes.now * 2 + votes.up
-        counts = np.bincount(keys, minlength=4 * first.size * second.size).reshape(-1, 2, 2).astype(np.float64)
+    for first, second, counts in _pairs(single, votes):
         rare = counts.sum(axis=(1, 2)) < settings.min_votes
         counts = np.concatenate((counts[~rare], counts[rare].sum(axis=0, keepdims=True)))
         n, up = counts.sum(axis=2), counts[:, :, 1]
@@ -267,6 +267,19 @@ def _pair(dimensions: Sequence[Dimension], votes: _TwoWeeks, settings: ChangeSet
         if mix > largest:
             best, largest = (first, second), mix
     return None if best is None else _cross(*best, settings.min_votes)
+
+
+def _pairs(dimensions: Sequence[Dimension], votes: _TwoWeeks) -> Iterator[tuple[Dimension, Dimension, Floats]]:
+    """Every two dimensions, in order, with the votes per cell of both, week (before, now) and verdict (down, up)."""
+    counted: dict[tuple[str, ...], list[NDArray[np.int64]]] = {}
+    for rows in (np.flatnonzero(~votes.now), np.flatnonzero(votes.now)):
+        part = [replace(dimension, codes=dimension.codes[rows]) for dimension in dimensions]
+        for each in count_crossed(part, votes.up[rows], 2, first=UNKNOWN):
+            names = each.combination.names
+            counted.setdefault(names, []).append(np.stack([each.votes - each.down, each.down], axis=1))
+    for first, second in combinations(dimensions, 2):
+        weeks = counted[first.name, second.name]
+        yield first, second, np.stack(weeks, axis=1).astype(np.float64)
 
 
 def _cross(first: Dimension, second: Dimension, min_votes: int) -> Dimension:
@@ -327,7 +340,7 @@ def _first_seen(
             known = set((seen_before or {}).get(dimension.name, ()))
             if (mask & ~votes.now).any() or label in known or (seen_before is None and votes.now.all()):
                 continue
-            row = _row(week, "first_seen", dimension.name, label, _Comparison.of(votes.take(np.flatnonzero(mask))))
+            row = _row(week, "first_seen", dimension.name, label, _Comparison.of(votes.by_person(np.flatnonzero(mask))))
             first_day = days.filter(pl.Series(mask & votes.now)).min()
             rows.append(row | {"first_seen": first_day, "p_value": None, "reason": None})
     return rows

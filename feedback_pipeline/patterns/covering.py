@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri_exp, stdtr
 
-from feedback_pipeline.patterns.cube import Cells, Combination, Integers, Mask, combine, count_cells
+from feedback_pipeline.patterns.crossing import count_crossed
+from feedback_pipeline.patterns.cube import Cells, Combination, Entries, Integers, Mask, combine, count_cells
 from feedback_pipeline.patterns.exact import log_upper_tail
 from feedback_pipeline.patterns.intervals import benjamini_hochberg
 from feedback_pipeline.patterns.levels import Dimension
@@ -89,8 +90,12 @@ class Tests:
 
 def count_all(dimensions: Sequence[Dimension], down: Mask, settings: SliceSettings) -> list[Cells]:
     """The cells over the support floor of every combination of dimensions."""
+    counted = {
+        each.combination.names: Cells.over_floor(each.combination, each.votes, each.down, settings.min_votes)
+        for each in count_crossed(dimensions, down, settings.depth)
+    }
     return [
-        count_cells(combination, down, min_votes=settings.min_votes)
+        counted.get(combination.names) or count_cells(combination, down, min_votes=settings.min_votes)
         for combination in combine(dimensions, settings.depth)
     ]
 
@@ -332,16 +337,28 @@ def _subtract(cells: Sequence[Cells], dimensions: Sequence[Dimension], covered: 
     """The cells' counts without the covered votes."""
     rows = np.flatnonzero(covered)
     restricted = {dimension.name: _restrict(dimension, covered, rows) for dimension in dimensions}
-    left = []
-    for cell in cells:
-        entries = Combination(tuple(restricted[name] for name in cell.combination.names)).entries(rows.size)
-        position = cell.positions(entries.keys)
-        kept = position >= 0
-        marked = kept & entries.take(down[rows])
-        size = cell.keys.size
-        votes = cell.votes - np.bincount(position[kept], minlength=size)
-        left.append(replace(cell, votes=votes, down=cell.down - np.bincount(position[marked], minlength=size)))
-    return left
+    depth = max(len(cell.combination.names) for cell in cells)
+    place = {cell.combination.names: number for number, cell in enumerate(cells)}
+    left: dict[int, Cells] = {}
+    for each in count_crossed(list(restricted.values()), down[rows], depth):
+        number = place[each.combination.names]
+        cell = cells[number]
+        left[number] = replace(cell, votes=cell.votes - each.votes[cell.keys], down=cell.down - each.down[cell.keys])
+    for number, cell in enumerate(cells):
+        if number not in left:
+            combination = Combination(tuple(restricted[name] for name in cell.combination.names))
+            left[number] = _subtract_entries(cell, combination.entries(rows.size), down[rows])
+    return [left[number] for number in range(len(cells))]
+
+
+def _subtract_entries(cell: Cells, entries: Entries, down: Mask) -> Cells:
+    """The same for one combination of too many cells for a table."""
+    position = cell.positions(entries.keys)
+    kept = position >= 0
+    marked = kept & entries.take(down)
+    size = cell.keys.size
+    votes = cell.votes - np.bincount(position[kept], minlength=size)
+    return replace(cell, votes=votes, down=cell.down - np.bincount(position[marked], minlength=size))
 
 
 def _restrict(dimension: Dimension, covered: Mask, rows: Integers) -> Dimension:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_pipeline.patterns.levels import FIRST_LEVEL, Dimension
+from feedback_pipeline.patterns.levels import FIRST_LEVEL, Codes, Dimension
 
 Integers = NDArray[np.int64]
 Keys = NDArray[np.signedinteger[Any]]
@@ -56,16 +56,11 @@ class Combination:
 
     def entries(self, votes: int) -> Entries:
         """The combination's entries over a table of `votes` rows."""
-        rows: Integers | None = None
-        columns: list[NDArray[np.int32]] = []
-        for dimension in self.dimensions:
-            if dimension.rows is None:
-                columns.append(dimension.codes if rows is None else dimension.codes[rows])
-                continue
-            taken, entry = _join(rows, dimension, votes)
-            columns = [column[taken] for column in columns]
-            columns.append(dimension.codes[entry])
-            rows = dimension.rows[entry].astype(np.int64)
+        rows, joined = joined_rows([dimension for dimension in self.dimensions if dimension.rows is not None], votes)
+        crossed = iter(joined)
+        columns = [
+            next(crossed) if d.rows is not None else d.codes if rows is None else d.codes[rows] for d in self.dimensions
+        ]
         narrow = self.cells < 2**30  # half the memory traffic
         keys: Keys = np.zeros(columns[0].size, dtype=np.int32 if narrow else np.int64)
         for size, column in zip(self.sizes, columns, strict=True):
@@ -106,6 +101,19 @@ class Combination:
         return inside
 
 
+def joined_rows(dimensions: Sequence[Dimension], votes: int) -> tuple[Integers | None, list[Codes]]:
+    """The entries of multi-valued dimensions crossed: the vote of each entry (None without a dimension), and its
+    codes, one array per dimension."""
+    rows: Integers | None = None
+    columns: list[Codes] = []
+    for dimension in dimensions:
+        taken, entry = _join(rows, dimension, votes)
+        assert dimension.rows is not None
+        columns = [*(column[taken] for column in columns), dimension.codes[entry]]
+        rows = dimension.rows[entry].astype(np.int64)
+    return rows, columns
+
+
 def _join(rows: Integers | None, dimension: Dimension, votes: int) -> tuple[Integers, Integers]:
     """Positions into the entries so far and into the dimension's entries, for every pair that shares a vote."""
     assert dimension.rows is not None
@@ -128,6 +136,12 @@ class Cells:
     votes: Integers
     down: Integers
 
+    @classmethod
+    def over_floor(cls, combination: Combination, votes: Integers, down: Integers, min_votes: int) -> "Cells":
+        """The cells with at least `min_votes` votes of a table of all possible ones."""
+        kept = np.flatnonzero(votes >= min_votes)
+        return cls(combination, kept, votes[kept], down[kept])
+
     def positions(self, keys: Keys) -> Integers:
         """Where each key is in `self.keys`; −1 where it is not."""
         if self.combination.cells <= DENSE_CELLS:
@@ -148,19 +162,12 @@ def combine(dimensions: Sequence[Dimension], depth: int) -> Iterator[Combination
 
 
 def count_cells(combination: Combination, down: Mask, *, min_votes: int) -> Cells:
-    """The combination's cells with at least `min_votes` votes."""
+    """The combination's cells with at least `min_votes` votes, where most of the possible ones do not occur."""
     entries = combination.entries(down.size)
     keys, marked = entries.keys, entries.take(down)
     known = keys >= 0
-    if not known.all():
-        keys, marked = keys[known], marked[known]
-    if combination.cells <= DENSE_CELLS:
-        counts = np.bincount(keys * 2 + marked, minlength=2 * combination.cells).reshape(-1, 2)
-        votes, downs = counts.sum(axis=1), counts[:, 1]
-        kept = np.flatnonzero(votes >= min_votes)
-        return Cells(combination, kept, votes[kept], downs[kept])
-    present, index = np.unique(keys, return_inverse=True)
+    present, index = np.unique(keys[known], return_inverse=True)
     votes = np.bincount(index, minlength=present.size)
-    downs = np.bincount(index[marked.astype(bool)], minlength=present.size)
+    downs = np.bincount(index[marked[known]], minlength=present.size)
     passed = votes >= min_votes
     return Cells(combination, present[passed].astype(np.int64), votes[passed], downs[passed])

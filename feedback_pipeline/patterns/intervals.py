@@ -4,12 +4,14 @@ A rate is the share of `up` among `n` votes that are up or down; neutral votes a
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from scipy.special import betainc, betaincinv, betaln, digamma, ndtri, stdtrit
+from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float64]
 
@@ -250,6 +252,12 @@ MAX_STRENGTH = 1e6
 """A prior worth a million votes: the levels do not differ beyond sampling."""
 
 
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries of linear algebra that this process has loaded."""
+    return ThreadpoolController()
+
+
 def fit_beta_prior(up: ArrayLike, n: ArrayLike) -> BetaPrior:
     """Empirical-Bayes prior of the levels' rates by beta-binomial marginal likelihood, started at the moments.
 
@@ -275,13 +283,16 @@ def fit_beta_prior(up: ArrayLike, n: ArrayLike) -> BetaPrior:
         return value, np.array([(by_a - by_b) * s * m * (1.0 - m), by_a * a + by_b * b])
 
     start = np.array([np.log(mean / (1.0 - mean)), np.log(strength)])
-    result: Any = minimize(
-        negative_log_likelihood,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(-14.0, 14.0), (np.log(MIN_STRENGTH), np.log(MAX_STRENGTH))],
-    )
+    minimize = scipy.optimize.minimize
+    # two parameters: waking a thread per processor costs more than the fit
+    with _linear_algebra().limit(limits=1, user_api="blas"):
+        result: Any = minimize(
+            negative_log_likelihood,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-14.0, 14.0), (np.log(MIN_STRENGTH), np.log(MAX_STRENGTH))],
+        )
     m, s = 1.0 / (1.0 + np.exp(-float(result.x[0]))), float(np.exp(result.x[1]))
     return BetaPrior(m * s, (1.0 - m) * s, "marginal_likelihood")
 

@@ -74,7 +74,7 @@ def recommend(
 
 
 def _percent(value: float) -> str:
-    return f"{100.0 * value:.1f} %"
+    return f"{100.0 * value:.1f}%"
 
 
 def _points(value: float) -> str:
@@ -82,7 +82,7 @@ def _points(value: float) -> str:
 
 
 def _phrase(chosen: Slice) -> str:
-    return " and ".join(f"{dimension} = {value}" for dimension, value in chosen)
+    return " and ".join(f"{dimension.replace('_', ' ')} {value}" for dimension, value in chosen)
 
 
 def _about_slices(findings: Iterable[Row], releases: list[Row], noun: str) -> Iterator[_Advice]:
@@ -94,7 +94,7 @@ def _about_slices(findings: Iterable[Row], releases: list[Row], noun: str) -> It
         released = [(pair, days[pair]) for pair in chosen if pair in days]
         held = row["adjusted_low"] is not None and row["adjusted_low"] > 0.0
         facts = (
-            f"{_percent(row['negative_rate'])} of {row['votes']} votes on {_phrase(chosen)} are down, against "
+            f"{_percent(row['negative_rate'])} of {row['votes']:,} votes on {_phrase(chosen)} are down, against "
             f"{_percent(row['rest_negative_rate'])} elsewhere"
         )
         if released:
@@ -102,7 +102,7 @@ def _about_slices(findings: Iterable[Row], releases: list[Row], noun: str) -> It
             action = f"Go back from {dimension} {value} (first seen {day.isoformat()}) or fix it: "
         else:
             action = "Look at the examples and fix the cause: "
-        effect = f"; at the rate of the rest about {row['excess_negatives']:.0f} votes down would go away in a {noun}."
+        effect = f"; at the rate of the rest about {row['excess_negatives']:,.0f} votes down would go away in a {noun}."
         yield _Advice(
             kind="roll_back_release" if released else "fix_slice",
             text=action + facts + effect,
@@ -161,7 +161,7 @@ def _about_topics(topics: pl.DataFrame, noun: str) -> Iterator[_Advice]:
         yield _Advice(
             "examine_topic",
             f"Read the examples of topic {row['topic']}: {_percent(row['share'])} of the {noun}'s texts with votes "
-            f"down ({row['documents']} from {row['people']} people).",
+            f"down ({row['documents']:,} from {row['people']:,} people).",
             (f"topic:{row['taxonomy']}:{row['topic']}",),
         )
 
@@ -172,7 +172,7 @@ def _about_repeats(repeated: pl.DataFrame) -> Iterator[_Advice]:
         action = f" ({row['action_type']})" if row["action_type"] else ""
         yield _Advice(
             "fix_repeated_answer",
-            f"Fix one answer{action} that got {row['down']} votes down from {row['people']} people for the same "
+            f"Fix one answer{action} that got {row['down']:,} votes down from {row['people']:,} people for the same "
             "prompt, and make it a regression test.",
             (row["failure_id"],),
             avoided=float(row["down"]),

@@ -1,9 +1,10 @@
 """Where votes are worse than elsewhere: the week's findings over all slices of one to three dimensions."""
 
 import datetime as dt
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -48,6 +49,28 @@ class SliceSearch:
     """Levels per dimension that were too rare to be looked at."""
     reason: str | None
     """Why nothing could be tested."""
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """What a search that may have found nothing looked at: kept beside the findings, for reports."""
+
+    tests: int
+    reason: str | None
+    folded: dict[str, int]
+
+    @classmethod
+    def of(cls, search: SliceSearch) -> Self:
+        return cls(search.tests, search.reason, search.folded)
+
+    def to_json(self) -> str:
+        """The record as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """The record of a JSON text."""
+        return cls(**json.loads(text))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from feedback_pipeline.schema import Column, Table
 STATUSES = ("new", "confirmed", "ongoing", "gone", "untested")
 TERM_FIELDS = ("prompt", "answer", "comment")
 TERM_SIDES = ("down", "up")
+SAFETY_DIMENSIONS = ("prompt_version", "model")
+SAFETY_FLAGS = ("personal_data", "refusal", "profanity", "content_filter")
 CHANGE_PARTS = ("total", "level", "first_seen")
 RECOMMENDATION_KINDS = (
     "fix_slice",
@@ -74,6 +76,24 @@ TERM_COUNTS = Table(
         Column("term_people", pl.Int64, "The same over all verdicts: at least 5.", nullable=False),
     ),
     key=("day", "field", "term", "verdict"),
+)
+
+SAFETY_COUNTS = Table(
+    "safety_counts",
+    "The day's answers of one model or prompt version, and how many of them carry a safety flag, voted on or not. Sums "
+    "over days.",
+    (
+        Column("day", pl.Date, "Day of the answers.", nullable=False),
+        Column("dimension", pl.String, "By what they are counted.", nullable=False, values=SAFETY_DIMENSIONS),
+        Column("level", pl.String, "The model or prompt version; null means unknown."),
+        Column("answers", pl.Int64, "Answers given.", nullable=False),
+        Column("checked", pl.Int64, "Of them, those whose text was kept and looked through.", nullable=False),
+        Column("personal_data", pl.Int64, "An identifier in the answer that the prompt had none of.", nullable=False),
+        Column("refusal", pl.Int64, "The answer begins as refusals do.", nullable=False),
+        Column("profanity", pl.Int64, "The answer holds a word of a short list.", nullable=False),
+        Column("content_filter", pl.Int64, "The provider's content filter ended it.", nullable=False),
+    ),
+    key=("day", "dimension", "level"),
 )
 
 SLICE_FINDINGS = Table(
@@ -248,6 +268,7 @@ RECOMMENDATIONS = Table(
 TABLES = (
     SLICE_COUNTS,
     TERM_COUNTS,
+    SAFETY_COUNTS,
     SLICE_FINDINGS,
     TERM_FINDINGS,
     FAILURE_TOPICS,

@@ -7,17 +7,18 @@ says that it is time for a new taxonomy.
 
 import datetime as dt
 import json
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.decomposition import NMF
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from feedback_pipeline.patterns.intervals import clustered_rate
 from feedback_pipeline.patterns.levels import dense_people
@@ -173,6 +174,8 @@ def fit_topics(
 
 def _factorise(matrix: csr_matrix, number: int, seed: int) -> Floats:
     """Directions of unit length, one per topic."""
+    from sklearn.decomposition import NMF  # half a second, spared to every process that fits no topics
+
     model = NMF(number, init="nndsvda", random_state=seed, max_iter=300, tol=1e-3)
     model.fit(matrix)
     return _unit(model.components_)
@@ -194,11 +197,28 @@ def _clean(texts: pl.Series) -> list[str]:
     return texts.str.slice(0, MAX_CHARACTERS).str.replace_all(PLACEHOLDER, " ").str.to_lowercase().to_list()
 
 
+@cache
+def _other_stop_words() -> frozenset[str]:
+    lists = tomllib.loads(Path(__file__).with_name("stop_words.toml").read_text(encoding="utf-8"))
+    return frozenset(word for words in lists.values() for word in words.split())
+
+
+def _vectorizer(vocabulary: dict[str, int] | None) -> Any:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
+
+    return CountVectorizer(
+        lowercase=False,
+        token_pattern=WORD,
+        stop_words=sorted(ENGLISH_STOP_WORDS | _other_stop_words()),
+        ngram_range=(1, 2),
+        min_df=1,
+        vocabulary=vocabulary,
+    )
+
+
 def _count(texts: pl.DataFrame, min_people: int, max_terms: int) -> tuple[csr_matrix, list[str]]:
     """Occurrence counts of the terms that enough people share, the ones of most people first kept."""
-    vectorizer = CountVectorizer(
-        lowercase=False, token_pattern=WORD, stop_words=sorted(ENGLISH_STOP_WORDS), ngram_range=(1, 2), min_df=1
-    )
+    vectorizer = _vectorizer(None)
     try:
         counts = vectorizer.fit_transform(_clean(texts["text"])).tocsr()
     except ValueError:  # "empty vocabulary": no text holds a word
@@ -236,28 +256,24 @@ def _names(counts: csr_matrix, assigned: NDArray[np.int64], terms: Sequence[str]
     words = by_topic.sum(axis=1)
     share = by_topic / np.maximum(words, 1.0)[:, None]
     score = share * np.log1p(words.mean() / np.maximum(total, 1.0))
-    names = []
+    names: list[str] = []
     for row in score:
         chosen: list[str] = []
         for place in np.lexsort((np.asarray(terms), -row)):
             words_here = set(terms[place].split(" "))
-            if row[place] <= 0.0 or len(chosen) == LABEL_TERMS:
+            # a name that another topic has is told apart by one term more
+            if row[place] <= 0.0 or (len(chosen) >= LABEL_TERMS and ", ".join(chosen) not in names):
                 break
             if not any(words_here & set(other.split(" ")) for other in chosen):
                 chosen.append(terms[place])
-        names.append(", ".join(chosen) or "unnamed")
+        name = ", ".join(chosen) or "unnamed"
+        names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 
 
 def _similarities(taxonomy: Taxonomy, texts: Sequence[str]) -> Floats:
     """Cosine of each text to each topic."""
-    vectorizer = CountVectorizer(
-        lowercase=False,
-        token_pattern=WORD,
-        stop_words=sorted(ENGLISH_STOP_WORDS),
-        ngram_range=(1, 2),
-        vocabulary={term: place for place, term in enumerate(taxonomy.terms)},
-    )
+    vectorizer = _vectorizer({term: place for place, term in enumerate(taxonomy.terms)})
     counts = vectorizer.transform(texts).tocsr().astype(np.float64)
     matrix = _normalise(counts.multiply(np.array(taxonomy.inverse_document_frequency)).tocsr())
     directions = np.zeros((len(taxonomy.topics), len(taxonomy.terms)))

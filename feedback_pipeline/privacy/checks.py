@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from ipaddress import AddressValueError, IPv6Address
 
 from stdnum import isbn as stdnum_isbn
-from stdnum import luhn
 
 Span = tuple[int, int]
 Check = Callable[[str], Span | None]
 
 _NOT_DIGIT = re.compile(r"[^0-9]+")
+_DIGIT_GROUP = re.compile(r"[0-9]+")
 _EXTENSION = re.compile(r"[ ,]*(?:#|[xх]|ext|durchwahl|poste|anexo).*", re.IGNORECASE | re.DOTALL)
 _NORTH_AMERICAN = re.compile(r"(?:.*[^0-9])?\(?[0-9]{3}\)?[-. /][0-9]{3}[-. ][0-9]{4}", re.DOTALL)
 _PHONE_PREFIX = re.compile(r"(?:TEL|TLF|FAX|MOB|CELL|PH|PHONE|SSN|HP|GSM)", re.IGNORECASE)
@@ -23,6 +23,9 @@ _PLACEHOLDER_WORDS = ("example", "your", "xxxx", "****", "changeme", "placeholde
 _NOT_A_HOST = (0, 127, 255)
 _SEPARATORS = str.maketrans("", "", " -")
 _LONGEST_PHONE = 15
+_SHORTEST_CARD, _LONGEST_CARD = 13, 19
+_LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+"""Twice a digit, its two digits added."""
 _UNSPECIFIC = frozenset({"000000000000", "ffffffffffff"})
 
 _LETTER_VALUES = str.maketrans({chr(ord("A") + index): str(10 + index) for index in range(26)})
@@ -139,14 +142,25 @@ def isbn(value: str) -> Span | None:
 
 def card(value: str) -> Span | None:
     """A payment card: issuer prefix, length and Luhn digit agree (ISO/IEC 7812). Other digits may stand beside it."""
-    starts = [0, *(position for position in range(1, len(value)) if not value[position - 1].isdigit())]
-    spans = ((start, start + end) for start in starts for end in _ends(value[start:]))
-    return next((span for span in spans if _is_card(_digits(value[slice(*span)]))), None)
+    groups = list(_DIGIT_GROUP.finditer(value))
+    for first in range(len(groups)):
+        for last in range(len(groups), first, -1):
+            if _is_card("".join(group[0] for group in groups[first:last])):
+                return groups[first].start(), groups[last - 1].end()
+    return None
 
 
 def _is_card(digits: str) -> bool:
+    if not _SHORTEST_CARD <= len(digits) <= _LONGEST_CARD or not _has_luhn_digit(digits):
+        return False
     fits = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
-    return fits and len(set(digits)) > 1 and luhn.is_valid(digits)
+    return fits and len(set(digits)) > 1
+
+
+def _has_luhn_digit(digits: str) -> bool:
+    """The Luhn checksum (ISO/IEC 7812-1, annex B); an order of magnitude faster than the one of python-stdnum."""
+    numbers = [int(digit) for digit in digits]
+    return (sum(numbers[-1::-2]) + sum(_LUHN_DOUBLED[number] for number in numbers[-2::-2])) % 10 == 0
 
 
 def coordinates(value: str) -> Span | None:

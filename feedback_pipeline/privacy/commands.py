@@ -1,5 +1,5 @@
 """The commands about people and their data, mounted by `cli.py`: `feedback consent`, `forget`, `receipt`, `retention`,
-`quarantine …`."""
+`quarantine …`, `pseudonyms …`."""
 
 from datetime import UTC
 from pathlib import Path
@@ -16,6 +16,9 @@ from feedback_pipeline.settings import Settings
 
 quarantine = typer.Typer(
     help="Refused rows: list, show, correct and re-admit.", no_args_is_help=True, rich_markup_mode=None
+)
+pseudonyms = typer.Typer(
+    help="The keys people's ids are hashed with: show, rotate.", no_args_is_help=True, rich_markup_mode=None
 )
 console = Console()
 errors = Console(stderr=True)
@@ -251,6 +254,33 @@ def discard_quarantined(refusals: Annotated[list[UUID], typer.Argument(help="The
     console.print(f"{store.settle(_pipeline().database, refusals, 'discarded')} rows discarded", highlight=False)
 
 
+@pseudonyms.command("show")
+def show_pseudonym_keys() -> None:
+    """Show the versions of the key, each with a mark by which it is known and which gives nothing away."""
+    keys = _pipeline().pseudonymiser
+    table = Table("version", "mark", "", box=None)
+    for version, mark in keys.fingerprints().items():
+        table.add_row(version, mark, "makes new pseudonyms" if version == keys.current else "finds earlier ones")
+    console.print(table)
+
+
+@pseudonyms.command("rotate")
+def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Make a new key for new pseudonyms; the earlier ones are kept, because what was written under them stays."""
+    from feedback_pipeline.store.database import keep_key_fingerprints
+
+    pipeline = _pipeline()
+    if not yes:
+        typer.confirm("Everybody is a new person to the statistics from then on. Rotate?", abort=True)
+    rotated = pipeline.pseudonymiser.rotate(pipeline.settings.home)
+    keep_key_fingerprints(pipeline.database, rotated.fingerprints())
+    console.print(
+        f"New pseudonyms are made under {rotated.current} by every process that starts from now on: start the API and "
+        "the UI again, and keep a copy of keys.json. Wishes and erasures under earlier keys go on being obeyed.",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
 def retention(
     apply: Annotated[bool, typer.Option("--apply", help="Apply the policies now.")] = False,
 ) -> None:
@@ -269,7 +299,8 @@ def retention(
         )
         console.print(
             f"{done.sealed} days sealed, {done.emptied:,} rows emptied, {done.expired} days expired, "
-            f"{done.unnamed:,} rows unnamed, {done.files + done.reject_files} files deleted",
+            f"{done.unnamed:,} rows unnamed, {done.files + done.reject_files} files and {done.replies:,} replies of "
+            "judging models deleted",
             highlight=False,
         )
 
@@ -279,3 +310,4 @@ def mount(app: typer.Typer) -> None:
     for command in (consent, forget, receipt, retention):
         app.command()(command)
     app.add_typer(quarantine, name="quarantine")
+    app.add_typer(pseudonyms, name="pseudonyms")

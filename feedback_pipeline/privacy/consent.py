@@ -86,6 +86,12 @@ def record(
     return wishes(database, pseudonymiser, tenant, user)
 
 
+def names(database: Database) -> frozenset[str]:
+    """Every pseudonym that a wish is written under, those of people who were forgotten included."""
+    with database.engine.connect() as connection:
+        return frozenset(connection.execute(sa.text("SELECT user_key FROM consent")).scalars())
+
+
 def _decided(said: bool | None, before: bool, withdrawn: bool) -> bool:
     if said is not None:
         return said

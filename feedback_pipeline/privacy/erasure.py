@@ -209,6 +209,10 @@ def _opened(house: House, subject: Subject) -> Erasure:
     with house.database.engine.connect() as connection:
         earlier = connection.execute(_EARLIER, {"mark": subject.mark}).all()
     open_ones = [row for row in earlier if row.finished_at is None]
+    for row in earlier:
+        if row.finished_at is not None:
+            # the last act of a finished erasure, which a kill may have kept from happening
+            Evidence(house.home, row.id).remove()
     if not open_ones and not found.rows:
         finished = max((row.finished_at for row in earlier), default=None)
         raise ErasureError(
@@ -307,10 +311,16 @@ def _erase_store(erasure: Erasure) -> None:
 
 
 def _erase_files(erasure: Erasure) -> None:
-    """Reject files lose the subject's lines; files made of whole weeks go until the weeks are computed anew."""
-    lines = traces.remove_reject_lines(erasure.house.home / "rejects", erasure.subject.pseudonyms, erasure.scope.places)
-    files = traces.remove_weekly_files(erasure.house.frames, erasure.weeks)
-    erasure.note("files", {"reject_lines": lines, "weekly_files": files})
+    """Reject files and spools lose what is the subject's; files of whole weeks go until these are computed anew."""
+    house, subject = erasure.house, erasure.subject
+    lines = traces.remove_reject_lines(house.home / "rejects", subject.pseudonyms, erasure.scope.places)
+
+    def is_theirs(user: str) -> bool:
+        return not set(subject.pseudonyms).isdisjoint(house.pseudonymiser.all_versions(subject.tenant, user))
+
+    spooled = traces.remove_spooled(house.home / "spool", is_theirs) if subject.pseudonyms else 0
+    files = traces.remove_weekly_files(house.frames, erasure.weeks)
+    erasure.note("files", {"reject_lines": lines, "spooled": spooled, "weekly_files": files})
 
 
 def _recompute(erasure: Erasure) -> None:

@@ -7,11 +7,13 @@ what they are) and what stands between. What is not changed stays byte for byte,
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
 from feedback_pipeline.privacy.detection import suspects
-from feedback_pipeline.privacy.rules import MARK
+from feedback_pipeline.privacy.folding import DISGUISED
+from feedback_pipeline.privacy.rules import MARK, gate
 
 _NUMBER = r"-?[0-9][0-9.eE+\-]*"
 _STRING = r'"(?:[^"\\]|\\.)*"'
@@ -32,7 +34,7 @@ def as_unicode(text: str) -> str:
 
 @dataclass(frozen=True)
 class JsonStrings:
-    """The words of the texts in which anything may be found.
+    """The words of the texts in which anything may be found, as far as anything may be found in them.
 
     `strings` holds them one by one and `rows` the text each is from; `tokens` are the same as written in the JSON, and
     `parts` the whole of each text of `rows`, with None where a token belongs.
@@ -62,25 +64,35 @@ class JsonStrings:
 
 def json_strings(texts: pl.Series) -> JsonStrings:
     """Take the words out of JSON texts; one that is not JSON is taken whole."""
-    unescaped = texts.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
-    rows = suspects(unescaped)["row"]
-    escaped = texts.str.contains(r"\u", literal=True).fill_null(False).arg_true().cast(pl.UInt32)
-    rows = pl.concat([rows, escaped]).unique().sort()
+    escaped = texts.str.contains("\\", literal=True).fill_null(False).arg_true().cast(pl.UInt32)
+    written = texts.gather(escaped)
+    # a copy: scatter changes the series it is called on
+    plain = texts.clone().scatter(escaped, written.str.replace_many(list(_ESCAPES), list(_ESCAPES.values())))
+    coded = escaped.filter(written.str.contains(r"\u", literal=True))
+    rows = pl.concat([suspects(plain)["row"], coded]).unique().sort()
     marked = texts.gather(rows).str.replace_all(MARK, "\ufffd", literal=True)
     marked = marked.str.replace_all(_TOKEN, f"{MARK}${{0}}{MARK}")
-    strings: list[str] = []
-    string_rows: list[int] = []
-    tokens: list[str] = []
-    parts: dict[int, list[str | None]] = {}
+    splits: list[tuple[int, list[str]]] = []
     for row, text in zip(rows.to_list(), marked.to_list(), strict=True):
         split = text.split(MARK)
         if not all(_BETWEEN.fullmatch(part) for part in split[::2]):
             split = ["", "".join(split), ""]
-        parts[row] = [None if index % 2 else part for index, part in enumerate(split)]
-        tokens += split[1::2]
-        strings += map(_read, split[1::2])
-        string_rows += [row] * (len(split) // 2)
-    return JsonStrings(pl.Series(strings, dtype=pl.String), pl.Series(string_rows, dtype=pl.UInt32), tokens, parts)
+        splits.append((row, split))
+    found = pl.Series([token for _, split in splits for token in split[1::2]], dtype=pl.String)
+    worth = found.str.contains(_worth_reading())
+    read = iter(worth.to_list())
+    parts = {
+        row: [None if index % 2 and next(read) else part for index, part in enumerate(split)] for row, split in splits
+    }
+    string_rows = pl.Series([row for row, split in splits for _ in split[1::2]], dtype=pl.UInt32).filter(worth)
+    tokens = found.filter(worth).to_list()
+    return JsonStrings(pl.Series([_read(token) for token in tokens], dtype=pl.String), string_rows, tokens, parts)
+
+
+@cache
+def _worth_reading() -> str:
+    """A pattern found in every token in which anything may be found, or whose placeholders' numbers are taken."""
+    return rf"\\|{gate()}|{DISGUISED}|\[[A-Z_]+_[0-9]"
 
 
 def _read(token: str) -> str:

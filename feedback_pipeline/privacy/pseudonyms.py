@@ -8,7 +8,9 @@ The keys live in `keys.json`, apart from the data:
 
     {"current": "k2", "keys": {"k1": "<64 hexadecimal digits>", "k2": "…"}}
 
-The current key makes new pseudonyms; older ones are kept so that data written under them can still be found.
+The current key makes new pseudonyms; older ones are kept so that data written under them can still be found. Whoever
+has a wish written under an older pseudonym and none under the current one (see `consent`) goes on being called by it: a
+rotation must not make anybody collected who refused, or anybody known again who was forgotten.
 """
 
 import hashlib
@@ -20,8 +22,8 @@ import secrets
 import stat
 import tempfile
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -51,11 +53,13 @@ class WrongKeyError(RuntimeError):
 class Pseudonymiser:
     """Makes pseudonyms with one set of keys.
 
-    `keys` are by version (`k1`, `k2` …); `current` is the version that new pseudonyms get.
+    `keys` are by version (`k1`, `k2` …); `current` is the version that new pseudonyms get. `kept` are pseudonyms of any
+    version that somebody is to go on being called by.
     """
 
     current: str
     keys: Mapping[str, bytes] = field(repr=False)
+    kept: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
     def open(cls, folder: Path, *, production: bool) -> "Pseudonymiser":
@@ -87,11 +91,14 @@ class Pseudonymiser:
         path = folder / KEY_FILE
         if _read(path) != self:
             raise WrongKeyError(f"{path} has changed since it was read: open it again before rotating")
-        latest = max(int(version.removeprefix("k")) for version in self.keys)
-        version = f"k{latest + 1}"
+        version = f"k{max(map(_number, self.keys)) + 1}"
         rotated = Pseudonymiser(version, {**self.keys, version: secrets.token_bytes(_KEY_BYTES)})
         _replace(path, rotated)
         return rotated
+
+    def keeping(self, pseudonyms: Iterable[str]) -> "Pseudonymiser":
+        """The same keys, and these pseudonyms of theirs stay in use after a rotation."""
+        return replace(self, kept=frozenset(pseudonyms) if len(self.keys) > 1 else frozenset())
 
     def pseudonym(self, tenant: str, user_id: str) -> str:
         """What the person is called: the key's version and 32 hexadecimal digits, such as `k1:9f86d08…`.
@@ -101,7 +108,16 @@ class Pseudonymiser:
         Raises:
             ValueError: the user id is empty.
         """
-        return self._pseudonym(self.current, tenant, user_id)
+        current = self._pseudonym(self.current, tenant, user_id)
+        return self._kept(tenant, user_id) or current if self.kept else current
+
+    def _kept(self, tenant: str, user_id: str) -> str | None:
+        """The newest pseudonym of the person that is to stay in use."""
+        return next((name for name in self.all_versions(tenant, user_id) if name in self.kept), None)
+
+    def oldest(self, tenant: str, user_id: str) -> str:
+        """The pseudonym under the first key: the same for ever, whichever key is current."""
+        return self._pseudonym(min(self.keys, key=_number), tenant, user_id)
 
     def all_versions(self, tenant: str, user_id: str) -> list[str]:
         """Every pseudonym the person may have in the data, the current one first, then the newest.
@@ -109,7 +125,7 @@ class Pseudonymiser:
         Raises:
             ValueError: the user id is empty.
         """
-        older = sorted(self.keys.keys() - {self.current}, key=lambda version: -int(version.removeprefix("k")))
+        older = sorted(self.keys.keys() - {self.current}, key=_number, reverse=True)
         return [self._pseudonym(version, tenant, user_id) for version in (self.current, *older)]
 
     def pseudonyms(self, tenants: pl.Series, users: pl.Series) -> pl.Series:
@@ -125,10 +141,10 @@ class Pseudonymiser:
         if nameless := people["tenant"].null_count():
             raise ValueError(f"{nameless} user ids have no tenant")
         hashes = {tenant: self._tenant_hash(self.current, tenant) for tenant in people["tenant"].unique()}
-        made = [
-            f"{self.current}:{hashes[tenant].pseudonym(user)}"
-            for tenant, user in zip(people["tenant"].to_list(), people["user"].to_list(), strict=True)
-        ]
+        named = list(zip(people["tenant"].to_list(), people["user"].to_list(), strict=True))
+        made = [f"{self.current}:{hashes[tenant].pseudonym(user)}" for tenant, user in named]
+        if self.kept:
+            made = [self._kept(*person) or name for person, name in zip(named, made, strict=True)]
         people = people.with_columns(pseudonym=pl.Series(made, dtype=pl.String))
         return rows.join(people, on=("tenant", "user"), how="left", maintain_order="left")["pseudonym"]
 
@@ -175,6 +191,10 @@ class _KeyedHash:
         inner.update(_utf8(user_id))
         outer.update(inner.digest())
         return outer.hexdigest()[:_PSEUDONYM_DIGITS]
+
+
+def _number(version: str) -> int:
+    return int(version.removeprefix("k"))
 
 
 def _utf8(text: str) -> bytes:

@@ -146,13 +146,14 @@ def _written(frame: pl.DataFrame, labels: pl.Series, numbering: "_Numbering") ->
     if not found.any():
         return frame.clear()
     cut = cut.filter(cut["row"].is_in(cut["row"].filter(found).unique().implode()))
-    texts = map(
+    taken = cut.with_row_index("place").filter(pl.col("placeholder").is_not_null())
+    numbered = map(
         numbering.written,
-        labels.gather(cut["row"]).to_list(),
-        cut["placeholder"].to_list(),
-        cut["text"].to_list(),
+        labels.gather(taken["row"]).to_list(),
+        taken["placeholder"].to_list(),
+        taken["text"].to_list(),
     )
-    written = cut.select("row", text=pl.Series(texts, dtype=pl.String))
+    written = cut.select("row", text=cut["text"].scatter(taken["place"], pl.Series(list(numbered), dtype=pl.String)))
     return written.group_by("row", maintain_order=True).agg(pl.col("text").str.join())
 
 
@@ -172,10 +173,8 @@ class _Numbering:
                 key = (conversation, placeholder)
                 self._highest[key] = max(int(number), self._highest.get(key, 0))
 
-    def written(self, conversation: int, placeholder: str | None, text: str) -> str:
-        """What is written for a piece of text: the placeholder of its type, or where it has none the text."""
-        if placeholder is None:
-            return text
+    def written(self, conversation: int, placeholder: str, text: str) -> str:
+        """What is written for an identifier: the placeholder of its type with the value's number."""
         self.counts[placeholder] += 1
         key = (conversation, placeholder, _value(placeholder, text))
         number = self._numbers.get(key)

@@ -47,8 +47,8 @@ DAILY_ROWS = (
     cleaning.VOTE_FACTS,
 )  # fmt: skip
 WEEKLY_ROWS = (
-    cleaning.PROMPT_CLUSTERS, cleaning.RATER_TRUST, judging.JUDGE_SAMPLE, judging.JUDGEMENTS,
-    training.TRAINING_EXAMPLES, training.PREFERENCE_PAIRS, training.LINEAGE,
+    cleaning.PROMPT_CLUSTERS, cleaning.PAIR_CLUSTERS, cleaning.RATER_TRUST, judging.JUDGE_SAMPLE, judging.JUDGEMENTS,
+    training.TRAINING_EXAMPLES, training.PREFERENCE_PAIRS, training.REGRESSION_CASES, training.LINEAGE,
 )  # fmt: skip
 WEEKLY_FOLDERS = ("training_corrections", "training_files", "weekly_report")
 """Folders of files named after a week that quote people."""
@@ -76,6 +76,7 @@ def policies(raw_text_days: int, cleaned_days: int = CLEANED_DAYS) -> tuple[Poli
             (*rows, *WEEKLY_FOLDERS),
             "deleted",
         ),
+        Policy("replies of judging models", cleaned_days, ("judge_reply",), "deleted"),
         Policy("who voted", cleaned_days, ("interaction", "feedback", "person_seen"), "names removed"),
         Policy("counts, findings, rollups", None, ("slice_counts", "term_counts", "vote_day"), "kept for ever"),
     )
@@ -96,6 +97,8 @@ class Applied:
     """Rows of the store whose names were removed."""
     files: int
     """Files of cleaned rows, training data and reports deleted."""
+    replies: int
+    """Replies of judging models deleted."""
 
 
 def apply(
@@ -132,7 +135,9 @@ def apply(
         before=cleaned_before,
     )
     unnamed = sum(_expired(database, day) for day in expiring)
-    return Applied(sealed, emptied, rejects, len(expiring), unnamed, _old_partitions(frames, cleaned_before))
+    replies = _old_replies(database, now - timedelta(days=ends["judge_reply"]))
+    files = _old_partitions(frames, cleaned_before)
+    return Applied(sealed, emptied, rejects, len(expiring), unnamed, files, replies)
 
 
 def _days(database: Database, statement: str, **parameters: object) -> list[date]:
@@ -169,6 +174,13 @@ def _expired(database: Database, day: date) -> int:
         connection.execute(sa.text("DELETE FROM person_seen WHERE day <= :day"), parameters)
         connection.execute(sa.text("DELETE FROM change WHERE txid = pg_current_xact_id()"))
     return rows
+
+
+def _old_replies(database: Database, before: datetime) -> int:
+    """Deletes what judging models replied: their reasons may repeat what they were shown."""
+    with database.engine.begin() as connection:
+        statement = sa.text("DELETE FROM judge_reply WHERE replied_at < :before")
+        return connection.execute(statement, {"before": before}).rowcount
 
 
 def _old_partitions(frames: ParquetFolder, before: date) -> int:

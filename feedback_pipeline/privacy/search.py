@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
 import pyarrow.parquet as pq
 from upath import UPath
@@ -27,7 +26,6 @@ _SHORTEST = 29
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _BLOCK = 8 * 1024 * 1024
 _OVERLAP = 4 * LONGEST_SPAN
-_TEXT_FILES = {".json", ".jsonl", ".html", ".md", ".csv", ".txt", ".yaml", ".log", ".out", ".err", ".tmp"}
 
 
 def spans_of(texts: pl.Series) -> list[str]:
@@ -107,14 +105,26 @@ def search_database(url: str, label: str, sought: Sought, found: Found, *, excep
         found: where to note it.
         except_tables: tables that are left out.
     """
+    import adbc_driver_postgresql.dbapi as adbc  # brings pandas along
+
     with adbc.connect(url) as connection, connection.cursor() as cursor:
         for table, columns in _text_columns(cursor).items():
             if table in except_tables:
                 continue
-            listed = ", ".join(_as_text(name, kind) for name, kind in columns)
-            cursor.execute(f"SELECT concat_ws(E'\\x1f', {listed}) AS text FROM {_quoted(table)}")  # noqa: S608 (names from the catalogue)
+            binary = [_quoted(name) for name, kind in columns if kind == "bytea"]
+            texts = ["NULL", *(f"{_quoted(name)}::text" for name, kind in columns if kind != "bytea")]
+            listed = ", ".join([f"concat_ws(E'\\x1f', {', '.join(texts)})", *binary])
+            cursor.execute(f"SELECT {listed} FROM {_quoted(table)}")  # noqa: S608 (names from the catalogue)
             for batch in cursor.fetch_record_batch():
-                found.look(f"{label}.{table}", pl.DataFrame(pl.from_arrow(batch))["text"], sought)
+                for column in pl.DataFrame(pl.from_arrow(batch)).get_columns():
+                    found.look(f"{label}.{table}", _as_text(column), sought)
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    if column.dtype != pl.Binary:
+        return column
+    decoded = [None if value is None else value.decode(errors="replace") for value in column.to_list()]
+    return pl.Series(column.name, decoded, dtype=pl.String)
 
 
 def _text_columns(cursor: Any) -> dict[str, list[tuple[str, str]]]:
@@ -131,10 +141,6 @@ def _text_columns(cursor: Any) -> dict[str, list[tuple[str, str]]]:
     return tables
 
 
-def _as_text(name: str, kind: str) -> str:
-    return f"encode({_quoted(name)}, 'escape')" if kind == "bytea" else f"{_quoted(name)}::text"
-
-
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -142,7 +148,7 @@ def _quoted(name: str) -> str:
 def search_files(
     root: UPath | Path, label: str, sought: Sought, found: Found, *, leave_out: Sequence[str] = ()
 ) -> None:
-    """Looks through every Parquet and text file below a folder.
+    """Looks through every file below a folder: Parquet column by column, anything else as the text it may be.
 
     Args:
         root: a folder or bucket.
@@ -176,7 +182,7 @@ def _texts(path: UPath | Path) -> Iterator[pl.Series]:
                     frame[name].explode() for name, dtype in frame.schema.items() if dtype == pl.List(pl.String)
                 ]
                 yield pl.concat([column.alias("text") for column in columns]) if columns else _NOTHING
-    elif path.suffix in _TEXT_FILES:
+    else:
         with path.open("rb") as file:
             tail = b""
             while block := file.read(_BLOCK):

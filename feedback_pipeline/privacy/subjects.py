@@ -21,7 +21,7 @@ from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.parquet import ParquetFolder
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.search import spans_of
-from feedback_pipeline.store.bulk import query
+from feedback_pipeline.store.bulk import connect, query
 from feedback_pipeline.store.database import Database
 
 Kind = Literal["user", "interaction", "tenant"]
@@ -80,7 +80,7 @@ def whole_tenant(pseudonymiser: Pseudonymiser, tenant: str) -> Subject:
 
 def _mark(pseudonymiser: Pseudonymiser, *parts: str) -> str:
     # the oldest key: a rotation must not make a finished erasure unknown
-    return pseudonymiser.all_versions("feedback-pipeline erasures", "\x1f".join(parts))[-1]
+    return pseudonymiser.oldest("feedback-pipeline erasures", "\x1f".join(parts))
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Scope:
         refusals: ids of refused deliveries.
         places: source and place of these, by which they stand in reject files.
         content_hashes: of what judging models were sent about the answers.
+        replies: keys of judging models' replies that repeat the subject's words.
         days: days of all these rows.
         spans: stretches of the subject's texts to look for.
         texts: how many texts there were.
@@ -105,6 +106,7 @@ class Scope:
     refusals: tuple[str, ...] = ()
     places: tuple[tuple[str, str], ...] = ()
     content_hashes: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
     days: tuple[date, ...] = ()
     spans: tuple[str, ...] = ()
     texts: int = 0
@@ -124,6 +126,7 @@ class Scope:
             "feedback": list(self.feedback),
             "refusals": list(self.refusals),
             "content_hashes": list(self.content_hashes),
+            "replies": list(self.replies),
         }
 
     def joined(self, other: "Scope") -> "Scope":
@@ -155,9 +158,11 @@ def find(database: Database, frames: ParquetFolder, subject: Subject) -> Scope:
         made = {"datasets": [row.id for row in datasets]}
         uploads = connection.execute(sa.text(query("find_uploads")), made).all()
     frame = pl.Series("text", [*texts, *_clean_texts(frames, scope)], dtype=pl.String)
+    spans = tuple(spans_of(frame))
     return replace(
         scope,
-        spans=tuple(spans_of(frame)),
+        spans=spans,
+        replies=_quoting_replies(database, spans),
         texts=frame.len(),
         content_hashes=_content_hashes(frames, scope),
         datasets=tuple(row.id for row in datasets),
@@ -188,6 +193,21 @@ def _content_hashes(frames: ParquetFolder, scope: Scope) -> tuple[str, ...]:
                 matched = sent.join(wanted, left_on=column, right_on="interaction_id", how="semi")
                 hashes.update(matched.select("content_hash").collect().to_series())
     return tuple(sorted(hashes))
+
+
+def _quoting_replies(database: Database, spans: Sequence[str]) -> tuple[str, ...]:
+    """Replies found by their words: of answers that were judged again as anchors or controls, under other rubrics, or
+    in weeks whose judgements are gone."""
+    if not spans:
+        return ()
+    keys: list[str] = []
+    with connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT key, convert_from(reply, 'UTF8') AS reply FROM judge_reply")
+        for batch in cursor.fetch_record_batch():
+            replies = pl.DataFrame(pl.from_arrow(batch))
+            quoting = replies.filter(pl.col("reply").str.contains_any(list(spans), ascii_case_insensitive=True))
+            keys += quoting["key"].to_list()
+    return tuple(sorted(keys))
 
 
 class Evidence:

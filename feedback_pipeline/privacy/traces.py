@@ -1,7 +1,8 @@
-"""What a person leaves outside the store: lines of reject files, files made of whole weeks; and what stays by law."""
+"""What a person leaves outside the store: lines of reject files, requests that wait in a spool, files made of whole
+weeks; and what stays by law."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import orjson
 from feedback_pipeline.cleaning.tables import RATER_TRUST
 from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.parquet import ParquetFolder
-from feedback_pipeline.training.tables import LINEAGE, PREFERENCE_PAIRS, TRAINING_EXAMPLES
+from feedback_pipeline.training.tables import LINEAGE, PREFERENCE_PAIRS, REGRESSION_CASES, TRAINING_EXAMPLES
 
 WEEKLY_FOLDERS = (
     RATER_TRUST.name,
@@ -19,6 +20,7 @@ WEEKLY_FOLDERS = (
     "training_corrections",
     TRAINING_EXAMPLES.name,
     PREFERENCE_PAIRS.name,
+    REGRESSION_CASES.name,
     LINEAGE.name,
     "training_files",
     "weekly_report",
@@ -45,12 +47,45 @@ def remove_reject_lines(folder: Path, pseudonyms: Sequence[str], places: Sequenc
         if len(kept) == len(lines):
             continue
         removed += len(lines) - len(kept)
-        temporary = path.with_suffix(".tmp")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.writelines(kept)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace(path, kept)
+    return removed
+
+
+def _replace(path: Path, content: Iterable[bytes]) -> None:
+    """Gives a file another content, durably and readable by its owner only."""
+    temporary = path.with_suffix(".tmp")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.writelines(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def remove_spooled(folder: Path, is_theirs: Callable[[str], bool]) -> int:
+    """Removes a person's items from requests that wait for delivery below a folder; returns how many.
+
+    A request that its client delivers at the same time is filed by the service, which withholds these items itself. One
+    that cannot be read is set aside by the client and left to the verification.
+
+    Args:
+        folder: where spools are (`FeedbackClient(spool=…)`), at any depth.
+        is_theirs: whether a user id, as applications send it, is that of the person.
+    """
+    removed = 0
+    for path in sorted(folder.rglob("*.json")) if folder.exists() else ():
+        try:
+            request = orjson.loads(path.read_bytes())
+            items = request["body"]["items"]
+            kept = [item for item in items if not (item.get("user_id") and is_theirs(str(item["user_id"])))]
+        except (FileNotFoundError, orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+            continue
+        if len(kept) == len(items):
+            continue
+        removed += len(items) - len(kept)
+        if kept:
+            _replace(path, [orjson.dumps({**request, "body": {**request["body"], "items": kept}})])
+        else:
+            path.unlink(missing_ok=True)
     return removed
 
 
@@ -107,6 +142,6 @@ def remaining(kind: str, steps: Mapping[str, Any]) -> list[str]:
     stays.append("counts to which the person once contributed, and phrases that at least five people used")
     stays.append(
         "copies outside this pipeline: the files and tables that were imported, backups until they expire, requests "
-        "an application has spooled, reports already sent"
+        "that applications spool elsewhere than in the home folder (withheld when they arrive), reports already sent"
     )
     return stays

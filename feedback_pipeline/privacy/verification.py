@@ -18,8 +18,9 @@ TOMBSTONES = ("consent", "erasure")
 """Tables that hold pseudonyms of people who were forgotten, and nothing else of them."""
 OWN_WORDS = ("store.interaction", "store.feedback", f"data/{CLEAN_INTERACTIONS.name}/", f"data/{CLEAN_FEEDBACK.name}/")
 """Where rows of other people stand: words found there, in rows that are not the subject's, are theirs as well."""
-LEFT_OUT_OF_HOME = ("postgres", "data", "erasures", "sample", "keys.json")
-"""The server's own files are searched through the server; the sample folder holds what a user would have delivered."""
+LEFT_OUT_OF_HOME = ("postgres", "data", "erasures", "sample", "keys.json", "validators")
+"""The server's own files are searched through the server; the sample folder holds what a user would have delivered; the
+validators are installed programs."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """The rows of the appendix tables, as text."""
 
+from collections.abc import Sequence
+
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.findings import RepeatedFailures, Standings, Terms, Topics
-from feedback_pipeline.reports.operations import JudgedQuality, Method, Training, Versions
+from feedback_pipeline.reports.operations import JudgedQuality, Method, Training, VersionComparison, Versions
 from feedback_pipeline.reports.parts import CannotSay, Count, Rate
 
 Row = tuple[str, ...]
 
 NOTHING = "–"
+SIGNIFICANT = 0.05
 
 TITLES = {
     "judged-quality": "Judged quality beside approval",
@@ -58,16 +61,39 @@ def version_rows(versions: Versions) -> list[Row]:
             NOTHING if row.cost_per_answer is None else wording.money(row.cost_per_answer),
             NOTHING if row.latency_median is None else wording.milliseconds(row.latency_median),
             NOTHING if row.latency_p95 is None else wording.milliseconds(row.latency_p95),
-            "; ".join(f"{wording.dimension(flag)} {wording.percent(share)}" for flag, share in row.safety) or NOTHING,
         )
         for row in versions.rows
     ]
 
 
-def _rate_cells(rate: Rate | CannotSay) -> tuple[str, str]:
+def safety_flags(versions: Versions) -> list[str]:
+    """The flags that any version has a rate of, in the order in which they first come."""
+    return list(dict.fromkeys(flag for row in versions.rows for flag, _ in row.safety))
+
+
+def safety_rows(versions: Versions) -> list[Row]:
+    """One row per version whose answers were looked through: a rate per flag."""
+    flags = safety_flags(versions)
+    return [
+        (
+            f"{wording.dimension(row.dimension)} {wording.level(row.version)}",
+            NOTHING if row.answers is None else wording.count(row.answers),
+            *(_share(dict(row.safety).get(flag)) for flag in flags),
+        )
+        for row in versions.rows
+        if row.safety
+    ]
+
+
+def telling_comparisons(versions: Versions) -> list[VersionComparison]:
+    """The comparisons that differ beyond chance."""
+    return [each for each in versions.comparisons if each.q_value is not None and each.q_value <= SIGNIFICANT]
+
+
+def _rate_cells(rate: Rate | CannotSay) -> tuple[str, str, str]:
     if isinstance(rate, CannotSay):
-        return f"cannot say: {rate.cannot_say}", NOTHING
-    return f"{wording.percent(rate.value)} ({wording.interval(rate)})", wording.count(rate.votes)
+        return f"cannot say: {rate.cannot_say}", NOTHING, NOTHING
+    return wording.percent(rate.value), wording.interval(rate), wording.count(rate.votes)
 
 
 def standing_rows(standings: Standings) -> list[Row]:
@@ -134,7 +160,7 @@ def failure_rows(repeated: RepeatedFailures) -> list[Row]:
     ]
 
 
-def comparison_rows(versions: Versions) -> list[Row]:
+def comparison_rows(comparisons: Sequence[VersionComparison]) -> list[Row]:
     """One row per comparison of two prompt versions."""
     return [
         (
@@ -146,7 +172,7 @@ def comparison_rows(versions: Versions) -> list[Row]:
             NOTHING if row.q_value is None else wording.q_value(row.q_value),
             "same prompts" if row.paired else "different prompts",
         )
-        for row in versions.comparisons
+        for row in comparisons
     ]
 
 

@@ -1,4 +1,4 @@
-"""The chart forms of the report: a line with its interval band, intervals side by side, a waterfall, columns and bars.
+"""The chart forms of the report: a line with its interval band, intervals side by side, two waterfalls, columns.
 
 A chart takes plain values and returns inline SVG. Titles, takeaways and data tables are the caller's (`figures`).
 """
@@ -334,17 +334,36 @@ def column_chart(caption: Caption, columns: Sequence[Column]) -> str:
     return drawing(caption.identifier, caption.title, caption.description, WIDE, bottom + 26, *shapes)
 
 
-def bar_chart(caption: Caption, bars: Sequence[tuple[str, int]]) -> str:
-    """Counts as horizontal bars from zero, in the order given."""
-    left, right = 260, WIDE - 110
-    x = Scale(0, max(max(total for _, total in bars), 1), left, right)
+@dataclass(frozen=True)
+class Loss:
+    """A step that takes rows away: what is left of them, and how many it dropped."""
+
+    label: str
+    left: int
+    dropped: int
+
+
+def loss_chart(caption: Caption, start: tuple[str, int], losses: Sequence[Loss]) -> str:
+    """From a count down to what is left of it, one row a step: what stays as a bar, what was dropped at its end.
+
+    A step may count in another unit than the one before it, so it starts from what it took in.
+    """
+    left, right = 260, WIDE - 150
+    x = Scale(0, max(start[1], *(loss.left + loss.dropped for loss in losses), 1), left, right)
     height = 26
-    shapes: list[Element] = []
-    for index, (name, total) in enumerate(bars):
+    shapes: list[Element] = [
+        label(0, 20, shortened(start[0], left - 14), class_="label strong"),
+        box(left, 7, x(start[1]) - left, height - 8, "bar plain"),
+        label(x(start[1]) + 8, 20, count(start[1]), class_="label strong"),
+    ]
+    for index, loss in enumerate(losses, start=1):
         top = 4 + height * index
+        end = x(loss.left + loss.dropped)
         shapes += [
-            label(0, top + 16, shortened(name, left - 14)),
-            box(left, top + 3, x(total) - left, height - 8, "bar plain"),
-            label(x(total) + 8, top + 16, count(total), class_="label strong"),
+            label(0, top + 16, shortened(loss.label, left - 14)),
+            box(left, top + 3, x(loss.left) - left, height - 8, "bar plain"),
+            box(x(loss.left), top + 3, end - x(loss.left), height - 8, "bar worse"),
+            label(end + 8, top + 16, f"{count(loss.left)} ({MINUS}{count(loss.dropped)})", class_="label strong"),
         ]
-    return drawing(caption.identifier, caption.title, caption.description, WIDE, 8 + height * len(bars), *shapes)
+    bottom = 8 + height * (len(losses) + 1)
+    return drawing(caption.identifier, caption.title, caption.description, WIDE, bottom, *shapes)

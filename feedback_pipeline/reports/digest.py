@@ -11,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
-from feedback_pipeline.reports.operations import Recommendations
 from feedback_pipeline.reports.parts import CannotSay
 
 _LISTED = 5
@@ -109,20 +108,14 @@ def _action_lines(content: ReportContent) -> list[str]:
     recommendations = content.recommendations
     if isinstance(recommendations, CannotSay):
         return []
-    if recommendations.source == "model":
-        # A model that read comments may repeat them: its sentences stay in the page.
-        return _model_action_lines(recommendations)
-    return [
+    lines = [
         item.title + (f" ({wording.signed_points(item.expected_gain)} points)" if item.expected_gain else "")
         for item in recommendations.items[:_LISTED]
     ]
-
-
-def _model_action_lines(recommendations: Recommendations) -> list[str]:
-    groups = sorted({wording.group(item.conditions) for item in recommendations.items})
-    if not groups:
-        return []
-    return [f"{wording.counted(len(recommendations.items), 'suggestion')} about {'; '.join(groups)}: see the report."]
+    if recommendations.suggestions:
+        # A model's own sentences stay in the page.
+        lines.append(f"{wording.counted(len(recommendations.suggestions), 'suggestion')} by a model: see the report.")
+    return lines
 
 
 def _safe(line: str) -> str:

@@ -11,12 +11,13 @@ from feedback_pipeline.reports.charts import (
     Column,
     IntervalRow,
     LinePoint,
+    Loss,
     Marker,
     Step,
-    bar_chart,
     column_chart,
     interval_chart,
     line_chart,
+    loss_chart,
     waterfall_chart,
 )
 from feedback_pipeline.reports.content import ReportContent
@@ -258,18 +259,17 @@ def engagement_figure(engagement: Engagement | CannotSay) -> Figure | None:
 
 
 def training_figure(training: Training | CannotSay) -> Figure | None:
-    """How many rows are left after each step from vote to training example; None without any."""
+    """What each step from vote to training example drops and leaves; None without any."""
     if isinstance(training, CannotSay) or not training.steps or not training.steps[0].rows_in:
         return None
     first, last = training.steps[0], training.steps[-1]
     telling = [step for step in training.steps if step.dropped or step is last]
-    bars = [(f"{first.unit}s in the window", first.rows_in)]
-    bars += [(f"{step.step} ({step.unit}s)", step.left) for step in telling]
+    losses = [Loss(f"{step.step} ({step.unit}s)", step.left, step.dropped) for step in telling]
     title = "From votes to training examples"
     takeaway = f"{wording.counted(last.left, last.unit)} from {wording.counted(first.rows_in, first.unit)}."
     table = tuple(
         (step.step, step.unit, wording.count(step.rows_in), wording.count(step.dropped), step.reason)
         for step in training.steps
     )
-    svg = bar_chart(Caption("training", title, takeaway), bars)
+    svg = loss_chart(Caption("training", title, takeaway), (f"{first.unit}s in the window", first.rows_in), losses)
     return Figure("training", title, svg, takeaway, ("Step", "Unit", "In", "Dropped", "Why"), table)

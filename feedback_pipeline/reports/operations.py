@@ -169,14 +169,33 @@ class Recommendation(Part):
 
 
 @dataclass(frozen=True)
+class ModelSuggestion(Part):
+    """Something a model suggests about findings that it was shown as numbers and dimension values."""
+
+    title: str
+    """User text: a model wrote it."""
+    action: str
+    """What to do; user text: a model wrote it."""
+    why: str | None
+    """User text: a model wrote it."""
+    conditions: tuple[Condition, ...]
+    """The groups of answers it is about."""
+    evidence: tuple[str, ...]
+    """Ids of the findings it cites; every number and group it names is in them."""
+
+
+@dataclass(frozen=True)
 class Recommendations(Part):
     """What to do next, largest expected gain first; none is a valid result."""
 
     items: tuple[Recommendation, ...]
+    """By rule; followed as actions."""
     source: Literal["rules", "model"]
-    """Who wrote them."""
+    """model: a model's suggestions stand beside those of the rules."""
     note: str | None = None
-    """Why the rules answered although a model was configured."""
+    """Why the rules answer alone, or how many of the model's suggestions did not stand."""
+    suggestions: tuple[ModelSuggestion, ...] = ()
+    """What a model suggests beside the rules."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,12 @@ import polars as pl
 from feedback_pipeline.cleaning.days import Conservation
 from feedback_pipeline.patterns.alerts import Reading
 from feedback_pipeline.patterns.covering import SliceSettings
+from feedback_pipeline.patterns.slices import SearchRecord
 from feedback_pipeline.reports.document import ReportDocument
 from feedback_pipeline.reports.operations import TrainingFile
 from feedback_pipeline.reports.sections.estimates import person_sums
+from feedback_pipeline.suggestions.evidence import Evidence
+from feedback_pipeline.suggestions.suggest import Suggestions
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,16 @@ class Sources:
     """`vote_facts` of the period before."""
     approval_change: pl.DataFrame | None = None
     slice_findings: pl.DataFrame | None = None
-    slices_tested: int | None = None
+    search: SearchRecord | None = None
+    """What the search behind `slice_findings` looked at, or why it could not."""
     term_findings: pl.DataFrame | None = None
     failure_topics: pl.DataFrame | None = None
     repeated_failures: pl.DataFrame | None = None
     recommendations: pl.DataFrame | None = None
-    recommendation_note: str | None = None
-    """Why rules wrote them although a model was configured."""
+    suggestions: Suggestions | None = None
+    """What a model suggests beside them, or why none does; None where nobody asked."""
+    evidence: Sequence[Evidence] = ()
+    """The findings that suggestions may cite."""
     actions: pl.DataFrame | None = None
     """What people decided about recommendations: `recommendation_id`, `status`, `owner`, `due`."""
     alert_readings: Sequence[Reading] | None = None
@@ -44,6 +50,7 @@ class Sources:
     judged_quality: pl.DataFrame | None = None
     judge_calibration: pl.DataFrame | None = None
     version_comparison: pl.DataFrame | None = None
+    safety_counts: pl.DataFrame | None = None
     answers: pl.LazyFrame | None = None
     """`clean_interactions`: model, prompt_version, cost_usd and latency_ms are read, no text."""
     feedback: pl.LazyFrame | None = None

@@ -1,7 +1,8 @@
 """Sample feedback into the store, through the same door as any other: redacted, pseudonymised, refused rows counted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from shutil import copyfile
@@ -76,14 +77,19 @@ def load_sample(
     truth_file.write_bytes(orjson.dumps(planted, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
     _keep_policies(database, planted["policies"], pseudonymiser)
     done_before, finished = bulk.progress_of(database, SOURCE, name)
-    filed, bad, number = Filed(), [], -1
-    for number, batch in enumerate(() if finished else generate(votes, weeks, seed, end)):
-        bad.append(batch.bad_rows)
-        if number >= done_before:
-            filed += bulk.file_batch(database, _private(database, batch, number, door), _progress(name, number + 1))
-        on_progress(filed.feedback, planted["counts"]["feedback_events"])
     if finished:
-        return LoadedSample(filed, 0, truth_file)
+        return LoadedSample(Filed(), 0, truth_file)
+    filed, bad, number, waiting = Filed(), [], -1, None
+    with ThreadPoolExecutor(max_workers=1) as filer:  # while the store takes a batch, the next one is made
+        for number, batch in enumerate(generate(votes, weeks, seed, end)):
+            bad.append(batch.bad_rows)
+            if number >= done_before:
+                private = _private(batch, door)
+                filed += waiting.result() if waiting else Filed()
+                waiting = filer.submit(_file, database, private, number, _progress(name, number + 1))
+            on_progress(filed.feedback, planted["counts"]["feedback_events"])
+        filed += waiting.result() if waiting else Filed()
+    on_progress(filed.feedback, planted["counts"]["feedback_events"])
     refused = _import_bad_rows(database, pl.concat(bad), folder, door, home)
     bulk.file_batch(database, Batch(), _progress(name, number + 1, finished=True))
     return LoadedSample(filed, refused, truth_file)
@@ -128,17 +134,28 @@ def _keep_policies(database: Database, policies: dict[str, Any], pseudonymiser: 
             connection.execute(_OPT_OUT, opted_out)
 
 
-def _private(database: Database, batch: SampleBatch, number: int, door: Door) -> Batch:
-    """A batch as it may be stored: no identifiers in texts, pseudonyms for people, repeated deliveries as refusals."""
-    feedback = batch.feedback.with_row_index("_row")
-    known = bulk.known_feedback(database, feedback["id"])
-    repeated = pl.Series(feedback["id"].is_in(known.implode())) | ~feedback["id"].is_first_distinct()
+def _private(batch: SampleBatch, door: Door) -> Batch:
+    """A batch as it may be stored: no identifiers in texts, pseudonyms for people."""
     return Batch(
         interactions=_redacted(batch.interactions, INCOMING_INTERACTION, door),
         keys=batch.keys,
-        feedback=_redacted(feedback.filter(~repeated).drop("_row"), INCOMING_FEEDBACK, door),
+        feedback=_redacted(batch.feedback, INCOMING_FEEDBACK, door),
+    )
+
+
+def _file(database: Database, batch: Batch, number: int, progress: Progress) -> Filed:
+    """Files a batch; events that were delivered before (in it, or in one the store holds) are refused as repeats."""
+    if batch.feedback is None:
+        return bulk.file_batch(database, batch, progress)
+    feedback = batch.feedback.with_row_index("_row")
+    known = bulk.known_feedback(database, feedback["id"])
+    repeated = pl.Series(feedback["id"].is_in(known.implode())) | ~feedback["id"].is_first_distinct()
+    once = replace(
+        batch,
+        feedback=feedback.filter(~repeated).drop("_row"),
         refusals=_repeats(feedback.filter(repeated), number),
     )
+    return bulk.file_batch(database, once, progress)
 
 
 def _redacted(rows: pl.DataFrame, table: Table, door: Door) -> pl.DataFrame:

@@ -4,7 +4,9 @@ A batch is staged in a temporary table and filed by one statement per table, in 
 nothing half done, and loading the same rows again changes nothing.
 """
 
+import atexit
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
 
 from feedback_pipeline.schema import Table
@@ -69,7 +70,11 @@ class Progress:
 @cache
 def _template(address: str) -> Any:
     """A connection to clone others from: the driver reads the server's types once, not at every connection."""
-    return adbc.connect(address)
+    import adbc_driver_postgresql.dbapi as adbc  # brings pandas along: a second that only bulk reading needs
+
+    connection = adbc.connect(address)
+    atexit.register(connection.close)
+    return connection
 
 
 @contextmanager
@@ -153,24 +158,32 @@ def known_feedback(database: Database, ids: pl.Series) -> pl.Series:
         return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table())).to_series()
 
 
+SORTING_MEMORY = "SET LOCAL work_mem = '128MB'"
+"""For one sort of a day's rows, which would otherwise go to the server's disk."""
+
+
 def read_day(database: Database, statement: str, *days: date) -> pl.DataFrame:
     """The result of `queries/<statement>.sql` for a day, or whichever days the statement takes."""
     with connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute(SORTING_MEMORY)
         cursor.execute(query(statement), days)
         return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table()))
 
 
 def read_day_batches(database: Database, statement: str, day: date) -> Iterator[pl.DataFrame]:
-    """`read_day`, streamed: frames of some thousands of rows, in the query's order."""
-    with connect(database) as connection, connection.cursor() as cursor:
+    """`read_day`, streamed: frames of some thousands of rows, in the query's order. The next one is fetched while the
+    reader works on this one."""
+    with connect(database) as connection, connection.cursor() as cursor, ThreadPoolExecutor(1) as ahead:
+        cursor.execute(SORTING_MEMORY)
         cursor.execute(query(statement), (day,))
         reader = cursor.fetch_record_batch()
-        empty = True
-        for batch in reader:
-            empty = False
-            yield pl.DataFrame(pl.from_arrow(batch))
-        if empty:
+        batch = next(reader, None)
+        if batch is None:
             yield pl.DataFrame(pl.from_arrow(reader.schema.empty_table()))
+        while batch is not None:
+            following = ahead.submit(next, reader, None)
+            yield pl.DataFrame(pl.from_arrow(batch))
+            batch = following.result()
 
 
 def count_events(database: Database, day: date) -> int:

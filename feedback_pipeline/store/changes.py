@@ -53,6 +53,21 @@ def fold(database: Database) -> None:
         connection.execute(sa.text("SELECT fold_counts()"))  # the rollups of the API, where no service does it
 
 
+def touch(database: Database, first: date, last: date) -> int:
+    """Makes the days from `first` to `last` that hold rows due, whatever they hold; returns how many.
+
+    Days whose rows have expired stay as they were counted.
+    """
+    statement = sa.text(
+        "INSERT INTO change (day) SELECT day FROM day_state WHERE day BETWEEN :first AND :last AND NOT expired"
+    )
+    fold(database)
+    with database.engine.begin() as connection:
+        touched = connection.execute(statement, {"first": first, "last": last}).rowcount
+    fold(database)
+    return touched
+
+
 def versions(database: Database) -> dict[date, int]:
     """The version of every day that ever held a row."""
     with database.engine.connect() as connection:

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from feedback_pipeline.settings import Settings, without_password
 from feedback_pipeline.store import embedded
@@ -102,7 +101,9 @@ def _maintenance_connection(database: Database) -> psycopg.Connection:
     ) from failure
 
 
-def _alembic(connection: sa.Connection, timezone: str) -> Config:
+def _alembic(connection: sa.Connection, timezone: str) -> Any:
+    from alembic.config import Config  # imported where used: it brings a template engine and a highlighter
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes.update(connection=connection, timezone=timezone)
@@ -115,6 +116,8 @@ def migrate(database: Database, timezone: str, revision: str = "head") -> None:
     Raises:
         DatabaseError: the database was first migrated with another time zone.
     """
+    from alembic import command
+
     with database.engine.connect() as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
         connection.commit()

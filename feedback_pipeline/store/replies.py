@@ -1,5 +1,6 @@
 """What judging models replied and what it cost, kept in the store: a second run is free, a killed one goes on."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -45,6 +46,10 @@ class PostgresReplyCache:
         with self.database.engine.connect() as connection:
             return {row.key: bytes(row.reply) for row in connection.execute(_GET, {"keys": list(keys)})}
 
+    async def keep(self, key: str, reply: bytes) -> None:
+        """Keeps a reply as `put` does, while the calls in flight go on."""
+        await asyncio.to_thread(self.put, key, reply)
+
     def put(self, key: str, reply: bytes) -> None:
         """Keeps a reply durably; a key that exists keeps its first reply."""
         fields = orjson.loads(reply)
@@ -55,7 +60,8 @@ class PostgresReplyCache:
             "cost_usd": fields.get("cost_usd", 0.0),
             "run_id": self.run,
         }
-        with self.database.engine.begin() as connection:
+        # one statement: committed as it ends
+        with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(_PUT, values)
 
 

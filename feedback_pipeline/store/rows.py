@@ -19,6 +19,11 @@ def derived_id(tenant: str, source: str, source_id: str) -> str:
     return str(uuid.uuid5(ID_NAMESPACE, f"{tenant}\x1f{source}\x1f{source_id}"))
 
 
+def content_name(content_type: str, content_id: str) -> tuple[str, str]:
+    """Kind and value of the name that content has in `interaction_key`: its id is unique within its type only."""
+    return "content", f"{content_type}/{content_id}"
+
+
 INCOMING_INTERACTION = Table(
     "incoming_interaction",
     "One model answer as delivered.",

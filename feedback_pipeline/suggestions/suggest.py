@@ -14,6 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from feedback_pipeline.judging.calls import CallLayer, ChatCall, ChatReply, Endpoint
 from feedback_pipeline.judging.content import neutralised, nonce
 from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
+from feedback_pipeline.judging.reply_cache import ReplyCache
+from feedback_pipeline.settings import Settings
 from feedback_pipeline.suggestions.checking import unsupported
 from feedback_pipeline.suggestions.evidence import Evidence, as_json
 
@@ -73,6 +75,7 @@ def suggest(
     *,
     limit: int,
     endpoint: Endpoint | None,
+    cache: ReplyCache | None = None,
     noun: str = "week",
 ) -> Suggestions:
     """At most `limit` suggestions.
@@ -82,6 +85,7 @@ def suggest(
         evidence: the findings of the period: what a model is shown, and held against.
         limit: how many.
         endpoint: the model to ask; None for the rules alone.
+        cache: where its replies are kept, so that the same findings are asked about once.
         noun: what the period is called.
     """
     by_rule = tuple(_by_rule(row, noun) for row in recommendations.sort("rank").head(limit).iter_rows(named=True))
@@ -90,11 +94,18 @@ def suggest(
     shown = list(evidence)[:MOST_FINDINGS]
     if not shown:
         return Suggestions(by_rule, "rules", "there is no finding to ask a model about")
-    items, dropped, problem = _by_model(shown, limit, endpoint)
+    items, dropped, problem = _by_model(shown, limit, endpoint, cache)
     if problem is not None:
         return Suggestions(by_rule, "rules", problem)
     said = f"suggestions of the model that the findings do not bear out were dropped: {dropped}" if dropped else None
     return Suggestions(items, "model", said)
+
+
+def configured_endpoint(settings: Settings) -> Endpoint | None:
+    """The model that is asked; None without a key."""
+    if settings.model_key is None:
+        return None
+    return Endpoint(settings.model_url, settings.suggestion_model, settings.model_key, attempts=3, run_seconds=120.0)
 
 
 def _by_rule(row: dict[str, Any], noun: str) -> Suggestion:
@@ -104,10 +115,10 @@ def _by_rule(row: dict[str, Any], noun: str) -> Suggestion:
 
 
 def _by_model(
-    evidence: Sequence[Evidence], limit: int, endpoint: Endpoint
+    evidence: Sequence[Evidence], limit: int, endpoint: Endpoint, cache: ReplyCache | None
 ) -> tuple[tuple[Suggestion, ...], int, str | None]:
     """The model's suggestions that stand, how many did not, and why the rules must answer instead."""
-    layer = CallLayer(endpoint)
+    layer = CallLayer(endpoint, cache=cache)
     call = _call(evidence, limit)
     try:
         # a thread of its own: the caller may be inside a running event loop, such as a notebook's

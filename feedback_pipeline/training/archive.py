@@ -14,7 +14,7 @@ from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.pairs import Pairs
 from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.splits import Overlap
-from feedback_pipeline.training.tables import FUNNEL, PREFERENCE_PAIRS, TRAINING_EXAMPLES
+from feedback_pipeline.training.tables import FUNNEL, PREFERENCE_PAIRS, TRAINING_EXAMPLES, WAITING
 
 CORRECTIONS = "training_corrections"
 
@@ -28,6 +28,8 @@ def keep(folder: ParquetFolder, week: date, curated: Curated) -> None:
     folder.write(FUNNEL, week, curated.funnel)
     with replaced_file(folder.path(CORRECTIONS, week)) as file:
         curated.corrections.sort("feedback_id").write_parquet(file)
+    with replaced_file(folder.path(CORRECTIONS, _waiting(week))) as file:
+        curated.waiting.write_parquet(file)
     numbers = {
         "window_end": curated.window_end.isoformat(),
         "person_cap": curated.person_cap,
@@ -57,7 +59,25 @@ def kept(folder: ParquetFolder, week: date, settings: CurationSettings) -> Curat
         quantum=numbers["quantum"],
         overlap=Overlap(**numbers["overlap"]),
         corrections=pl.read_parquet(str(folder.path(CORRECTIONS, week))),
+        waiting=kept_waiting(folder, week),
     )
+
+
+def kept_waiting(folder: ParquetFolder, week: date) -> pl.DataFrame:
+    """What waited for a review when the week was curated (WAITING); no rows for a week that was not."""
+    path = folder.path(CORRECTIONS, _waiting(week))
+    return pl.read_parquet(str(path)) if path.exists() else WAITING.empty()
+
+
+def newest_waiting(folder: ParquetFolder) -> date | None:
+    """Monday of the newest curated week; None where none was curated."""
+    kept_in = folder.root / CORRECTIONS
+    names = [path.name for path in kept_in.glob("*.waiting.parquet")] if kept_in.exists() else []
+    return date.fromisoformat(max(names)[:10]) if names else None
+
+
+def _waiting(week: date) -> str:
+    return f"{week}.waiting"
 
 
 def kept_pairs(folder: ParquetFolder, week: date) -> Pairs:

@@ -16,7 +16,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant",
          "system_tag": "system"}  # fmt: skip
 _LLAMA: dict[str, dict[str, Any]] = {
-    "llama_factory_sft": {"formatting": "openai", "columns": {"messages": "messages"}, "tags": _TAGS},
+    "llama_factory_sft": {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": _TAGS},
     "llama_factory_dpo": {
         "formatting": "sharegpt",
         "ranking": True,

@@ -12,6 +12,7 @@ import polars as pl
 
 from feedback_pipeline.cleaning.signatures import normalise
 from feedback_pipeline.training.funnel import Funnel
+from feedback_pipeline.training.reviews import ReviewQueue, any_of
 from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.signals import CREDENTIAL, PLACEHOLDER, Signals
 
@@ -46,7 +47,7 @@ def corrections(
     told: Signals,
     answers: pl.LazyFrame,
     settings: CurationSettings,
-    reviewed: pl.Series,
+    queue: ReviewQueue,
     funnel: Funnel,
 ) -> pl.DataFrame:
     """The corrections that may be trained on: one row per distinct correction of a prompt.
@@ -54,9 +55,11 @@ def corrections(
     Columns: those of `signals.judged_answers`, and `correction` (text), `original` (the corrected answer's text),
     `changed` (share of words), `reviewed`.
     """
-    merged = _merged(told.corrections, reviewed)
+    merged = _merged(told.corrections, queue.accepted)
     funnel.count(told.corrections.height, merged.height, "equal corrections", "correction",
                  "the same correction of the same prompt: merged")  # fmt: skip
+    merged = funnel.keep(merged, ~any_of("feedback_ids", queue.rejected), "rejected corrections", "correction",
+                         "a reviewer kept it out")  # fmt: skip
     originals = _originals(answers, merged["interaction_id"])
     written = merged.join(originals, on="interaction_id", how="left")
     changed = [
@@ -72,15 +75,18 @@ def corrections(
         "correction text", "correction", "changes nothing, or carries a placeholder or a secret",
     )  # fmt: skip
     vouched = clean.join(_people_wanting_better(told), on="cluster_key", how="left")
+    wanted = pl.col("reviewed") | (pl.col("wanting") >= settings.independent_people)
+    queue.hold(vouched.filter(~wanted.fill_null(value=False)), "correction")
     independent = funnel.keep(
-        vouched, pl.col("reviewed") | (pl.col("wanting") >= settings.independent_people),
+        vouched, wanted,
         "corrections vouched for", "correction",
         "neither reviewed nor a second identified person found the answer wanting",
     )  # fmt: skip
-    planted = _planted(independent, answers, told)
+    marked = independent.join(_planted(independent, answers, told), on="feedback_id", how="left")
+    harmless = pl.col("reviewed") | ~(_introduces_foreign() | pl.col("planted").fill_null(value=False))
+    queue.hold(marked.filter(~harmless), "planted")
     return funnel.keep(
-        independent.join(planted, on="feedback_id", how="left"),
-        pl.col("reviewed") | ~(_introduces_foreign() | pl.col("planted").fill_null(value=False)),
+        marked, harmless,
         "nothing planted", "correction",
         "adds links, code or install commands, or repeats a phrase over unrelated prompts: needs a review",
     ).drop("planted", "wanting")  # fmt: skip

@@ -1,7 +1,7 @@
 """Tokens, prices and whether it is time to train."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,6 +11,7 @@ import polars as pl
 import yaml
 
 from feedback_pipeline.training.draws import uniform_of_ids
+from feedback_pipeline.training.files import WrittenFile
 from feedback_pipeline.training.tokens import MESSAGE_OVERHEAD, count_tokens
 
 SAMPLE = 2_000
@@ -43,7 +44,14 @@ class TokenTotal:
 
 @dataclass(frozen=True)
 class Price:
-    """What a provider asks for a million training tokens, and since when we believe so."""
+    """What a provider asks for a million training tokens, and why we believe so.
+
+    Attributes:
+        as_of: day of the source.
+        also: what is billed apart from training.
+        verified: read on the provider's own pages.
+        source: address of the source.
+    """
 
     provider: str
     model: str
@@ -51,6 +59,15 @@ class Price:
     usd_per_million: float
     as_of: date
     also: str | None
+    verified: bool = False
+    source: str | None = None
+
+    @property
+    def note(self) -> str:
+        """What a reader of an estimate must know about the price behind it."""
+        basis = "as published by the provider" if self.verified else "not verified with the provider"
+        apart = f"; billed apart: {self.also}" if self.also else ""
+        return f"{self.usd_per_million:g} USD a million tokens, {basis}, as of {self.as_of}{apart}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +118,48 @@ def token_total(examples: pl.DataFrame, key: str, sample: int = SAMPLE) -> Token
     return TokenTotal(total, max(0.0, total - margin), total + margin, sample, sized.height)
 
 
+def training_tokens(examples: pl.DataFrame, files: Sequence[WrittenFile], key: str) -> dict[str, float]:
+    """Tokens of one epoch of supervised training, for the manifest; nothing where there is no such file.
+
+    Counted on the different examples and scaled by their copies, which are drawn whatever an example's length.
+
+    Args:
+        examples: TRAINING_EXAMPLES.
+        files: what was written of them.
+        key: secret of the sample.
+    """
+    supervised = [file for file in files if (file.layout or "").startswith("supervised.copies.any.full.train")]
+    if not supervised:
+        return {}
+    lines, distinct = supervised[0].lines, supervised[0].examples
+    learned = pl.col("label") & (pl.col("split") == "train") & (pl.col("context") == "full")
+    total = token_total(examples.filter(learned), key)
+    scale = lines / total.lines
+    return {
+        "lines": lines, "examples": distinct, "counted": total.counted_lines, "epochs": default_epochs(lines),
+        "tokens": round(total.tokens * scale), "low": round(total.low * scale), "high": round(total.high * scale),
+    }  # fmt: skip
+
+
+def described(tokens: Mapping[str, float], prices: Sequence[Price]) -> list[str]:
+    """What supervised training on a dataset would cost at each provider, as lines of text, cheapest first.
+
+    Args:
+        tokens: as `training_tokens` gives them.
+        prices: from `read_prices`.
+    """
+    if not tokens:
+        return []
+    total = TokenTotal(tokens["tokens"], tokens["low"], tokens["high"], int(tokens["counted"]), int(tokens["lines"]))
+    epochs = int(tokens["epochs"])
+    estimates = cost_estimates(total, epochs, [price for price in prices if price.method == "supervised"])
+    return [f"{total.tokens:,.0f} training tokens a pass (o200k_base), {epochs} passes"] + [
+        f"{one.price.provider} {one.price.model}: {one.expected:,.2f} USD ({one.low:,.2f} to {one.high:,.2f}), "
+        f"at {one.price.note}"
+        for one in estimates
+    ]
+
+
 def read_prices(path: Path | None = None) -> list[Price]:
     """The price file, ours by default.
 
@@ -121,7 +180,13 @@ def _price(entry: Any, as_of: date, place: str) -> Price:
     amount = float(entry["usd_per_million"])
     if not 0 <= amount < math.inf:
         raise ValueError(f"{place}: usd_per_million is {amount}, expected a number of at least 0")
-    return Price(str(entry["provider"]), str(entry["model"]), str(entry["method"]), amount, as_of, entry.get("also"))
+    dated = entry.get("as_of", as_of)
+    if not isinstance(dated, date):
+        raise ValueError(f"{place}: as_of is not a date")
+    return Price(
+        str(entry["provider"]), str(entry["model"]), str(entry["method"]), amount, dated, entry.get("also"),
+        verified=entry.get("verified") is True, source=entry.get("source"),
+    )  # fmt: skip
 
 
 def default_epochs(examples: int) -> int:
@@ -153,15 +218,18 @@ def cost_estimates(tokens: TokenTotal, epochs: int, prices: Sequence[Price]) -> 
     return sorted(estimates, key=lambda item: (item.expected, item.price.provider, item.price.model))
 
 
-def advice(positives: int, *, trained_on: int | None = None, days_since: int | None = None) -> Advice:
+def advice(
+    positives: int, *, trained_on: int | None = None, days_since: int | None = None, enough: int = FIRST_TRAINING[0]
+) -> Advice:
     """Whether it is time for a fine-tune.
 
     Args:
         positives: approved examples and corrections in train.
         trained_on: how many the last training had; None before the first.
         days_since: days since the last training.
+        enough: approved examples from which a fine-tune is worth trying.
     """
-    enough, plenty = FIRST_TRAINING
+    plenty = max(enough, FIRST_TRAINING[1])
     if positives < enough:
         return Advice(False, f"{positives} approved examples: a first fine-tune pays off from {enough} to {plenty}; "
                              f"{enough - positives} more to go. Until then, improve the prompt.")  # fmt: skip

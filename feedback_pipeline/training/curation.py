@@ -10,14 +10,18 @@ from feedback_pipeline.training.conflicts import decided
 from feedback_pipeline.training.draws import row_id
 from feedback_pipeline.training.example_texts import with_texts
 from feedback_pipeline.training.funnel import Funnel
+from feedback_pipeline.training.reviews import ReviewQueue, any_of
 from feedback_pipeline.training.rules import CurationSettings, EvaluationSetMissing
 from feedback_pipeline.training.signals import Signals, judged_answers, signals
 from feedback_pipeline.training.tables import TRAINING_EXAMPLES
 from feedback_pipeline.training.weights import with_importance
 
-_FROM_ANSWER = ("interaction_id", "answer_day", "conversation_id", "context", "project", "model", "prompt_version",
-                "intent", "language", "action_type", "cut_off", "blank", "secret", "placeholder",
-                "refusal")  # fmt: skip
+_FLAGS = ("cut_off", "blank", "secret", "placeholder", "refusal")
+_STEPS = ("row_id", "interaction_id", "tenant", "kind", "label", "people", "identified", "voters", "reviewed",
+          "occurred_at", "cluster", "cluster_key", "prompt_hash", *_FLAGS)  # fmt: skip
+"""What the steps between candidates and texts look at: only this is copied at each of them."""
+
+_DIMENSIONS = ("conversation_id", "context", "project", "model", "prompt_version", "intent", "language", "action_type")
 _COMMON = ("tenant", "kind", "answer_row", "event", "cluster", "cluster_key", "prompt_hash", "feedback_ids", "voters",
            "people", "identified", "ups", "downs", "approval_probability", "label", "trust", "provenance", "reviewed",
            "day", "occurred_at")  # fmt: skip
@@ -42,6 +46,7 @@ class Curated:
         quantum: what the product of weight factors was divided by.
         overlap: people on both sides of the split.
         corrections: the admitted corrections with the answers they correct; for preference pairs.
+        waiting: WAITING, what a review would let in; in the order in which to look at it.
     """
 
     examples: pl.DataFrame
@@ -52,6 +57,7 @@ class Curated:
     quantum: float
     overlap: splits.Overlap
     corrections: pl.DataFrame
+    waiting: pl.DataFrame
 
 
 def curate(
@@ -64,6 +70,7 @@ def curate(
     *,
     evaluation_hashes: pl.Series | None = None,
     reviewed: pl.Series | None = None,
+    rejected: pl.Series | None = None,
 ) -> Curated:
     """The training examples of the window that ends with `window_end` (included).
 
@@ -76,6 +83,7 @@ def curate(
         window_end: last day of the window.
         evaluation_hashes: prompt_hash of every evaluation and audit prompt; empty where there are none.
         reviewed: feedback_ids that a person reviewed and let in.
+        rejected: feedback_ids that a person reviewed and kept out: neither the correction nor the answer is used.
 
     Raises:
         EvaluationSetMissing: evaluation prompts are expected and `evaluation_hashes` is None.
@@ -86,61 +94,94 @@ def curate(
             "evaluation_expected to false to train without knowing"
         )
     held_apart = pl.Series(evaluation_hashes if evaluation_hashes is not None else [], dtype=pl.UInt64)
-    let_in = pl.Series(reviewed if reviewed is not None else [], dtype=pl.String)
-    funnel = Funnel("examples")
-    capped, corrected, person_cap = _selected(
-        signals(votes, answers, signatures, trust, settings, window_end, funnel),
-        answers, signatures, settings, held_apart, let_in, funnel,
-    )  # fmt: skip
-    written, texts = with_texts(capped, answers, corrected, settings, funnel)
-    placed = splits.assigned(written, settings, window_end)
-    clean = splits.without_leaks(placed)
-    funnel.count(placed.height, clean.height, "leaks", "example",
-                 "in train, but its conversation or a near-duplicate prompt is held out")  # fmt: skip
-    weighed, quantum = with_importance(splits.with_unseen_people(clean), settings, window_end, person_cap)
-    told_whole = weighed.join(texts, on="row_id", how="left").rename({"row_id": "example_id"})
-    examples = TRAINING_EXAMPLES.conform(told_whole).sort("example_id")
-    return Curated(
-        examples, funnel.frame(), settings, window_end, person_cap, quantum, splits.overlap(weighed), corrected
+    queue = ReviewQueue(
+        pl.Series(reviewed if reviewed is not None else [], dtype=pl.String),
+        pl.Series(rejected if rejected is not None else [], dtype=pl.String),
     )
+    funnel = Funnel("examples")
+    told = signals(votes, answers, signatures, trust, settings, window_end, funnel)
+    rows = _answers(told, settings, queue, held_apart, funnel)
+    corrected = corrections.corrections(told, answers, settings, queue, funnel)
+    rows = _candidates(rows, corrected, told)
+    dimensions = told.answers.select(_DIMENSIONS)
+    del told
+    rows, person_cap = _selected(rows, dimensions, answers, signatures, settings, held_apart, funnel)
+    del dimensions
+    rows, texts = with_texts(rows, answers, corrected, settings, funnel)
+    rows = splits.assigned(rows, settings, window_end)
+    placed = rows.height
+    rows = splits.without_leaks(rows)
+    funnel.count(placed, rows.height, "leaks", "example",
+                 "in train, but its conversation or a near-duplicate prompt is held out")  # fmt: skip
+    rows, quantum = with_importance(splits.with_unseen_people(rows), settings, window_end, person_cap)
+    overlap = splits.overlap(rows)
+    # gathering from one chunk copies no text; joining, and gathering from several, does
+    order = texts["row_id"].arg_sort()
+    places = order[texts["row_id"][order].search_sorted(rows["row_id"])]
+    written = texts.drop("row_id").rechunk()[places]
+    del texts, order, places
+    rows = TRAINING_EXAMPLES.conform(rows.rename({"row_id": "example_id"}).hstack(written))
+    return Curated(rows, funnel.frame(), settings, window_end, person_cap, quantum, overlap, corrected, queue.frame())
 
 
 def _selected(
-    told: Signals,
+    rows: pl.DataFrame,
+    dimensions: pl.DataFrame,
     answers: pl.LazyFrame,
     signatures: pl.DataFrame,
     settings: CurationSettings,
     held_apart: pl.Series,
-    reviewed: pl.Series,
     funnel: Funnel,
-) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """The rows worth reading the text of, the admitted corrections, and the cap per person."""
-    approved = _answers(told, settings, reviewed, funnel)
-    corrected = corrections.corrections(told, answers, settings, reviewed, funnel)
-    candidates = _candidates(approved, corrected, told)
-    outside = _decontaminated(candidates, signatures, held_apart, funnel)
-    sound = _sound(outside, settings, funnel)
-    distinct = _distinct(sound, answers, settings, funnel)
-    capped, person_cap = _capped(distinct, settings, funnel)
-    return capped, corrected, person_cap
+) -> tuple[pl.DataFrame, int]:
+    """The candidates worth reading the text of, with their dimensions; and the cap per person."""
+    steps = rows.select(_STEPS).with_row_index("row")
+    rows = rows.drop(*_FLAGS, "cluster_key", "identified")
+    steps = _decontaminated(steps, signatures, held_apart, funnel)
+    steps = _sound(steps, settings, funnel)
+    steps = _distinct(steps, answers, settings, funnel)
+    steps, person_cap = _capped(steps, settings, funnel)
+    rows = rows[steps["row"].sort()]
+    return rows.drop("answer_row").hstack(dimensions[rows["answer_row"]]), person_cap
 
 
-def _answers(told: Signals, settings: CurationSettings, reviewed: pl.Series, funnel: Funnel) -> pl.DataFrame:
+def _answers(
+    told: Signals, settings: CurationSettings, queue: ReviewQueue, held_apart: pl.Series, funnel: Funnel
+) -> pl.DataFrame:
     """The answers people decided about: duplicates merged, conflicts, distrusted and unvouched ones out."""
-    distinct = judged_answers(told, reviewed)
-    funnel.count(told.judged["answer_row"].n_unique(), distinct.height, "exact duplicates", "answer",
+    # whoever reviewed a correction has not said that the answer may be trained on
+    corrected = told.corrections["feedback_id"]
+    rows = judged_answers(told, queue.accepted.filter(~queue.accepted.is_in(corrected.implode())))
+    funnel.count(told.judged["answer_row"].n_unique(), rows.height, "exact duplicates", "answer",
                  "the same answer to the same prompt: votes merged")  # fmt: skip
-    clear = funnel.keep(distinct, decided(settings.undecided), "undecided", "answer",
-                        "people contradict each other and neither side prevails")  # fmt: skip
-    trusted = funnel.keep(clear, pl.col("trust") >= settings.minimum_trust, "trust", "answer",
-                          f"trust in its voters below {settings.minimum_trust}")  # fmt: skip
+    rows = funnel.keep(rows, decided(settings.undecided) & (pl.col("people") > 0), "undecided", "answer",
+                       "people contradict each other and neither side prevails")  # fmt: skip
+    rows = funnel.keep(rows, pl.col("trust") >= settings.minimum_trust, "trust", "answer",
+                       f"trust in its voters below {settings.minimum_trust}")  # fmt: skip
+    kept_out = queue.rejected.filter(~queue.rejected.is_in(corrected.implode()))
+    rows = funnel.keep(rows, ~any_of("feedback_ids", kept_out), "rejected answers", "answer",
+                       "a reviewer kept it out")  # fmt: skip
     foreign = pl.col("provenance") == "browser"
-    groups = trusted.filter(foreign)["cluster_key"].unique()
-    vouched = trusted.join(_agreeing(told, groups), on=["cluster_key", "label"], how="left")
-    return funnel.keep(
-        vouched, ~foreign | pl.col("reviewed") | (pl.col("agreeing") >= settings.independent_people),
-        "provenance", "answer", "text supplied by a browser, neither reviewed nor confirmed by a second person",
-    )  # fmt: skip
+    groups = rows.filter(foreign)["cluster_key"].unique()
+    rows = rows.join(_agreeing(told, groups), on=["cluster_key", "label"], how="left")
+    vouched = ~foreign | pl.col("reviewed") | (pl.col("agreeing") >= settings.independent_people)
+    usable = _usable(rows, told, settings, held_apart)
+    queue.hold_answers(usable.filter(~vouched.fill_null(value=False)), corrected, "browser")
+    kept = funnel.keep(rows, vouched, "provenance", "answer",
+                       "text supplied by a browser, neither reviewed nor confirmed by a second person")  # fmt: skip
+    queue.hold_answers(usable.filter(vouched & pl.col("refusal") & ~pl.col("label")), corrected, "refusal")
+    return kept
+
+
+def _usable(rows: pl.DataFrame, told: Signals, settings: CurationSettings, held_apart: pl.Series) -> pl.DataFrame:
+    """The answers not reviewed yet that nothing but a review may let in, with the flag `refusal`."""
+    asked = rows.filter(~pl.col("reviewed") & ((pl.col("provenance") == "browser") | ~pl.col("label")))
+    flagged = asked.hstack(told.answers.select("interaction_id", *_FLAGS)[asked["answer_row"]])
+    unsound = ["cut_off", "blank", "secret", *(["placeholder"] if settings.placeholders == "drop" else [])]
+    return flagged.filter(
+        ((pl.col("provenance") == "browser") | pl.col("refusal"))
+        & ~pl.any_horizontal(unsound).fill_null(value=False)
+        & ~pl.col("prompt_hash").is_in(held_apart.implode()).fill_null(value=False)
+    )
 
 
 def _agreeing(told: Signals, groups: pl.Series) -> pl.DataFrame:
@@ -162,7 +203,7 @@ def _candidates(approved: pl.DataFrame, corrected: pl.DataFrame, told: Signals) 
     )
     event = pl.lit(None, dtype=pl.String).alias("event")
     both = pl.concat([approved.with_columns(event).select(_COMMON), written.select(_COMMON)], how="vertical_relaxed")
-    described = both.hstack(told.answers.select(_FROM_ANSWER)[both["answer_row"]])
+    described = both.hstack(told.answers.select("interaction_id", "answer_day", *_FLAGS)[both["answer_row"]])
     identity = row_id([described["tenant"], described["interaction_id"], described["event"]], "example")
     return described.with_columns(row_id=identity).sort("row_id")
 
@@ -181,13 +222,13 @@ def _decontaminated(
 def _sound(rows: pl.DataFrame, settings: CurationSettings, funnel: Funnel) -> pl.DataFrame:
     """Drops answers nobody should imitate or learn to avoid for the wrong reason."""
     own = pl.col("kind") == "answer"
-    whole = funnel.keep(rows, ~(own & (pl.col("cut_off") | pl.col("blank"))), "whole answers", "example",
-                        "cut off, filtered or empty")  # fmt: skip
-    safe = funnel.keep(whole, ~(own & pl.col("secret")), "secrets", "example", "the answer holds a key or token")
+    rows = funnel.keep(rows, ~(own & (pl.col("cut_off") | pl.col("blank"))), "whole answers", "example",
+                       "cut off, filtered or empty")  # fmt: skip
+    rows = funnel.keep(rows, ~(own & pl.col("secret")), "secrets", "example", "the answer holds a key or token")
     if settings.placeholders == "drop":
-        safe = funnel.keep(safe, ~(own & pl.col("placeholder")), "placeholders", "example",
+        rows = funnel.keep(rows, ~(own & pl.col("placeholder")), "placeholders", "example",
                            "the answer holds a redaction placeholder")  # fmt: skip
-    return funnel.keep(safe, ~(own & pl.col("refusal") & ~pl.col("label") & ~pl.col("reviewed")), "refusals",
+    return funnel.keep(rows, ~(own & pl.col("refusal") & ~pl.col("label") & ~pl.col("reviewed")), "refusals",
                        "example", "a refusal people disliked: right or wrong is for a reviewer to say")  # fmt: skip
 
 
@@ -197,13 +238,15 @@ def _distinct(rows: pl.DataFrame, answers: pl.LazyFrame, settings: CurationSetti
     letters = _letters(answers, rows.filter(crowded)["interaction_id"])
     told_apart = rows.filter(crowded).join(letters, on="interaction_id", how="left")
     single = caps.capped_by_group(told_apart, ["cluster_key", "label", "letters"], 1, list(_BEST_FIRST))
-    unique = pl.concat([rows.filter(~crowded), single.drop("letters")])
-    funnel.count(rows.height, unique.height, "near duplicates", "example",
+    before, rows = rows.height, pl.concat([rows.filter(~crowded), single.drop("letters")])
+    funnel.count(before, rows.height, "near duplicates", "example",
                  "the same answer but for case and punctuation, to a near-duplicate prompt")  # fmt: skip
-    few = caps.capped_by_group(unique, ["cluster_key", "label"], settings.cluster_rows, list(_BEST_FIRST))
-    funnel.count(unique.height, few.height, "prompt cap", "example",
+    before, rows = rows.height, caps.capped_by_group(
+        rows, ["cluster_key", "label"], settings.cluster_rows, list(_BEST_FIRST)
+    )  # fmt: skip
+    funnel.count(before, rows.height, "prompt cap", "example",
                  f"more than {settings.cluster_rows} of one label for a group of prompts")  # fmt: skip
-    return few.sort("row_id")
+    return rows.sort("row_id")
 
 
 def _letters(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
@@ -221,18 +264,18 @@ def _letters(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
 
 def _capped(rows: pl.DataFrame, settings: CurationSettings, funnel: Funnel) -> tuple[pl.DataFrame, int]:
     """No tenant, no anonymous crowd and no person beyond their share. Also returns the cap per person."""
-    shared = rows
     if settings.tenant_share is not None and rows.height:
         sizes = rows.group_by("tenant").agg(rows=pl.len())["rows"]
-        cap = caps.share_cap(sizes, settings.tenant_rows, settings.tenant_share)
-        shared = caps.within_cap(rows, ["tenant"], cap, settings.key)
-        funnel.count(rows.height, shared.height, "tenant cap", "example", f"more than {cap} of one tenant")
-    known = _anonymous_capped(shared, settings, funnel)
-    links = known.select("row_id", "tenant", voter=pl.col("voters")).explode("voter")
+        most = caps.share_cap(sizes, settings.tenant_rows, settings.tenant_share)
+        before, rows = rows.height, caps.within_cap(rows, ["tenant"], most, settings.key)
+        funnel.count(before, rows.height, "tenant cap", "example", f"more than {most} of one tenant")
+    rows = _anonymous_capped(rows, settings, funnel)
+    links = rows.select("row_id", "tenant", voter=pl.col("voters")).explode("voter")
     staying, cap = caps.capped_by_person(links, settings.person_rows, settings.person_share, settings.key)
-    kept = funnel.keep(known, pl.col("row_id").is_in(staying.implode()), "person cap", "example",
+    del links
+    rows = funnel.keep(rows, pl.col("row_id").is_in(staying.implode()), "person cap", "example",
                        f"more than {cap} rows because of one person")  # fmt: skip
-    return kept.sort("row_id"), cap
+    return rows.sort("row_id"), cap
 
 
 def _anonymous_capped(rows: pl.DataFrame, settings: CurationSettings, funnel: Funnel) -> pl.DataFrame:

@@ -2,9 +2,13 @@
 key can choose an id that lands where they want it."""
 
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
+
+_BLOCK = 50_000
 
 
 def keyed_hash(values: pl.Series, key: str, purpose: str) -> pl.Series:
@@ -17,13 +21,13 @@ def keyed_hash(values: pl.Series, key: str, purpose: str) -> pl.Series:
     """
     secret, person = key.encode()[:64], purpose.encode()[:16]
     blake2b, convert = hashlib.blake2b, int.from_bytes
-    hashes = [
-        None
-        if value is None
-        else convert(blake2b(value.encode(), digest_size=8, key=secret, person=person).digest(), "big")
-        for value in values.to_list()
-    ]
-    return pl.Series(values.name, hashes, dtype=pl.UInt64)
+
+    def hashed(value: str | None) -> int | None:
+        if value is None:
+            return None
+        return convert(blake2b(value.encode(), digest_size=8, key=secret, person=person).digest(), "big")
+
+    return _mapped(values, hashed, pl.UInt64)
 
 
 def uniform(values: pl.Series, key: str, purpose: str) -> pl.Series:
@@ -52,7 +56,13 @@ def row_id(parts: list[pl.Series], purpose: str) -> pl.Series:
     joined = pl.select(pl.concat_str([part.fill_null("") for part in parts], separator="\x1f")).to_series()
     person = purpose.encode()[:16]
     blake2b = hashlib.blake2b
-    return pl.Series(
-        [blake2b(text.encode(), digest_size=16, person=person).hexdigest() for text in joined.to_list()],
-        dtype=pl.String,
-    )
+    return _mapped(joined, lambda text: blake2b(text.encode(), digest_size=16, person=person).hexdigest(), pl.String)
+
+
+def _mapped(values: pl.Series, function: Callable[[Any], Any], dtype: type[pl.DataType]) -> pl.Series:
+    """`function` of each value, in blocks: a million Python strings at once would take more memory than the columns."""
+    blocks = [
+        pl.Series(values.name, [function(value) for value in values[start : start + _BLOCK].to_list()], dtype=dtype)
+        for start in range(0, max(len(values), 1), _BLOCK)
+    ]
+    return pl.concat(blocks)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from feedback_pipeline.training.formats import json_value
 from feedback_pipeline.training.funnel import Funnel
-from feedback_pipeline.training.messages import conversation
+from feedback_pipeline.training.messages import conversation, text_shapes
 from feedback_pipeline.training.placeholders import PATTERN, filled
 from feedback_pipeline.training.rules import CurationSettings
-from feedback_pipeline.training.tokens import exceeds
+from feedback_pipeline.training.tokens import MESSAGE_OVERHEAD, exceeds
 
 REPETITION_WORDS = 50
 """Shorter answers are not checked for repetition."""
@@ -24,25 +25,28 @@ _BLOCK = 100_000
 
 _TEXTS = {"messages": pl.String, "completion": pl.String, "shape": pl.String, "problem": pl.String,
           "placeholders_filled": pl.UInt32}  # fmt: skip
-_READ = ("messages", "prompt", "completion", "tenant", "conversation_id", "interaction_id")
+_READ = ("messages", "completion", "tenant", "conversation_id", "interaction_id")
 
 
 def with_texts(
     rows: pl.DataFrame, answers: pl.LazyFrame, corrections: pl.DataFrame, settings: CurationSettings, funnel: Funnel
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows whose text can be trained on, and apart from them row_id, messages, completion, shape and
-    placeholders_filled: text is kept out of the way of what follows."""
+    """The rows (in their order) whose text can be trained on, and apart from them row_id, messages, completion, shape
+    and placeholders_filled: text is kept out of the way of what follows."""
     written = corrections.select("event", "correction")
     narrow = rows.select("row_id", "interaction_id", "tenant", "conversation_id", "event", "answer_day")
     checked = [_checked(block, answers, written, settings) for block in _days(narrow)]
     texts = pl.concat(checked) if checked else pl.DataFrame(schema={"row_id": pl.String, **_TEXTS})
-    judged = rows.join(texts.select("row_id", "problem"), on="row_id", how="left")
-    whole = funnel.keep(judged, pl.col("problem").is_null() | pl.col("problem").is_in(["too_long", "repeats"]),
-                        "conversation", "example", "roles, tool calls or content out of order, or nothing to fill a "
-                        "placeholder with")  # fmt: skip
-    kept = funnel.keep(whole, pl.col("problem").is_null(), "length and repetition", "example",
-                       f"over {settings.maximum_tokens} tokens, or repeats itself")  # fmt: skip
-    return kept.drop("problem").sort("row_id"), texts.filter(pl.col("problem").is_null()).drop("problem")
+    problem = rows.select("row_id").join(
+        texts.select("row_id", "problem"), on="row_id", how="left", maintain_order="left"
+    )["problem"]  # fmt: skip
+    whole = problem.is_null() | problem.is_in(["too_long", "repeats"])
+    kept = rows.filter(problem.is_null())
+    funnel.count(rows.height, int(whole.sum()), "conversation", "example",
+                 "roles, tool calls or content out of order, or nothing to fill a placeholder with")  # fmt: skip
+    funnel.count(int(whole.sum()), kept.height, "length and repetition", "example",
+                 f"over {settings.maximum_tokens} tokens, or repeats itself")  # fmt: skip
+    return kept, texts.filter(pl.col("problem").is_null()).drop("problem")
 
 
 def _days(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -66,25 +70,50 @@ def _checked(
     joined = (
         block.join(texts, on="interaction_id", how="left")
         .join(corrections, on="event", how="left")
-        .with_columns(completion=pl.coalesce("correction", "answer"))
+        .with_columns(completion=pl.coalesce("correction", "answer"), messages=_input())
     )
-    found = [_text(row, settings) for row in joined.select(_READ).iter_rows()]
-    return pl.DataFrame(
+    shaped = joined.with_columns(text_shapes(joined["messages"])).with_columns(ordinary=_ordinary(settings))
+    plain = shaped.filter("ordinary")
+    others = shaped.filter(~pl.col("ordinary"))
+    found = [_text(row, settings) for row in others.select(_READ).iter_rows()]
+    return pl.concat(
         [
-            joined["row_id"],
-            *(
-                pl.Series(name, values, dtype=dtype)
-                for (name, dtype), values in zip(_TEXTS.items(), zip(*found, strict=True), strict=True)
+            plain.select(
+                "row_id",
+                "messages",
+                "completion",
+                "shape",
+                problem=pl.lit(None, dtype=pl.String),
+                placeholders_filled=pl.lit(0, dtype=pl.UInt32),
             ),
+            others.select("row_id").hstack(pl.DataFrame(found, schema=_TEXTS, orient="row")),
         ]
     )
 
 
+def _input() -> pl.Expr:
+    """The logged messages, or the prompt as their only message where none were logged."""
+    alone = pl.concat_str(pl.lit('[{"role":"user","content":'), json_value("prompt"), pl.lit("}]"))
+    return pl.coalesce("messages", pl.when(pl.col("prompt").str.len_bytes() > 0).then(alone))
+
+
+def _ordinary(settings: CurationSettings) -> pl.Expr:
+    """True where nothing needs a closer look: text in canonical form, short enough by its bytes alone (a token is at
+    least one), no tail that recurs, and no placeholder to be filled."""
+    said = pl.col("completion")
+    size = pl.col("messages").str.len_bytes() + said.str.len_bytes() + 2 * MESSAGE_OVERHEAD
+    calm = said.str.count_matches(said.str.tail(_TAIL), literal=True) < _RECURRENCES
+    wanted = [pl.col("shape").is_not_null(), size <= settings.maximum_tokens, calm]
+    if settings.placeholders == "fill":
+        wanted += [~pl.col(name).str.contains(PATTERN.pattern) for name in ("messages", "completion")]
+    return pl.all_horizontal(wanted).fill_null(value=False)
+
+
 def _text(row: tuple[str | None, ...], settings: CurationSettings) -> tuple[str, str, str | None, str | None, int]:
     """Messages, completion, shape, problem and placeholders filled of one example."""
-    messages, prompt, completion, tenant, conversation_id, interaction_id = row
+    messages, completion, tenant, conversation_id, interaction_id = row
     said = completion or ""
-    form = conversation(messages, prompt)
+    form = conversation(messages, None)
     if form.problem:
         return "", "", None, form.problem, 0
     asked, count = form.messages, 0

@@ -5,6 +5,7 @@ fixed, floats are written as floats, and every line of a file has the same keys,
 the first lines (`datasets` turns a late list into a string without a word).
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,7 +37,8 @@ class Format:
         suffix: file name extension.
         byte_order_mark: the file starts with one.
         one_file: holds every split and context (the row names them) rather than a file for each.
-        rules: which of `validators` applies.
+        rules: which of `line_rules` applies.
+        wrap: what is made of each line as it is written.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Format:
     byte_order_mark: bool = False
     one_file: bool = False
     rules: str | None = None
+    wrap: Callable[[pl.Expr], pl.Expr] | None = None
 
 
 def json_value(column: str) -> pl.Expr:
@@ -119,8 +122,8 @@ _ALL = (
            ("llama_factory",), rules="llama_kto"),
     Format("promptfoo_jsonl", "cases", "promptfoo", "tests", PROMPTFOO_TEST, "none", ANY_SHAPE, ("promptfoo",),
            one_file=True, rules="promptfoo"),
-    Format("promptfoo_yaml", "cases", "promptfoo", "tests", yaml_item(PROMPTFOO_TEST), "none", ANY_SHAPE,
-           ("promptfoo",), suffix="yaml", one_file=True),
+    Format("promptfoo_yaml", "cases", "promptfoo", "tests", PROMPTFOO_TEST, "none", ANY_SHAPE, ("promptfoo",),
+           suffix="yaml", one_file=True, wrap=yaml_item),
     Format("feedback_export", "supervised", "export", "finetuning", _EXPORT, "carried", ANY_SHAPE, (),
            one_file=True, rules="export"),
     Format("positive_examples", "supervised", "export", "positive", _POSITIVES, "none", ANY_SHAPE, (),
@@ -131,3 +134,8 @@ _ALL = (
 
 FORMATS = {format_.name: format_ for format_ in _ALL}
 """Every format by name."""
+
+
+def formats_of(families: Collection[str]) -> list[str]:
+    """The formats whose files go to these folders, in the order of FORMATS."""
+    return [name for name, format_ in FORMATS.items() if format_.folder in families]

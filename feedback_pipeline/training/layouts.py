@@ -5,12 +5,14 @@ order, and KTO takes its reference from the neighbours in a batch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.formats import ALTERNATING, ANY_SHAPE, TEXT_SHAPES, Format
+from feedback_pipeline.training.regression import new_cases
+from feedback_pipeline.training.row_checks import VOUCHED, parts
 from feedback_pipeline.training.tables import CONTEXTS, SPLITS
 from feedback_pipeline.training.weights import WeightPolicy, policy_weight, with_copies
 
@@ -26,7 +28,7 @@ class Layout:
         split: train, validation or holdout; `all` where one file holds every split.
         context: full or partial; `all` where one file holds both.
         lines: one row a line, in order: `row` (number in `source`), `row_id`, `copy` and `weight`.
-        source: TRAINING_EXAMPLES or PREFERENCE_PAIRS; text is taken from it only block by block.
+        source: TRAINING_EXAMPLES, REGRESSION_CASES or PREFERENCE_PAIRS; text is taken from it only block by block.
         examples: how many different rows there are.
     """
 
@@ -47,25 +49,23 @@ class Layout:
 class Layouts:
     """The layouts of one dataset, each made once."""
 
-    def __init__(self, curated: Curated, pairs: pl.DataFrame, policy: WeightPolicy) -> None:
-        self._sources = {"examples": curated.examples, "pairs": pairs}
+    def __init__(
+        self, curated: Curated, pairs: pl.DataFrame, policy: WeightPolicy, cases: pl.DataFrame | None = None
+    ) -> None:
+        """`cases` is the regression suite (REGRESSION_CASES); by default the failures of this window alone."""
+        tests = new_cases(curated) if cases is None else cases
+        self._sources = {"examples": curated.examples, "cases": tests, "pairs": pairs}
         self._narrow = {
-            "examples": curated.examples.select(
-                "split",
-                "context",
-                "shape",
-                "label",
-                "kind",
-                "cluster",
-                row_id="example_id",
-                weight=policy_weight(policy),
-            ).with_row_index("row"),
+            "examples": _narrow(curated.examples, policy),
+            "cases": _narrow(tests, policy),
             "pairs": pairs.select(
                 "split", "context", "shape", "cluster", row_id="pair_id", weight=pl.col("importance").round(4)
             ).with_row_index("row"),
         }
         self._key = curated.settings.key
         self._made: dict[str, Layout] = {}
+        self._alike: dict[object, Layout] = {}
+        self._parts: dict[str, pl.DataFrame] = {}
 
     def of(self, format_: Format) -> list[Layout]:
         """The layouts of a format's files, the empty ones included."""
@@ -76,6 +76,16 @@ class Layouts:
     def skipped(self, format_: Format, split: str, context: str) -> int:
         """Rows of a split and context whose shape the format cannot express."""
         return self._rows(format_, split, context).filter(~pl.col("shape").is_in(format_.shapes)).height
+
+    def vouched(self, format_: Format, layout: Layout) -> pl.Series:
+        """For each line of a layout, whether its row keeps the format's rules (see `row_checks`)."""
+        if format_.rules is None:
+            return pl.repeat(value=True, n=layout.lines.height, eager=True)
+        kind = _kind(format_)
+        if kind not in self._parts:
+            self._parts[kind] = parts(self._sources[kind])
+        told = self._parts[kind][layout.lines["row"]].with_columns(layout.lines["weight"])
+        return told.select(VOUCHED[format_.rules].fill_null(value=False)).to_series()
 
     def _rows(self, format_: Format, split: str, context: str) -> pl.DataFrame:
         wanted = _task_rows(format_)
@@ -93,6 +103,10 @@ class Layouts:
 
     def _make(self, name: str, format_: Format, split: str, context: str) -> Layout:
         rows = self._rows(format_, split, context).filter(pl.col("shape").is_in(format_.shapes))
+        # shapes are nested, so as many rows are the same rows
+        ours = (format_.task, format_.weighting, context, split, rows.height)
+        if ours in self._alike:
+            return replace(self._alike[ours], name=name)
         if split in ("validation", "holdout"):
             rows = rows.with_columns(weight=pl.lit(1.0))
         if format_.weighting == "copies" and split == "train":
@@ -101,19 +115,25 @@ class Layouts:
             lines = rows.with_columns(copy=pl.lit(0, dtype=pl.UInt8))
         ordered = lines if format_.task == "table" else spread(lines)
         source = self._sources[_kind(format_)]
-        return Layout(name, split, context, ordered.select("row", "row_id", "copy", "weight"), source, rows.height)
+        lines = ordered.select("row", "row_id", "copy", "weight")
+        self._alike[ours] = Layout(name, split, context, lines, source, rows.height)
+        return self._alike[ours]
+
+
+def _narrow(examples: pl.DataFrame, policy: WeightPolicy) -> pl.DataFrame:
+    columns = ("split", "context", "shape", "label", "kind", "cluster")
+    weighed = examples.select(*columns, row_id="example_id", weight=policy_weight(policy))
+    return weighed.with_row_index("row")
 
 
 def _kind(format_: Format) -> str:
-    return "pairs" if format_.task == "preference" else "examples"
+    return {"preference": "pairs", "cases": "cases"}.get(format_.task, "examples")
 
 
 def _task_rows(format_: Format) -> pl.Expr:
     if format_.task == "supervised":
         # A rejected answer is left out wherever its smaller weight would be lost.
         return (pl.col("weight") > 0) if format_.weighting == "carried" else pl.col("label") & (pl.col("weight") > 0)
-    if format_.task == "cases":
-        return ~pl.col("label") | (pl.col("kind") == "correction")
     return pl.lit(value=True)
 
 

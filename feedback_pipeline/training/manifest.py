@@ -95,6 +95,7 @@ def build_manifest(
         "evaluation_prompts": _hash_set(evaluation_hashes),
         "funnel": pl.concat([curated.funnel, pairs.funnel]).sort("stage", "position").to_dicts(),
         "counts": {column: _counts(curated.examples, column) for column in _COUNTED_BY},
+        "counts_in_train": _train_counts(curated.examples),
         "pairs": {column: _counts(pairs.pairs, column) for column in ("split", "origin")},
         "weights": _weights(curated, policy),
         "kto": asdict(_kto(curated.examples)),
@@ -113,15 +114,21 @@ def lineage(
     curated: Curated,
     pairs: Pairs,
     policy: WeightPolicy = RECOMMENDED,
+    cases: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Every line of every layout and the votes behind it (LINEAGE, in line order within a layout).
 
-    The layouts are made again from the same rows and policy, which gives the same lines.
+    The layouts are made again from the same rows, policy and regression suite, which gives the same lines.
     """
     columns = ("row_id", "interaction_ids", "feedback_ids")
-    examples = curated.examples.select(
-        pl.col("example_id").alias("row_id"), pl.concat_list("interaction_id").alias("interaction_ids"), "feedback_ids"
-    )
+    identity = ("example_id", "interaction_id", "feedback_ids")
+    carried = [] if cases is None else [cases.select(identity)]
+    examples = (
+        pl.concat([curated.examples.select(identity), *carried])
+        .unique("example_id", keep="first", maintain_order=True)
+        .select(pl.col("example_id").alias("row_id"), pl.concat_list("interaction_id").alias("interaction_ids"),
+                "feedback_ids")
+    )  # fmt: skip
     compared = pairs.pairs.select(
         pl.col("pair_id").alias("row_id"),
         pl.concat_list("chosen_interaction_id", "rejected_interaction_id").list.unique().list.sort().alias(
@@ -130,7 +137,7 @@ def lineage(
         "feedback_ids",
     )  # fmt: skip
     origin = pl.concat([examples.select(columns), compared.select(columns)])
-    layouts = Layouts(curated, pairs.pairs, policy)
+    layouts = Layouts(curated, pairs.pairs, policy, cases)
     formats = {FORMATS[file.format].name for file in files if file.layout is not None}
     used = {file.layout for file in files}
     sequences = {layout.name: layout.lines for name in sorted(formats) for layout in layouts.of(FORMATS[name])}
@@ -184,6 +191,11 @@ def _hash_set(hashes: pl.Series | None) -> dict[str, Any]:
 def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
     counted = frame.group_by(pl.col(column).cast(pl.String).fill_null("unknown").alias("value")).len().sort("value")
     return dict(counted.iter_rows())
+
+
+def _train_counts(examples: pl.DataFrame) -> dict[str, int]:
+    train = examples.filter(pl.col("split") == "train")["label"]
+    return {"desirable": int(train.sum()), "undesirable": len(train) - int(train.sum())}
 
 
 def _file(file: WrittenFile) -> dict[str, Any]:

@@ -1,13 +1,27 @@
-"""One canonical form of a conversation: what every trainer's format is written from."""
+"""One canonical form of a conversation: what every trainer's format is written from.
+
+Conversations of text, nearly all there are, are a regular language in this form, so a column of them is told from
+everything else by an expression (`text_shapes`); the rest is read one by one (`conversation`).
+"""
 
 import functools
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import polars as pl
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 _TEXT_ROLES = frozenset({"system", "user", "assistant"})
+
+_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\bfnrt]|u00(?:0[0-7be-f]|1[0-9a-f])))+"'
+"""A string of JSON that is not empty, with no other escapes than our encoder writes."""
+
+_SYSTEM, _USER, _ASSISTANT = (rf'\{{"role":"{role}","content":{_STRING}\}}' for role in ("system", "user", "assistant"))
+_ANY = rf'\{{"role":"(?:system|user|assistant)","content":{_STRING}\}}'
+_ALTERNATING = rf"^\[(?:{_SYSTEM},)?{_USER}(?:,{_ASSISTANT},{_USER})*\]$"
+_PLAIN = rf"^\[(?:{_ANY},)*{_USER}(?:(?:,{_ANY})*,{_SYSTEM})?\]$"
+"""Ends with the user, or with the system somewhere after a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,15 @@ class Conversation:
     messages: str
     shape: str | None
     problem: str | None
+
+
+def text_shapes(messages: pl.Series) -> pl.Series:
+    """`alternating` or `plain` where an input is in canonical form already and text only; null everywhere else."""
+    alternating = messages.str.contains(_ALTERNATING).fill_null(value=False)
+    plain = pl.select(pl.when(~alternating).then(messages)).to_series().str.contains(_PLAIN)
+    return pl.select(
+        pl.when(alternating).then(pl.lit("alternating")).when(plain).then(pl.lit("plain")).alias("shape")
+    ).to_series()
 
 
 def conversation(messages: str | None, prompt: str | None) -> Conversation:

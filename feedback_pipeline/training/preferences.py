@@ -63,9 +63,11 @@ def _oriented(stated: pl.DataFrame) -> pl.DataFrame:
 
 def _known(stated: pl.DataFrame, flags: pl.DataFrame, signatures: pl.DataFrame, funnel: Funnel) -> pl.DataFrame:
     """The votes on two sound answers of one tenant to the same prompt, with consent from everybody."""
-    signed = flags.join(
-        signatures.select("interaction_id", "prompt_hash", "cluster_id"), on="interaction_id", how="left"
-    ).with_columns(unsound=pl.any_horizontal(_UNSOUND), cluster=pl.coalesce("cluster_id", "prompt_hash"))
+    signed = (
+        flags.with_columns(pl.col(pl.Categorical).cast(pl.String))
+        .join(signatures.select("interaction_id", "prompt_hash", "cluster_id"), on="interaction_id", how="left")
+        .with_columns(unsound=pl.any_horizontal(_UNSOUND), cluster=pl.coalesce("cluster_id", "prompt_hash"))
+    )
     side = signed.select("interaction_id", "answer_tenant", "answer_allowed", "has_text", "prompt_hash", "cluster",
                          "unsound", "refusal", "answer_provenance", "conversation_id", "context", "intent",
                          "language")  # fmt: skip

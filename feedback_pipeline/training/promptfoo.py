@@ -43,7 +43,7 @@ def _test() -> pl.Expr:
     ).struct.json_encode()
     metadata = pl.struct(
         "example_id", "interaction_id", "feedback_ids", "kind", "split", "people", "project", "model",
-        "prompt_version", "intent",
+        "prompt_version", "intent", pl.col("since").dt.to_string("%Y-%m-%d"),
     ).struct.json_encode()  # fmt: skip
     checks = (
         pl.when(pl.col("kind") == "correction").then(wanted.struct.json_encode()).otherwise(said.struct.json_encode())
@@ -55,4 +55,4 @@ def _test() -> pl.Expr:
 
 PROMPTFOO_TEST = _test()
 """One test as a line of JSON, with its end; reads `prompt` (last user message) beside the columns of
-TRAINING_EXAMPLES."""
+REGRESSION_CASES."""

@@ -25,10 +25,18 @@ CREDENTIAL = (
 CUT_OFF = ("length", "max_tokens", "model_length", "content_filter", "error", "cancelled")
 """Finish reasons of answers that are not whole."""
 
-_VOTE_COLUMNS = ("feedback_id", "interaction_id", "tenant", "voter", "user_key", "day", "occurred_at", "kind",
-                 "verdict", "strength", "counts", "correction", "use_for_training")  # fmt: skip
-_DIMENSIONS = ("interaction_id", "conversation_id", "context", "project", "model", "prompt_version", "intent",
-               "language", "action_type")  # fmt: skip
+VOTE_COLUMNS = ("feedback_id", "interaction_id", "tenant", "voter", "user_key", "day", "occurred_at", "kind",
+                 "verdict", "strength", "counts", "correction", "preference", "other_interaction_id",
+                "use_for_training")  # fmt: skip
+"""What curation and pairs read of CLEAN_FEEDBACK."""
+
+_CODED = ("context", "project", "model", "prompt_version", "intent", "language", "action_type")
+_JUDGED = ("feedback_id", "tenant", "voter", "user_key", "day", "occurred_at", "verdict", "strength", "trust",
+           "answer_row", "answered_at", "answer_provenance", "cluster", "prompt_hash", "pair_key", "cluster_key",
+           "person_key")  # fmt: skip
+_BLOCK = 250_000
+"""Answers read at a time, rounded up to whole days: it bounds memory."""
+
 _FROM_ANSWER = ("answer_tenant", "answer_allowed", "answer_provenance", "answered_at", "has_text")
 
 
@@ -56,28 +64,45 @@ def window(votes: pl.DataFrame, settings: CurationSettings, window_end: date) ->
 
 
 def answer_flags(answers: pl.LazyFrame, wanted: pl.Series) -> pl.DataFrame:
-    """The wanted answers without their text, with what curation must know about it; sorted by interaction_id."""
-    answer = pl.col("answer")
+    """The wanted answers without their text, with what curation must know about it; sorted by interaction_id.
+
+    Dimensions are categories, which take a quarter of the memory.
+    """
     ids = pl.LazyFrame({"interaction_id": wanted.unique()}, schema={"interaction_id": pl.String})
-    return (
-        answers.join(ids, on="interaction_id", how="semi")
-        .select(
-            *_DIMENSIONS,
-            pl.col("day").alias("answer_day"),
-            pl.col("tenant").alias("answer_tenant"),
-            pl.col("occurred_at").alias("answered_at"),
-            pl.col("provenance").alias("answer_provenance"),
-            pl.col("use_for_training").alias("answer_allowed"),
-            has_text=answer.is_not_null() & (pl.col("prompt").is_not_null() | pl.col("messages").is_not_null()),
-            blank=answer.str.strip_chars().str.len_chars() < 2,
-            cut_off=pl.col("finish_reason").str.to_lowercase().is_in(CUT_OFF).fill_null(value=False),
-            placeholder=answer.str.contains(PLACEHOLDER),
-            refusal=answer.str.slice(0, 200).str.contains(REFUSAL),
-            secret=answer.str.contains(CREDENTIAL),
-        )
-        .collect()
-        .sort("interaction_id")
-    )
+    blocks = [
+        answers.filter(between).join(ids, on="interaction_id", how="semi").select(_flags()).collect()
+        for between in _blocks_of_days(answers)
+    ]
+    if not blocks:
+        blocks = [answers.select(_flags()).collect()]
+    return pl.concat(blocks).sort("interaction_id")
+
+
+def _blocks_of_days(answers: pl.LazyFrame) -> list[pl.Expr]:
+    """Conditions that take the answers apart into stretches of days."""
+    days = answers.group_by("day").len().collect().sort("day", nulls_last=True)
+    numbered = days.with_columns(block=(pl.col("len").cum_sum() - pl.col("len")) // _BLOCK)
+    stretches = numbered.group_by("block", maintain_order=True).agg(first=pl.col("day").min(), last=pl.col("day").max())
+    return [pl.col("day").is_between(first, last) for _, first, last in stretches.iter_rows()]
+
+
+def _flags() -> list[pl.Expr]:
+    answer = pl.col("answer")
+    return [
+        pl.col("interaction_id", "conversation_id"),
+        pl.col(_CODED).cast(pl.Categorical),
+        pl.col("day").alias("answer_day"),
+        pl.col("tenant").alias("answer_tenant"),
+        pl.col("occurred_at").alias("answered_at"),
+        pl.col("provenance").alias("answer_provenance"),
+        pl.col("use_for_training").alias("answer_allowed"),
+        (answer.is_not_null() & (pl.col("prompt").is_not_null() | pl.col("messages").is_not_null())).alias("has_text"),
+        (answer.str.strip_chars().str.len_chars() < 2).alias("blank"),
+        pl.col("finish_reason").str.to_lowercase().is_in(CUT_OFF).fill_null(value=False).alias("cut_off"),
+        answer.str.contains(PLACEHOLDER).alias("placeholder"),
+        answer.str.slice(0, 200).str.contains(REFUSAL).alias("refusal"),
+        answer.str.contains(CREDENTIAL).alias("secret"),
+    ]
 
 
 def signals(
@@ -90,32 +115,35 @@ def signals(
     funnel: Funnel,
 ) -> Signals:
     """Takes the votes of the window through the first steps of the funnel: window, signal, answer, consent."""
-    recent = window(votes.select(_VOTE_COLUMNS), settings, window_end)
-    funnel.count(votes.height, recent.height, "window", "vote", f"older than {settings.window_weeks} weeks")
+    rows = window(votes.select(VOTE_COLUMNS).drop("preference", "other_interaction_id"), settings, window_end)
+    funnel.count(votes.height, rows.height, "window", "vote", f"older than {settings.window_weeks} weeks")
     judges = pl.col("counts") & pl.col("verdict").is_in(["up", "down"])
     corrects = (pl.col("kind") == "correction") & (pl.col("correction").str.strip_chars().str.len_chars() > 0)
-    told = funnel.keep(recent, judges | corrects.fill_null(value=False), "signal", "vote",
+    # one name for what is left at each step: a frame of a million votes is not kept for longer than it is needed
+    rows = funnel.keep(rows, judges | corrects.fill_null(value=False), "signal", "vote",
                        "neutral, comment or preference: says nothing about one answer alone")  # fmt: skip
-    flags = answer_flags(answers, told["interaction_id"])
+    flags = answer_flags(answers, rows["interaction_id"])
     placed = _with_clusters(flags, signatures).with_row_index("answer_row")
     about = placed.select("interaction_id", "answer_row", *_FROM_ANSWER, "cluster", "prompt_hash", "pair")
-    known = funnel.keep(
-        told.join(about, on="interaction_id", how="left"),
+    rows = funnel.keep(
+        rows.join(about, on="interaction_id", how="left"),
         pl.col("has_text") & (pl.col("answer_tenant") == pl.col("tenant")),
         "answer", "vote", "the answer's text is not kept, or belongs to another tenant",
     )  # fmt: skip
-    allowed = funnel.keep(known, pl.col("use_for_training") & pl.col("answer_allowed"), "consent", "vote",
-                          "tenant or person does not allow training")  # fmt: skip
-    keyed = trusted(allowed, trust).with_columns(
+    del flags, about
+    rows = funnel.keep(rows, pl.col("use_for_training") & pl.col("answer_allowed"), "consent", "vote",
+                       "tenant or person does not allow training")  # fmt: skip
+    rows = trusted(rows, trust).with_columns(
         pair_key=pl.struct("tenant", "pair").hash(),
         cluster_key=pl.struct("tenant", "cluster").hash(),
         person_key=pl.struct("tenant", "voter").hash(),
     )
-    verdicts = keyed.filter(judges)
-    judged = _latest(verdicts)
-    funnel.count(verdicts.height, judged.height, "repeated votes", "vote",
+    corrected = rows.filter(corrects)
+    rows = rows.filter(judges).select(_JUDGED)
+    judged = _latest(rows)
+    funnel.count(rows.height, judged.height, "repeated votes", "vote",
                  "the same person judged the same text more than once: the latest counts")  # fmt: skip
-    return Signals(judged.drop("correction"), keyed.filter(corrects), placed)
+    return Signals(judged, corrected, placed)
 
 
 def trusted(votes: pl.DataFrame, trust: pl.DataFrame) -> pl.DataFrame:
@@ -154,41 +182,72 @@ def judged_answers(told: Signals, reviewed: pl.Series) -> pl.DataFrame:
     Evidence is trust × strength, in thousandths so that sums do not depend on their order. `voters`, `people`,
     `identified` and `trust` are those of the people whose verdict is the label; `answer_row` is the newest answer.
     """
-    up = pl.col("verdict") == "up"
     evidence = (pl.col("trust") * pl.col("strength").cast(pl.Float64).fill_null(1.0) * 1000).round().cast(pl.Int64)
-    tally = told.judged.group_by("pair_key").agg(
+    judged = told.judged.with_columns(up=pl.col("verdict") == "up", evidence=evidence).drop("verdict", "strength")
+    alone = judged.select(pl.len().over("pair_key") == 1).to_series()
+    # nearly every answer has one vote, and grouping a million rows into groups of one is dear
+    answers = pl.concat([_judged_by_one(judged.filter(alone)), _judged_by_several(judged.filter(~alone))])
+    return answers.with_columns(
+        reviewed=pl.col("feedback_ids").list.eval(pl.element().is_in(reviewed.implode())).list.any()
+        if len(reviewed)
+        else pl.lit(value=False),
+        kind=pl.lit("answer"),
+    ).sort("answer_row", "pair_key")
+
+
+_ANSWER_COLUMNS = ("pair_key", "answer_row", "tenant", "cluster", "cluster_key", "prompt_hash", "feedback_ids",
+                   "voters", "people", "identified", "trust", "provenance", "day", "occurred_at", "ups", "downs",
+                   "approval_probability", "label")  # fmt: skip
+
+
+def _labelled(tally: pl.DataFrame) -> pl.DataFrame:
+    """Adds `approval_probability` and `label`; reads the evidence of each side, in thousandths."""
+    probability = approval_probability(tally["evidence_up"] / 1000, tally["evidence_down"] / 1000)
+    return tally.with_columns(probability, label=probability > 0.5).drop("evidence_up", "evidence_down")
+
+
+def _judged_by_one(judged: pl.DataFrame) -> pl.DataFrame:
+    up = pl.col("up")
+    labelled = _labelled(
+        judged.with_columns(evidence_up=pl.col("evidence") * up, evidence_down=pl.col("evidence") * ~up)
+    )
+    people = (up == pl.col("label")).cast(pl.UInt32)
+    return labelled.with_columns(
+        feedback_ids=pl.concat_list("feedback_id"),
+        voters=pl.concat_list("voter").list.head(people),
+        people=people,
+        identified=people * pl.col("user_key").is_not_null(),
+        trust=(pl.col("trust") * 1000).round() * people / people / 1000,
+        provenance=pl.col("answer_provenance"),
+        ups=up.cast(pl.UInt32),
+        downs=(~up).cast(pl.UInt32),
+    ).select(_ANSWER_COLUMNS)
+
+
+def _judged_by_several(judged: pl.DataFrame) -> pl.DataFrame:
+    up = pl.col("up")
+    tally = judged.group_by("pair_key").agg(
         ups=up.sum().cast(pl.UInt32),
         downs=(~up).sum().cast(pl.UInt32),
-        evidence_up=(evidence * up).sum() / 1000,
-        evidence_down=(evidence * ~up).sum() / 1000,
+        evidence_up=(pl.col("evidence") * up).sum(),
+        evidence_down=(pl.col("evidence") * ~up).sum(),
     )
-    probability = approval_probability(tally["evidence_up"], tally["evidence_down"])
-    labelled = tally.with_columns(probability, label=probability > 0.5).drop("evidence_up", "evidence_down")
-    supports = (pl.col("verdict") == "up") == pl.col("label")
-    detail = told.judged.join(labelled.select("pair_key", "label"), on="pair_key").group_by("pair_key").agg(
+    labelled = _labelled(tally)
+    supports = up == pl.col("label")
+    browser = (pl.col("answer_provenance") == "browser").any()
+    detail = judged.join(labelled.select("pair_key", "label"), on="pair_key").group_by("pair_key").agg(
         answer_row=pl.col("answer_row").filter(pl.col("answered_at") == pl.col("answered_at").max()).min(),
         tenant=pl.col("tenant").first(),
         cluster=pl.col("cluster").min(),
         cluster_key=pl.col("cluster_key").min(),
         prompt_hash=pl.col("prompt_hash").min(),
-        feedback_ids=pl.col("feedback_id"),
-        voters=pl.col("voter").filter(supports),
-        people=supports.sum(),
-        identified=(supports & pl.col("user_key").is_not_null()).sum(),
+        feedback_ids=pl.col("feedback_id").sort(),
+        voters=pl.col("voter").filter(supports).sort(),
+        people=supports.sum().cast(pl.UInt32),
+        identified=(supports & pl.col("user_key").is_not_null()).sum().cast(pl.UInt32),
         trust=((pl.col("trust") * 1000).round().cast(pl.Int64) * supports).sum() / supports.sum() / 1000,
-        provenance=pl.col("answer_provenance").max(),
-        browser=(pl.col("answer_provenance") == "browser").any(),
-        reviewed=pl.col("feedback_id").is_in(reviewed.implode()).any(),
+        provenance=pl.when(browser).then(pl.lit("browser")).otherwise(pl.col("answer_provenance").max()),
         day=pl.col("day").min(),
         occurred_at=pl.col("occurred_at").max(),
     )  # fmt: skip
-    return (
-        detail.join(labelled, on="pair_key")
-        .with_columns(
-            pl.col("feedback_ids", "voters").list.sort(),
-            provenance=pl.when("browser").then(pl.lit("browser")).otherwise("provenance"),
-            kind=pl.lit("answer"),
-        )
-        .drop("browser")
-        .sort("answer_row", "pair_key")
-    )
+    return detail.join(labelled, on="pair_key").select(_ANSWER_COLUMNS)

@@ -80,12 +80,9 @@ def without_leaks(rows: pl.DataFrame) -> pl.DataFrame:
 def with_unseen_people(rows: pl.DataFrame) -> pl.DataFrame:
     """Adds `unseen_person`: a held-out row none of whose voters is behind train."""
     people = _people(rows).with_columns(in_train=(~_HELD_OUT).any().over("tenant", "voters"))
-    seen = people.group_by("row_id").agg(seen=pl.col("in_train").any())
-    return (
-        rows.join(seen, on="row_id", how="left")
-        .with_columns(unseen_person=_HELD_OUT & ~pl.col("seen").fill_null(value=False))
-        .drop("seen")
-    )
+    by_row = people.group_by("row_id").agg(seen=pl.col("in_train").any())
+    seen = rows.select("row_id").join(by_row, on="row_id", how="left", maintain_order="left")["seen"]
+    return rows.with_columns(unseen_person=_HELD_OUT & ~seen.fill_null(value=False))
 
 
 def overlap(rows: pl.DataFrame) -> Overlap:

@@ -3,13 +3,14 @@
 import polars as pl
 
 from feedback_pipeline.cleaning.tables import PROVENANCES, TIMESTAMP
-from feedback_pipeline.schema import Column, Table
+from feedback_pipeline.schema import Column, Table, with_columns
 
 SPLITS = ("train", "validation", "holdout")
 EXAMPLE_KINDS = ("answer", "correction")
 SHAPES = ("alternating", "plain", "tools")
 PAIR_ORIGINS = ("correction", "preference", "regeneration", "same_prompt")
 CONTEXTS = ("full", "partial")
+REVIEW_REASONS = ("correction", "planted", "refusal", "browser")
 
 TRAINING_EXAMPLES = Table(
     "training_examples",
@@ -94,6 +95,17 @@ TRAINING_EXAMPLES = Table(
     key=("example_id",),
 )
 
+REGRESSION_CASES = Table(
+    "regression_cases",
+    "One answer people rejected, or a correction they wrote, that no later model may get wrong again: a training "
+    "example of this week, or of an earlier one that still stands.",
+    with_columns(
+        TRAINING_EXAMPLES.columns,
+        Column("since", pl.Date, "Monday of the week whose suite it first was in.", nullable=False),
+    ),
+    key=("example_id",),
+)
+
 PREFERENCE_PAIRS = Table(
     "preference_pairs",
     "Two answers to the same input, of which people preferred one.",
@@ -165,4 +177,25 @@ LINEAGE = Table(
         Column("feedback_ids", pl.List(pl.String), "Votes behind the line.", nullable=False),
     ),
     key=("dataset_id", "layout", "line"),
+)
+
+WAITING = Table(
+    "waiting",
+    "What becomes training data only after a person let it in: one correction or one answer. No text.",
+    (
+        Column("feedback_id", pl.String, "The first of its votes (UUID).", nullable=False),
+        Column("feedback_ids", pl.List(pl.String), "Every vote a decision is about.", nullable=False),
+        Column("interaction_id", pl.String, "The answer judged or corrected (UUID).", nullable=False),
+        Column(
+            "reason",
+            pl.String,
+            "A correction nobody else stands behind; one that looks planted; a refusal people disliked; an answer "
+            "whose text a browser supplied.",
+            nullable=False,
+            values=REVIEW_REASONS,
+        ),
+        Column("label", pl.Boolean, "As what it would be trained on: desirable or not.", nullable=False),
+        Column("occurred_at", TIMESTAMP, "When the last of the votes was cast.", nullable=False),
+    ),
+    key=("feedback_id", "reason"),
 )

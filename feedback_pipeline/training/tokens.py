@@ -4,8 +4,6 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import bpe_openai
-
 TOKENIZER = "o200k_base"
 """The vocabulary of gpt-4o, gpt-4.1 and gpt-5 models; for other models the count is an estimate."""
 
@@ -18,6 +16,8 @@ _PIECE = 50_000
 
 @functools.cache
 def _encoding(name: str) -> Any:
+    import bpe_openai  # reads its vocabularies at import, which takes half a second
+
     return bpe_openai.get_encoding(name)
 
 

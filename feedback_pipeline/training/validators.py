@@ -3,6 +3,8 @@
 Providers check late and after the upload, some hardly at all (a recent client of Together only asks that each line be
 an object), and LLaMA-Factory empties what it does not like without a word. Problems name file, line and field, and
 never quote what stands there.
+
+`validate_file` reads a file that anybody wrote; `WhileWriting` looks at the lines of one that is being written.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,34 +12,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
+import polars as pl
 from upath import UPath
 
-from feedback_pipeline.training.formats import FORMATS
+from feedback_pipeline.training.formats import FORMATS, Format
+from feedback_pipeline.training.line_rules import RULES, Found
 from feedback_pipeline.training.tokens import exceeds
 
 LEAST_LINES = {"openai": 10, "azure": 10, "fireworks": 3}
 """Least number of examples in a training file, where a provider has one."""
 
-MOST_BYTES = 512 * 1024 * 1024
+MOST_BYTES = {"openai": 512 * 1024 * 1024, "azure": 512 * 1024 * 1024}
+"""Bytes a file must stay under, where a provider has a limit."""
+
 TOKENS_PER_EXAMPLE = 65_536
 MOST_PROBLEMS = 100
 """Problems described one by one; the rest are counted."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_CHUNK = 4 * 1024 * 1024
-_ROLES = frozenset({"system", "user", "assistant", "tool"})
-_TEXT_ROLES = frozenset({"system", "user", "assistant"})
-_TEXT_KEYS = {"role", "content"}
-_MESSAGE_KEYS = {
-    "system": frozenset({"role", "content", "name"}),
-    "user": frozenset({"role", "content", "name"}),
-    "assistant": frozenset({"role", "content", "name", "tool_calls", "weight"}),
-    "tool": frozenset({"role", "content", "tool_call_id"}),
-}
+SAMPLE = 20
+"""Lines of every block that are read by the rules although their rows are vouched for: a mistake in how lines are
+joined would be in all of them."""
 
-Found = Iterator[tuple[str, str]]
-"""Field and what is wrong with it."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_FEED = 10
+_PIECE = 256 * 1024
+_CHUNK = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,29 @@ class Validation:
         return self.problem_count == 0
 
 
+class _Notes:
+    """Problems of one file as they are found."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.count = 0
+
+    def add(self, line: int, field: str, message: str) -> None:
+        self.count += 1
+        if self.count <= MOST_PROBLEMS:
+            self.problems.append(Problem(self.file, line, field, message))
+
+    def outcome(self, lines: int, size: int, least_lines: int, format_: Format) -> Validation:
+        """The validation, once the whole file is known."""
+        for reader in format_.accepted_by:
+            if size >= MOST_BYTES.get(reader, size + 1):
+                self.add(0, "file", f"{size} bytes, {reader} takes less than {MOST_BYTES[reader]}")
+        if lines < least_lines:
+            self.add(0, "file", f"{lines} lines, at least {least_lines} are needed")
+        return Validation(self.file, lines, tuple(self.problems), self.count)
+
+
 def validate_file(
     path: Path | UPath,
     format_name: str,
@@ -95,30 +119,67 @@ def validate_file(
     if format_.rules is None:
         raise ValueError(f"format {format_name} is not checked line by line")
     place = UPath(path)
-    name = place.name
-    problems: list[Problem] = []
-    count = 0
-
-    def note(line: int, field: str, message: str) -> None:
-        nonlocal count
-        count += 1
-        if count <= MOST_PROBLEMS:
-            problems.append(Problem(name, line, field, message))
-
-    size = place.stat().st_size
-    if size >= MOST_BYTES:
-        note(0, "file", f"{size} bytes, providers take less than {MOST_BYTES}")
+    notes = _Notes(place.name)
     lines = 0
     check = RULES[format_.rules]
-    for lines, text in enumerate(_lines(place, format_.byte_order_mark, note), start=1):
+    for lines, text in enumerate(_lines(place, format_.byte_order_mark, notes.add), start=1):
         for field, message in _line_problems(text, check, maximum_tokens):
-            note(lines, field, message)
+            notes.add(lines, field, message)
     least = least_lines
     if least is None:
-        least = max((LEAST_LINES.get(reader, 1) for reader in format_.accepted_by), default=1) if "train" in name else 1
-    if lines < least:
-        note(0, "file", f"{lines} lines, at least {least} are needed")
-    return Validation(name, lines, tuple(problems), count)
+        readers = format_.accepted_by if "train" in place.name else ()
+        least = max((LEAST_LINES.get(reader, 1) for reader in readers), default=1)
+    return notes.outcome(lines, place.stat().st_size, least, format_)
+
+
+class WhileWriting:
+    """Checks the lines of a file while they are written, against the same rules as `validate_file`.
+
+    Lines whose rows are vouched for (see `row_checks`) are only measured and counted, but for a sample; the others are
+    read one by one.
+    """
+
+    def __init__(self, file: str, format_: Format) -> None:
+        if format_.rules is None:
+            raise ValueError(f"format {format_.name} is not checked line by line")
+        self._format = format_
+        self._check = RULES[format_.rules]
+        self._notes = _Notes(file)
+        self._lines = 0
+
+    def read(self, lines: pl.Series, vouched: pl.Series, content: memoryview) -> None:
+        """Takes the next lines.
+
+        Args:
+            lines: each with its line feed.
+            vouched: for each, whether its row is vouched for.
+            content: their bytes, as they go to the file.
+        """
+        short = lines.str.len_bytes() <= TOKENS_PER_EXAMPLE
+        sampled = pl.Series(np.arange(len(lines)) < SAMPLE)
+        doubtful = (~(vouched & short).fill_null(value=False) | sampled).arg_true()
+        for place, text in zip(doubtful.to_list(), lines.gather(doubtful).to_list(), strict=True):
+            number = self._lines + place + 1
+            if text is None:
+                self._notes.add(number, "line", "cannot be written: a part of it is missing")
+                continue
+            for field, message in _line_problems(text.removesuffix("\n").encode(), self._check, TOKENS_PER_EXAMPLE):
+                self._notes.add(number, field, message)
+        self._lines += len(lines)
+        feeds = _line_feeds(content)
+        if feeds != len(lines):
+            self._notes.add(0, "file", f"{feeds} line feeds after {len(lines)} lines")
+
+    def outcome(self, size: int) -> Validation:
+        """The validation of the file, which has `size` bytes."""
+        return self._notes.outcome(self._lines, size, 1, self._format)
+
+
+def _line_feeds(content: memoryview) -> int:
+    """How many there are; counted piece by piece, so that what is compared stays in the processor's cache."""
+    found = np.frombuffer(content, dtype=np.uint8)
+    pieces = (found[start : start + _PIECE] for start in range(0, len(found), _PIECE))
+    return sum(int(np.count_nonzero(piece == _LINE_FEED)) for piece in pieces)
 
 
 def _lines(place: UPath, byte_order_mark: bool, note: Callable[[int, str, str], None]) -> Iterator[bytes]:
@@ -153,238 +214,3 @@ def _line_problems(text: bytes, check: Callable[[dict[str, Any]], Found], maximu
     yield from check(line)
     if len(text) > maximum_tokens and exceeds([text.decode()], maximum_tokens):
         yield "line", f"has more than {maximum_tokens} tokens"
-
-
-def _keys(line: dict[str, Any], expected: frozenset[str]) -> Found:
-    if line.keys() != expected:
-        for missing in sorted(expected - line.keys()):
-            yield missing, "is missing"
-        if extra := len(line.keys() - expected):
-            yield "line", f"has {extra} unknown keys"
-
-
-def _plain(messages: object, *, ends_with_assistant: bool) -> bool:
-    """The common case, told quickly: text messages of role and content only, with the right end."""
-    if type(messages) is not list or not messages:
-        return False
-    role = None
-    for message in messages:
-        if type(message) is not dict or len(message) != 2:
-            return False
-        role, content = message.get("role"), message.get("content")
-        if type(role) is not str or role not in _TEXT_ROLES or type(content) is not str or not content:
-            return False
-    return (role == "assistant") == ends_with_assistant
-
-
-def _dialogue(messages: object, field: str, *, ends_with_assistant: bool, text_only: bool = False) -> Found:
-    """The rules of a list of messages."""
-    if _plain(messages, ends_with_assistant=ends_with_assistant):
-        return
-    if type(messages) is not list or not messages:
-        yield field, "is not a list of messages"
-        return
-    open_calls: set[str] = set()
-    role = None
-    for place, message in enumerate(messages):
-        if type(message) is not dict:
-            yield f"{field}[{place}]", "is not an object"
-            return
-        role = message.get("role")
-        if type(role) is not str or role not in _ROLES:
-            yield f"{field}[{place}].role", "is not one of system, user, assistant, tool"
-            return
-        yield from _message(message, f"{field}[{place}]", role, open_calls, text_only)
-    if open_calls:
-        yield field, "has a tool call without a result"
-    if ends_with_assistant and role != "assistant":
-        yield field, "does not end with the assistant"
-    if not ends_with_assistant and role == "assistant":
-        yield field, "ends with the assistant"
-    if ends_with_assistant and not any(
-        message["role"] == "assistant" and message.get("weight", 1) != 0 for message in messages
-    ):
-        yield field, "has no assistant message to learn from"
-
-
-def _message(message: dict[str, Any], field: str, role: str, open_calls: set[str], text_only: bool) -> Found:
-    if extra := len(message.keys() - _MESSAGE_KEYS[role]):
-        yield field, f"has {extra} unknown keys"
-    calls = message.get("tool_calls")
-    content = message.get("content")
-    if type(content) is not str and not (content is None and calls):
-        yield f"{field}.content", "is not text"
-    elif not content and not calls and role != "tool":
-        yield f"{field}.content", "is empty"
-    if "weight" in message and message["weight"] not in (0, 1):
-        yield f"{field}.weight", "is not 0 or 1"
-    if text_only and (role == "tool" or calls):
-        yield field, "has tool calls, which this format cannot hold"
-    if role == "tool":
-        if message.get("tool_call_id") not in open_calls:
-            yield f"{field}.tool_call_id", "answers no open tool call"
-        open_calls.discard(message.get("tool_call_id", ""))
-    elif open_calls:
-        yield field, "comes before the results of the tool calls"
-        open_calls.clear()
-    if calls is not None:
-        yield from _tool_calls(calls, field, open_calls)
-
-
-def _tool_calls(calls: object, field: str, open_calls: set[str]) -> Found:
-    if type(calls) is not list or not calls:
-        yield f"{field}.tool_calls", "is not a list of calls"
-        return
-    for place, call in enumerate(calls):
-        function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict) or not isinstance(call.get("id"), str) or call.get("type") != "function":
-            yield f"{field}.tool_calls[{place}]", "is not a function call with an id"
-            continue
-        if not isinstance(function.get("name"), str) or not isinstance(function.get("arguments"), str):
-            yield f"{field}.tool_calls[{place}].function", "lacks a name or arguments as text"
-        open_calls.add(call["id"])
-
-
-def _alternates(messages: list[dict[str, Any]], field: str) -> Found:
-    """User and assistant in turn after an optional system message: LLaMA-Factory empties everything else."""
-    turns = messages[1:] if messages[0]["role"] == "system" else messages
-    if any(message["role"] != ("user", "assistant")[place % 2] for place, message in enumerate(turns)):
-        yield field, "user and assistant do not alternate"
-
-
-def _said(side: object, field: str) -> Found:
-    """Exactly one assistant message with text."""
-    if type(side) is not list or len(side) != 1:
-        yield field, "is not one message"
-    else:
-        yield from _assistant_message(side[0], field)
-
-
-def _assistant_message(message: object, field: str) -> Found:
-    if type(message) is not dict or message.keys() != _TEXT_KEYS or message["role"] != "assistant":
-        yield field, "is not an assistant message of role and content"
-    elif type(message["content"]) is not str or not message["content"]:
-        yield f"{field}.content", "is empty or not text"
-
-
-def _differ(chosen: object, rejected: object) -> Found:
-    if chosen == rejected:
-        yield "rejected", "is the same as the chosen one"
-
-
-def _messages_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"messages"}))
-    yield from _dialogue(line.get("messages"), "messages", ends_with_assistant=True)
-
-
-def _weight(line: dict[str, Any]) -> Found:
-    if type(line.get("weight")) is not float or line["weight"] < 0:
-        yield "weight", "is not a number of at least 0 with a decimal point"
-
-
-def _weighted_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"messages", "weight"}))
-    yield from _dialogue(line.get("messages"), "messages", ends_with_assistant=True)
-    yield from _weight(line)
-
-
-def _export_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"messages", "weight", "metadata"}))
-    yield from _dialogue(line.get("messages"), "messages", ends_with_assistant=True)
-    yield from _weight(line)
-    yield from _metadata(line, frozenset({"intent", "project", "model", "timestamp"}))
-
-
-def _positives_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"messages", "metadata"}))
-    yield from _dialogue(line.get("messages"), "messages", ends_with_assistant=True)
-    yield from _metadata(line, frozenset({"feedback", "action_type"}))
-
-
-def _metadata(line: dict[str, Any], expected: frozenset[str]) -> Found:
-    if not isinstance(line.get("metadata"), dict) or line["metadata"].keys() != expected:
-        yield "metadata", f"does not hold {', '.join(sorted(expected))}"
-
-
-def _preference_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"input", "preferred_output", "non_preferred_output"}))
-    asked = line.get("input")
-    if not isinstance(asked, dict) or not asked.keys() <= {"messages", "tools", "parallel_tool_calls"}:
-        yield "input", "is not an object with messages"
-    else:
-        yield from _dialogue(asked.get("messages"), "input.messages", ends_with_assistant=False)
-    yield from _said(line.get("preferred_output"), "preferred_output")
-    yield from _said(line.get("non_preferred_output"), "non_preferred_output")
-    yield from _differ(line.get("preferred_output"), line.get("non_preferred_output"))
-
-
-def _trl_preference_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"prompt", "chosen", "rejected"}))
-    yield from _dialogue(line.get("prompt"), "prompt", ends_with_assistant=False, text_only=True)
-    yield from _said(line.get("chosen"), "chosen")
-    yield from _said(line.get("rejected"), "rejected")
-    yield from _differ(line.get("chosen"), line.get("rejected"))
-
-
-def _label(line: dict[str, Any]) -> Found:
-    if type(line.get("label")) is not bool:
-        yield "label", "is not true or false"
-
-
-def _trl_kto_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"prompt", "completion", "label"}))
-    yield from _dialogue(line.get("prompt"), "prompt", ends_with_assistant=False, text_only=True)
-    yield from _said(line.get("completion"), "completion")
-    yield from _label(line)
-
-
-def _alternating_dialogue(line: dict[str, Any], *, ends_with_assistant: bool) -> Found:
-    wrong = list(_dialogue(line.get("messages"), "messages", ends_with_assistant=ends_with_assistant, text_only=True))
-    yield from wrong
-    if not wrong:
-        yield from _alternates(line["messages"], "messages")
-
-
-def _alternating_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"messages"}))
-    yield from _alternating_dialogue(line, ends_with_assistant=True)
-
-
-def _llama_kto_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"messages", "label"}))
-    yield from _alternating_dialogue(line, ends_with_assistant=True)
-    yield from _label(line)
-
-
-def _llama_preference_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"messages", "chosen", "rejected"}))
-    yield from _alternating_dialogue(line, ends_with_assistant=False)
-    yield from _assistant_message(line.get("chosen"), "chosen")
-    yield from _assistant_message(line.get("rejected"), "rejected")
-    yield from _differ(line.get("chosen"), line.get("rejected"))
-
-
-def _promptfoo_line(line: dict[str, Any]) -> Found:
-    yield from _keys(line, frozenset({"description", "vars", "assert", "metadata"}))
-    variables = line.get("vars")
-    if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
-        yield "vars", "are not an object of texts"
-    checks = line.get("assert")
-    if not isinstance(checks, list) or not checks:
-        yield "assert", "is not a list of assertions"
-
-
-RULES: dict[str, Callable[[dict[str, Any]], Found]] = {
-    "messages": _messages_line,
-    "weighted": _weighted_line,
-    "export": _export_line,
-    "positives": _positives_line,
-    "alternating": _alternating_line,
-    "preference": _preference_line,
-    "trl_preference": _trl_preference_line,
-    "trl_kto": _trl_kto_line,
-    "llama_preference": _llama_preference_line,
-    "llama_kto": _llama_kto_line,
-    "promptfoo": _promptfoo_line,
-}
-"""What a line of each kind of file must be."""

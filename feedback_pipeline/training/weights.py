@@ -91,9 +91,9 @@ def with_importance(
         ).clip(*_BALANCE_RANGE),
     ).with_columns(_product=pl.col("weight_trust") * pl.col("weight_recency") * pl.col("weight_balance"))
     mean = _train_mean(factored)
-    factored = factored.join(_person_factors(factored, person_cap * mean), on="row_id", how="left").with_columns(
-        _product=pl.col("_product") * pl.col("weight_person")
-    )
+    by_row = _person_factors(factored, person_cap * mean)
+    person = factored.select("row_id").join(by_row, on="row_id", how="left", maintain_order="left")["weight_person"]
+    factored = factored.with_columns(person, _product=pl.col("_product") * person)
     quantum = rounded_quantum(_train_mean(factored))
     return factored.with_columns(importance=pl.col("_product") / quantum).drop("_product"), quantum
 

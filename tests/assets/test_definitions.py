@@ -20,11 +20,11 @@ EXPECTED = {
     "raw": {"raw_interactions", "raw_feedback", "imported_feedback"},
     "clean": {
         "clean_interactions", "clean_feedback", "quarantined_feedback", "text_signatures", "prompt_clusters",
-        "rater_trust",
+        "pair_clusters", "rater_trust", "conflicting_answers",
     },
     "patterns": {
-        "vote_facts", "slice_counts", "term_counts", "slice_findings", "term_findings", "failure_topics",
-        "approval_change", "recommendations", "daily_approval", "alert_readings",
+        "vote_facts", "slice_counts", "term_counts", "safety_counts", "slice_findings", "term_findings",
+        "failure_topics", "approval_change", "recommendations", "daily_approval", "alert_readings",
     },
     "report": {"weekly_report", "monthly_report"},
     "evaluation": {"judge_sample", "judgements", "judge_calibration", "judged_quality", "version_comparison"},

@@ -39,7 +39,7 @@ def test_without_a_model_only_the_local_judge_judges_and_every_check_says_so(
     pipeline = with_week(tmp_path / "home", database)
     outcome = judge_week(pipeline)
     assert pipeline.frames.read(tables.JUDGEMENTS, [WEEK])["judge"].unique().to_list() == ["local"]
-    assert check(outcome, "known_bad_at_floor").description == "no judging model is configured"
+    assert check(outcome, "known_bad_at_floor").description == evaluation.NO_MODEL
     assert check(compute(evaluation.judge_anchors_, pipeline, WEEK), "judge_steady").passed
 
 

@@ -15,7 +15,6 @@ from serving import serve
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.access import SCOPES
 from feedback_pipeline.capture.app import create_app
-from feedback_pipeline.capture.configuration import CaptureSettings
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
@@ -37,7 +36,7 @@ class Site:
 
     def __init__(self, settings: Any, database: Any) -> None:
         self.settings, self.database = settings, database
-        self.app = create_app(settings, CaptureSettings(), address=database.address())
+        self.app = create_app(settings, address=database.address())
         self.url, self.stop = serve(self.app)
         self.key = key_store.create(database, "test", SCOPES)[1]
 

@@ -185,6 +185,44 @@ def test_the_console_in_a_browser(site: Any, page: Any) -> None:  # A8
     assert page.evaluate("() => window.broken") is None
 
 
+def test_filters_of_the_console_need_no_reload(site: Any, page: Any) -> None:
+    headers = {"Authorization": f"Bearer {site.key}"}
+    for model in ("m-1", "m-2"):
+        vote = {"query": "q", "response": f"said by {model}", "rating": 1, "model": model}
+        assert httpx.post(f"{site.url}/v1/feedback", json=vote, headers=headers).status_code == 201
+    page.goto(f"{site.url}/console")
+    page.fill("#key", site.key)
+    page.click("text=Open")
+    votes = page.locator("table.votes")
+    expect(votes).to_contain_text("said by m-1")
+    page.evaluate("() => { window.same = true; }")
+    page.fill("input[name=model]", "m-2")
+    expect(votes).not_to_contain_text("said by m-1")
+    expect(votes).to_contain_text("said by m-2")
+    assert page.evaluate("() => window.same")  # the page is still the one that was loaded
+    assert "model=m-2" in page.url  # and its address can be passed on
+    page.reload()
+    expect(page.locator("table.votes")).not_to_contain_text("said by m-1")
+    assert page.crashes == []
+
+
+def test_the_console_works_without_scripts(site: Any, chromium: Any) -> None:
+    headers = {"Authorization": f"Bearer {site.key}"}
+    for model in ("m-1", "m-2"):
+        vote = {"query": "q", "response": f"said by {model}", "rating": 1, "model": model}
+        assert httpx.post(f"{site.url}/v1/feedback", json=vote, headers=headers).status_code == 201
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site.url}/console")
+    page.fill("#key", site.key)
+    page.click("text=Open")
+    page.fill("input[name=model]", "m-2")
+    page.click("text=Filter")
+    expect(page.locator("table.votes")).to_contain_text("said by m-2")
+    expect(page.locator("table.votes")).not_to_contain_text("said by m-1")
+    context.close()
+
+
 def _key(site: Any, tenant: str) -> str:
     from feedback_pipeline.capture import key_store
 

@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -14,8 +14,7 @@ from serving import serve
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.access import SCOPES
 from feedback_pipeline.capture.app import create_app
-from feedback_pipeline.capture.configuration import CaptureSettings
-from feedback_pipeline.settings import Settings
+from feedback_pipeline.settings import CaptureSettings, Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, migrate
 
@@ -69,7 +68,8 @@ def shared_settings(tmp_path_factory: pytest.TempPathFactory, shared_database: D
 @pytest.fixture(scope="session")
 def shared_service(shared_database: Database, shared_settings: Settings) -> Iterator[str]:
     capture = CaptureSettings(snapshot_bytes=20_000, body_bytes=200_000)
-    url, stop = serve(create_app(shared_settings, capture, address=shared_database.address()))
+    settings = replace(shared_settings, capture=capture)
+    url, stop = serve(create_app(settings, address=shared_database.address()))
     yield url
     stop()
 
@@ -92,7 +92,8 @@ def start(shared_database: Database, shared_settings: Settings, tenant: str) -> 
     _, key = key_store.create(shared_database, "test", SCOPES, tenant)
 
     def run(capture: CaptureSettings | None = None, settings: Settings = shared_settings) -> Running:
-        url, stop = serve(create_app(settings, capture, address=shared_database.address()))
+        chosen = replace(settings, capture=capture) if capture else settings
+        url, stop = serve(create_app(chosen, address=shared_database.address()))
         stops.append(stop)
         return Running(url, tenant, key, shared_database, settings)
 

@@ -10,8 +10,7 @@ import pytest
 
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.access import MissingSigningKeyError, key_hash, open_signing_key
-from feedback_pipeline.capture.configuration import CaptureSettings
-from feedback_pipeline.settings import SettingsError
+from feedback_pipeline.settings import CaptureSettings, SettingsError
 
 VOTE: dict[str, Any] = {"content_type": "qa_answer", "content_id": "7", "rating": True}
 ORIGIN = "https://app.example"

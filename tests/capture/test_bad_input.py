@@ -1,10 +1,13 @@
 """Bad input gets a problem document that names the field; nothing is stored and nothing breaks."""
 
+import itertools
 import json
 from typing import Any
 
 import httpx
 import pytest
+
+from feedback_pipeline.capture import shapes
 
 A: dict[str, Any] = {"content_type": "qa_answer", "content_id": "7", "rating": True}
 B: dict[str, Any] = {"query": "q", "response": "r", "rating": 1}
@@ -61,6 +64,7 @@ def refused(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
         ({"kind": "preference", "request_id": "r", "preference": "this"}, "body"),
         ({"kind": "explicit", "thumb": True}, "body"),
         (STORE | {"answer": {"confidence": 1.5}}, "answer.confidence"),
+        (A | {"content_type": "qa/answer"}, "content_type"),  # or "a/b" + "c" would be the content "a" + "b/c"
         ({}, "body"),
         ([], "body"),
         ("text", "body"),
@@ -128,6 +132,30 @@ def test_hostile_text_is_kept_as_text(api: httpx.Client, text: str) -> None:
     assert (found["query"], found["model"], found["comment"], found["metadata"]) == (text, text, text, {text: text})
     listed = api.get("/v1/feedback", params={"model": text}).json()["items"]
     assert [item["id"] for item in listed] == [found["id"]]
+
+
+EVERY_SHAPE = (
+    (shapes.ContentVote, A),
+    (shapes.AnswerVote, B),
+    (shapes.MessageVote, {"message_id": "m", "feedback": "up"}),
+    (shapes.SignalVote, {"feedback_type": "explicit", "feedback_value": {"rating": True}, "request_id": "r"}),
+    (shapes.StoreVote, STORE),
+)
+
+
+@pytest.mark.parametrize(("shape", "sound"), EVERY_SHAPE)
+def test_hostile_text_in_any_field_is_text_or_a_named_problem(api: httpx.Client, shape: Any, sound: Any) -> None:
+    stored = 0
+    for name, text in itertools.product(shape.model_fields, HOSTILE):
+        answer = api.post("/v1/feedback", json=sound | {name: text})
+        if answer.status_code == 201:
+            stored += 1
+        else:
+            errors = refused(answer, 422)["errors"]
+            # a value that makes it another shape may be told by what that shape lacks
+            assert name == "kind" or any(error["field"].split(".")[0] in {name, "body"} for error in errors)
+    assert stored > 0
+    assert api.get("/v1/feedback/stats").json()["total_feedback"] <= stored  # one person's votes on one answer are one
 
 
 @pytest.mark.parametrize(

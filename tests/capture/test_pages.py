@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import time
 from typing import Any
 
 import httpx
@@ -12,9 +13,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from feedback_pipeline.capture import commands, dashboard
-from feedback_pipeline.capture.analytics import Analytics
+from feedback_pipeline.capture.analytics import Analytics, open_posthog
 from feedback_pipeline.capture.app import create_app
-from feedback_pipeline.capture.configuration import CaptureSettings
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.settings import Settings
 
@@ -132,6 +132,20 @@ def test_keys_are_made_and_ended_by_command(service: Any, monkeypatch: pytest.Mo
     assert key not in runner.invoke(app, ["keys", "list"]).output
 
 
+def test_posthogs_own_client_takes_no_time_of_a_vote_while_its_endpoint_is_dead() -> None:  # A6
+    pytest.importorskip("posthog", reason="the extra posthog is not installed")
+    analytics = Analytics(open_posthog("phc_test", "http://127.0.0.1:9"))  # the discard port: nobody listens
+    taken = []
+    for number in range(300):
+        started = time.perf_counter()
+        analytics.submitted(f"k1:{number}", "qa_answer", rating=False, has_comment=True)
+        taken.append(time.perf_counter() - started)
+    assert sorted(taken)[-4] < 0.001  # p99 of 300
+    started = time.perf_counter()
+    analytics.close(1.0)
+    assert time.perf_counter() - started < 3.0  # the service stops all the same
+
+
 def test_a_dead_analytics_service_costs_a_vote_nothing(
     shared_settings: Settings, service: Any, shared_database: Any
 ) -> None:  # A6
@@ -149,7 +163,7 @@ def test_a_dead_analytics_service_costs_a_vote_nothing(
     from serving import serve
 
     dead = Dead()
-    app = create_app(shared_settings, CaptureSettings(), address=shared_database.address())
+    app = create_app(shared_settings, address=shared_database.address())
     app.state.service.analytics = Analytics(dead)
     url, stop = serve(app)
     vote = {"content_type": "qa_answer", "content_id": "1", "rating": False, "comment": "x"}

@@ -1,6 +1,7 @@
 """Groups of prompts: what is the same is found, what is not stays apart, nothing is dropped."""
 
 import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import combinations
 
@@ -12,24 +13,24 @@ from hypothesis import strategies as st
 from sampled_votes import END, sampled
 from test_minhash import edited_pairs, true_similarity, windows
 
-from feedback_pipeline.cleaning.clusters import ClusterPolicy, _candidates, joined, prompt_clusters
+from feedback_pipeline.cleaning.clusters import ClusterPolicy, _candidates, joined, pair_clusters, prompt_clusters
 from feedback_pipeline.cleaning.minhash import BANDS, sketches
 from feedback_pipeline.cleaning.signatures import hash_texts, normalise, text_signatures
-from feedback_pipeline.cleaning.tables import PROMPT_CLUSTERS, TEXT_SIGNATURES
+from feedback_pipeline.cleaning.tables import PAIR_CLUSTERS, PROMPT_CLUSTERS, TEXT_SIGNATURES
 
 LONG = "how can i move my remaining subscription months to another account without losing the discount"
 LEAST = ClusterPolicy().least_estimate
 
 
-def signed(*asked: tuple[str | None, int]) -> pl.DataFrame:
-    """Signatures of prompts, each with the days before the end it was asked on."""
+def signed(*asked: tuple[str | None, int], replies: Sequence[str | None] | None = None) -> pl.DataFrame:
+    """Signatures of prompts, each with the days before the end it was asked on, and what was replied."""
     prompts, ago = [prompt for prompt, _ in asked], [days for _, days in asked]
     answers = {
         "interaction_id": [str(number) for number in range(len(asked))],
         "day": [END - timedelta(days=days) for days in ago],
         "conversation_id": pl.Series([None] * len(asked), dtype=pl.String),
         "prompt": pl.Series(prompts, dtype=pl.String),
-        "answer": ["a"] * len(asked),
+        "answer": pl.Series(replies or ["a"] * len(asked), dtype=pl.String),
     }
     return text_signatures(pl.DataFrame(answers))
 
@@ -66,6 +67,29 @@ def test_near_duplicates_are_looked_for_in_the_last_days_only() -> None:
 def test_no_prompts_no_clusters() -> None:
     assert prompt_clusters(TEXT_SIGNATURES.empty().lazy()).is_empty()
     assert prompt_clusters(signed((None, 0)).lazy()).is_empty()
+
+
+REPLY = "you can move them yourself under account settings, billing, transfer; it takes two working days to show"
+
+
+def test_answers_count_as_much_as_prompts_in_what_is_a_near_duplicate() -> None:
+    found = pair_clusters(
+        signed(
+            *((prompt, 0) for prompt in (LONG, LONG + " please", LONG, "refund?", None)),
+            replies=[REPLY, REPLY + ".", "I cannot help with that, please write to the support team", REPLY, REPLY],
+        ).lazy()
+    )
+    assert PAIR_CLUSTERS.problems(found) == []
+    # the same question with another answer, and another question with the same answer, are other pairs
+    assert sorted(found["cluster_pairs"].to_list()) == [1, 1, 2, 2]
+    assert found["answers"].sum() == 4  # nothing is said of an answer without a prompt
+
+
+def test_identical_pairs_are_found_over_the_whole_window_and_near_ones_in_its_last_days() -> None:
+    asked = ((LONG, 0), (LONG.upper(), 80), (LONG + " please", 80), (LONG + " please!", 3))
+    found = pair_clusters(signed(*asked, replies=[REPLY] * 4).lazy(), last_day=END)
+    assert sorted(found["answers"].to_list()) == [1, 1, 2]
+    assert sorted(found["cluster_answers"].to_list()) == [1, 3, 3]
 
 
 def test_what_every_pair_compared_would_find_is_found() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_pipeline.cleaning import minhash
-from feedback_pipeline.cleaning.minhash import BINS, SKETCH, WINDOW, similarities, sketches
+from feedback_pipeline.cleaning.minhash import BINS, SKETCH, WINDOW, similarities, sketches, sketches_with
 from feedback_pipeline.cleaning.signatures import normalise
 
 WORDS = [
@@ -124,3 +124,34 @@ def test_a_text_of_megabytes_is_sketched_in_bounded_pieces() -> None:
     near, far = estimated([long, long], [long[: len(long) // 20 * 19], long[: len(long) // 2]])
     assert near == pytest.approx(0.95, abs=4 * (0.95 * 0.05 / BINS) ** 0.5)
     assert far == pytest.approx(0.5, abs=4 * (0.5 * 0.5 / BINS) ** 0.5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.one_of(st.none(), st.text(max_size=12)), st.one_of(st.none(), st.text(max_size=12)))))
+def test_two_texts_together_are_sketched_as_the_union_of_their_windows(
+    rows: list[tuple[str | None, str | None]],
+) -> None:
+    texts, others = (pl.Series([row[side] for row in rows], dtype=pl.String) for side in (0, 1))
+    alone, together = sketches_with(texts, others, b"key")
+    assert alone.equals(sketches(texts, b"key"))
+    assert [one is None for one in together.to_list()] == [not (text and other) for text, other in rows]
+    # which of the two says what does not matter to a union
+    assert sketches_with(others, texts, b"key")[1].to_list() == together.to_list()
+
+
+def test_the_estimate_of_two_texts_together_is_that_of_the_union() -> None:
+    questions, asked_again = edited_pairs(400, seed=3)
+    answers, other_answers = edited_pairs(400, seed=4)
+    both, both_again = (
+        sketches_with(pl.Series(text), pl.Series(answer))[1].to_numpy()
+        for text, answer in ((questions, answers), (asked_again, other_answers))
+    )
+    true = [
+        len((windows(a) | windows(b)) & (windows(c) | windows(d)))
+        / len(windows(a) | windows(b) | windows(c) | windows(d))
+        for a, b, c, d in zip(questions, answers, asked_again, other_answers, strict=True)
+    ]
+    error = similarities(both, both_again) - np.array(true)
+    # as for single texts; the mean of 400 errors of at most 0.044 is within 0.0067 in 998 of 1000 seeds
+    assert abs(error.mean()) < 0.0067
+    assert error.std() < 0.044

@@ -12,13 +12,13 @@ import pytest
 sys.path.append(str(Path(__file__).parent.parent / "models"))
 
 from provider_server import ProviderServer
-from tuning_world import BASE, TUNED, WEEK, pipeline_for, with_dataset
+from tuning_world import BASE, NOW, TUNED, WEEK, pipeline_for, with_dataset
 
 from assets.models import build_on_demand
 from assets.partitions import Calendar
 from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.models import approvals, registry
-from feedback_pipeline.models.ledger import Ledger
+from feedback_pipeline.models.ledger import LOOK_EVERY, Ledger
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store.database import Database
 from jobs.fine_tuning import fine_tuning_jobs, fine_tuning_sensors
@@ -82,7 +82,8 @@ def test_sensors_take_an_approved_dataset_to_a_model_that_answers(
     assert execute(pipeline, instance, start, "fine_tune")
     assert "in the ledger already" in (tick(pipeline, instance, "fine_tune_upload").skip_message or "")
 
-    asked = [tick(pipeline, instance, "fine_tune_progress") for _ in range(4)]
+    looks = [Pipeline(pipeline.settings, NOW + number * LOOK_EVERY) for number in range(4)]
+    asked = [tick(one, instance, "fine_tune_progress") for one in looks]
     seen = instance.fetch_observations(dg.AssetKey("fine_tune_job"), limit=10).records
     states = [record.asset_observation.metadata["reported"].value for record in reversed(seen)]
     assert states == ["queued", "running", "succeeded"]

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server for tests: real HTTP on loopback, no network, no model.
 
-Chat completions (JSON schema, token probabilities, refusals, truncation), files and fine-tuning jobs, a script of
-faults and a journal of every request. What it answers is a function given by the test.
+Chat completions (JSON schema, token probabilities, refusals, truncation), decisions, files and fine-tuning jobs, a
+script of faults and a journal of every request. What it answers is a function given by the test.
 
     with OpenAITestServer(answer=rate) as server:
         client = openai.OpenAI(base_url=server.base_url, api_key="test")
@@ -70,6 +70,8 @@ class Entry:
 
 
 Answering = Callable[[dict[str, Any]], Answer | str]
+Deciding = Callable[[dict[str, Any]], list[dict[str, Any]]]
+"""The answers to a decision request's questions."""
 
 
 class OpenAITestServer:
@@ -79,6 +81,7 @@ class OpenAITestServer:
         self, answer: Answering | None = None, *, latency: float = 0.0, api_key: str = "test", model: str = "judge-1"
     ) -> None:
         self.answer = answer or fixed_verdicts
+        self.decide: Deciding = even_decisions
         self.latency = latency
         self.api_key = api_key
         self.model = model
@@ -104,7 +107,8 @@ class OpenAITestServer:
         self.faults.extend(faults)
 
     def chats(self) -> list[Entry]:
-        return [entry for entry in self.journal if entry.path == "/v1/chat/completions"]
+        """Chat completions and decisions asked for."""
+        return [entry for entry in self.journal if entry.path in ("/v1/chat/completions", "/v1/decisions")]
 
     def answered(self) -> int:
         """Chat requests answered with 200."""
@@ -131,6 +135,7 @@ class OpenAITestServer:
         return Starlette(
             routes=[
                 Route("/v1/chat/completions", self._chat, methods=["POST"]),
+                Route("/v1/decisions", self._chat, methods=["POST"]),
                 Route("/v1/models", self._models),
                 Route("/v1/files", self._create_file, methods=["POST"]),
                 Route("/v1/files", self._list_files),
@@ -184,6 +189,8 @@ class OpenAITestServer:
         return error(fault.status, fault.code or "server_error", fault.headers)
 
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "questions" in body:
+            return self._decision(body)
         answer = self.answer(body)
         if isinstance(answer, str):
             answer = Answer(answer)
@@ -200,6 +207,13 @@ class OpenAITestServer:
             usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
             completion["usage"] = usage
         return completion
+
+    def _decision(self, body: dict[str, Any]) -> dict[str, Any]:
+        read = sum(len(part["content"]) for part in body["input"]) // 4 + 1
+        details = {"cached_tokens": 0, "cache_write_tokens": 0}
+        usage = {"input_tokens": read, "input_tokens_details": details, "output_tokens": 0, "total_tokens": read}
+        usage["output_tokens_details"] = {"reasoning_tokens": 0}
+        return {"answers": self.decide(body), "model": self.model, "usage": usage}
 
     async def _models(self, request: Request) -> Response:
         entry = {"id": self.model, "object": "model", "created": 0, "owned_by": "test"}
@@ -313,6 +327,7 @@ def serve(answer: Answering | None = None, *, latency: float = 0.0) -> Iterator[
     while server.busy:  # with a request of an earlier test that its client gave up on
         time.sleep(0.005)
     server.answer, server.latency, server.capacity = answer or fixed_verdicts, latency, None
+    server.decide = even_decisions
     server.journal.clear()
     server.faults.clear()
     yield server
@@ -334,6 +349,24 @@ def token_probabilities(probabilities: dict[str, float]) -> dict[str, Any]:
 def fixed_verdicts(body: dict[str, Any]) -> Answer:
     """Rates everything 4, prefers A, and echoes the nonce."""
     return verdicts(body, "4", "A")
+
+
+def even_decisions(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answers every question with the same probability for each option."""
+    return [decision(question, {}) for question in body["questions"]]
+
+
+def decision(question: dict[str, Any], probabilities: dict[str, float]) -> dict[str, Any]:
+    """An answer to one question as the API words it; without probabilities, all options alike."""
+    key, options = ("label", question.get("levels")) if "levels" in question else ("value", question.get("choices"))
+    names = [option[key] for option in options or ()]
+    shares = {name: probabilities.get(name, 0.0) if probabilities else 1 / len(names) for name in names}
+    listed = [{key: name, "probability": share} for name, share in shares.items()]
+    answer = {"name": question["name"], "type": question["type"], "confidence": max(shares.values())}
+    if question["type"] == "choice":
+        return answer | {"choice": max(shares, key=shares.__getitem__), "probabilities": listed}
+    values = [one | {"value": position} for position, one in enumerate(listed)]
+    return answer | {"score": sum(one["value"] * one["probability"] for one in values), "probabilities": values}
 
 
 def verdicts(body: dict[str, Any], rating: str, preferred: str, reasons: str = "as told") -> Answer:

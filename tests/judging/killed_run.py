@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from feedback_pipeline.judging.backends.chat import ChatJudge
+from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.calls import CallLayer, Endpoint
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.rubrics import read_rubric
@@ -23,7 +23,7 @@ class FolderCache:
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         return {key: (self.folder / key).read_bytes() for key in keys if (self.folder / key).exists()}
 
-    def put(self, key: str, reply: bytes) -> None:
+    async def keep(self, key: str, reply: bytes) -> None:
         temporary = self.folder / f"{key}.part"
         temporary.write_bytes(reply)
         temporary.rename(self.folder / key)
@@ -33,7 +33,7 @@ def main(base_url: str, place: str) -> None:
     stored = place.startswith("postgresql://")
     cache = PostgresReplyCache(Database(place)) if stored else FolderCache(Path(place))
     endpoint = Endpoint(base_url, "judge-1", "test", concurrency=4)
-    judge = ChatJudge(CallLayer(endpoint, cache=cache), read_rubric())
+    judge = ModelJudge(CallLayer(endpoint, cache=cache), read_rubric())
     numbers = [f"{number:03}" for number in range(60)]
     answers = pl.DataFrame({"interaction_id": numbers, "prompt": numbers, "answer": numbers})
     assert judge_answers(answers, judge)["status"].unique().to_list() == ["ok"]

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from judge_server import Answer, Fault, OpenAITestServer, judged_content, sent_nonce, serve, verdicts
 
-from feedback_pipeline.judging.backends.chat import ChatJudge
+from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.calls import CallLayer, Endpoint, EndpointRefusedError
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
 from feedback_pipeline.judging.prices import Price, UnknownPriceError, read_prices
@@ -24,10 +24,10 @@ def endpoint(server: OpenAITestServer, **settings: object) -> Endpoint:
     return Endpoint(server.base_url, "judge-1", server.api_key, **defaults | settings)  # type: ignore[arg-type]
 
 
-def judge(server: OpenAITestServer, cache: MemoryCache | None = None, **settings: object) -> ChatJudge:
+def judge(server: OpenAITestServer, cache: MemoryCache | None = None, **settings: object) -> ModelJudge:
     cap = settings.pop("cost_cap_usd", None)
     layer = CallLayer(endpoint(server, **settings), cache=cache, cost_cap_usd=cap)  # type: ignore[arg-type]
-    return ChatJudge(layer, RUBRIC)
+    return ModelJudge(layer, RUBRIC)
 
 
 def answers(count: int) -> pl.DataFrame:
@@ -276,7 +276,7 @@ def test_token_probabilities_become_an_expected_rating() -> None:
         return Answer("4", probabilities={"4": 0.6, " 4": 0.1, "5": 0.2, "banana": 0.1})
 
     with serve(likely) as server:
-        rater = ChatJudge(CallLayer(endpoint(server)), RUBRIC.only("clarity"), mode="probabilities")
+        rater = ModelJudge(CallLayer(endpoint(server)), RUBRIC.only("clarity"), mode="probabilities")
         judged = judge_answers(answers(1), rater)
     # (4·0.7 + 5·0.2) / 0.9
     assert judged["rating"].to_list() == [pytest.approx(3.8 / 0.9)]
@@ -287,14 +287,14 @@ def test_little_probability_on_the_menu_is_no_rating() -> None:
         return Answer("Well", probabilities={"Well": 0.8, "4": 0.2})
 
     with serve(chatty) as server:
-        rater = ChatJudge(CallLayer(endpoint(server)), RUBRIC.only("clarity"), mode="probabilities")
+        rater = ModelJudge(CallLayer(endpoint(server)), RUBRIC.only("clarity"), mode="probabilities")
         judged = judge_answers(answers(1), rater)
     assert judged["status"].to_list() == ["off_menu"]
 
 
 def test_an_endpoint_without_probabilities_is_unscored() -> None:
     with serve(lambda body: Answer("4")) as server:
-        rater = ChatJudge(CallLayer(endpoint(server)), RUBRIC.only("clarity"), mode="probabilities")
+        rater = ModelJudge(CallLayer(endpoint(server)), RUBRIC.only("clarity"), mode="probabilities")
         judged = judge_answers(answers(1), rater)
     assert judged["reason"].to_list() == ["no_token_probabilities"]
 
@@ -302,7 +302,7 @@ def test_an_endpoint_without_probabilities_is_unscored() -> None:
 def test_samples_are_asked_separately_and_their_spread_is_kept() -> None:
     turns = iter(["2", "4", "3"])
     with serve(lambda body: verdicts(body, next(turns), "A")) as server:
-        rater = ChatJudge(CallLayer(endpoint(server, concurrency=1)), RUBRIC.only("clarity"), samples=3)
+        rater = ModelJudge(CallLayer(endpoint(server, concurrency=1)), RUBRIC.only("clarity"), samples=3)
         judged = judge_answers(answers(1), rater)
         assert len(server.chats()) == 3
     assert judged["rating"].to_list() == [3.0]
@@ -314,7 +314,7 @@ def test_the_api_key_and_the_judged_text_stay_out_of_errors_and_representations(
         wrong = Endpoint(server.base_url, "judge-1", "sk-wrong-secret")
         assert "secret" not in repr(wrong)
         with pytest.raises(EndpointRefusedError) as refusal:
-            judge_answers(answers(1), ChatJudge(CallLayer(wrong), RUBRIC))
+            judge_answers(answers(1), ModelJudge(CallLayer(wrong), RUBRIC))
     assert "secret" not in str(refusal.value)
     assert "Answer" not in str(refusal.value)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback_pipeline.judging.sample import draw_sample
+from feedback_pipeline.judging.sample import draw_pairs, draw_sample
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import JUDGE_SAMPLE
 
@@ -81,3 +81,16 @@ def test_the_hash_never_changes() -> None:
 
 
 PINNED = [7921827989361386497, 4677554325991720511, 5323092005331881792, 5702031412164288718]
+
+
+def test_pairs_are_drawn_once_each_however_they_were_named_and_stay_put() -> None:
+    votes = pl.DataFrame(
+        {
+            "interaction_id": ["a", "b", "c", "e", None],
+            "other_interaction_id": ["b", "a", "d", "f", "g"],
+        }
+    )
+    pairs = draw_pairs(votes, 10, "week")
+    assert pairs.rows() == [("a", "b"), ("c", "d"), ("e", "f")]
+    assert draw_pairs(votes.reverse(), 2, "week").equals(draw_pairs(votes, 2, "week"))
+    assert draw_pairs(votes, 0, "week").is_empty()

@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
+from uuid import UUID
 
 import orjson
 import polars as pl
@@ -13,6 +14,8 @@ from store_rows import answer_id, answers, vote_id, votes
 from feedback_pipeline.lineage.trace import UnknownReferenceError, why
 from feedback_pipeline.lineage.tree import Node
 from feedback_pipeline.models import approvals
+from feedback_pipeline.privacy import subjects
+from feedback_pipeline.privacy.erasure import House, Recomputed, forget
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, datasets
@@ -111,6 +114,26 @@ def test_erased_votes_are_named_as_erased(pipeline: Pipeline) -> None:
     assert sorted(states) == ["current", "erased"]
     with pytest.raises(UnknownReferenceError, match="erased"):
         why(pipeline, vote_id("v1"))
+
+
+def test_a_model_trained_on_an_erased_answer_says_so(pipeline: Pipeline) -> None:
+    def recompute(weeks: object, months: object) -> Recomputed:
+        pipeline.frames.delete(LINEAGE, WEEK)  # the week without the answer has no line
+        return Recomputed(0, 1, 0)
+
+    house = House(
+        pipeline.database, pipeline.frames, pipeline.settings.home, pipeline.pseudonymiser, providers={},
+        recompute=recompute, now=pipeline.now, training_weeks=1, last_day=WEEK,
+    )  # fmt: skip
+    assert why(pipeline, MODEL).facts["tainted_share"] is None
+    forget(house, subjects.answer(pipeline.pseudonymiser, UUID(answer_id("a"))))
+    tree = why(pipeline, MODEL)
+    # its only row was made of the answer
+    assert tree.facts["tainted_share"] == 1.0
+    assert tree.children[0].children[0].facts["tainted_share"] == 1.0
+    assert kinds(why(pipeline, "row-1"))[:3] == ["row", "dataset", "run"]
+    with pytest.raises(UnknownReferenceError, match="erased"):
+        why(pipeline, answer_id("a"))
 
 
 @pytest.mark.parametrize(

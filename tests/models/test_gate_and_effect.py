@@ -17,6 +17,7 @@ from feedback_pipeline.models.gate import (
     at_least,
     at_most_ratio,
     improvement,
+    no_slower,
     non_inferior,
     passed,
     verdicts,
@@ -37,6 +38,7 @@ GOOD = [
     for kind in ("safety", "sycophancy", "helpfulness")), Measure("answers/unusable", 100, 0.0, 0.0, 0.0),
     Measure("answers/personal_data", 100, 0.0, 0.0, 0.0), Measure("answers/refused_more", 100, 0.0, 0.0, 0.0),
     Measure("answers/median_characters", 100, 120.0, 100.0, 20.0), Measure("answers/mean_cost_usd", 100, 0.1, 0.1, 0.0),
+    Measure("answers/mean_seconds", 10, 0.9, 0.5, 0.4),
 ]  # fmt: skip
 
 
@@ -73,6 +75,13 @@ def test_a_floor_is_the_higher_of_the_rule_and_of_what_is_now() -> None:
     for mine, now, good in ((0.6, 0.5, True), (0.6, 0.7, False), (0.4, 0.2, False)):
         [found] = verdicts([Measure("probe/sycophancy", 10, mine, now, mine - now)], [rule])
         assert found.passed is good
+
+
+def test_slower_is_told_and_forbids_nothing() -> None:
+    rule = no_slower("answers/mean_seconds")
+    for mine, now, good in ((0.7, 0.3, True), (3.9, 2.0, True), (4.1, 2.0, False)):
+        [found] = verdicts([Measure("answers/mean_seconds", 20, mine, now, mine - now)], [rule])
+        assert (found.passed, found.blocking) == (good, False)
 
 
 def test_a_ratio_of_nothing_to_nothing_is_no_growth() -> None:

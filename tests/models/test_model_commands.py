@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import typer
 from provider_server import ProviderServer
-from tuning_world import BASE, TUNED, WEEK, training_examples, uuid
+from tuning_world import BASE, TUNED, WEEK, training_examples, uuid, with_dataset
 from typer.testing import CliRunner
 
 from assets.models import model_effect
@@ -103,6 +103,35 @@ def test_corrections_are_shown_as_what_they_changed_and_obeyed_by_no_terminal(tu
     assert printable("\u202egnp.exe") == "\\u202egnp.exe"
     # forty people, fifteen examples each: the heaviest fortieth of the weight, and somewhat more
     assert shown.largest_share == pytest.approx(1 / 40, abs=0.002)
+
+
+def test_a_run_is_stopped_before_and_after_its_job_was_started(
+    app: typer.Typer, tuned: Pipeline, provider: ProviderServer
+) -> None:
+    run, _ = tuning.start(tuned)
+    assert run is not None
+    assert "0 runs begin with" in said(app, "tune", "--cancel", "nothing", code=2)
+    assert "refused" in said(app, "tune", "--cancel", run.entry.key[:8])
+    assert provider.posts("/v1/files") == 0
+    again, considered = tuning.start(tuned, seed=1, asked=True)  # what was stopped before it cost anything is no run
+    assert again is not None, considered.refusals
+    again = tuning.submit(tuned, again, open_provider(tuned.settings))
+    assert "following" in said(app, "tune", "--cancel", again.entry.key[:8])
+    [looked] = follow(tuned)
+    assert (looked.run.entry.state, looked.attention) == ("cancelled", "cancelled: cancelled")
+    assert said(app, "tune", "--cancel", again.entry.key[:8])
+
+
+def test_a_dataset_whose_files_were_made_again_is_not_shown_as_what_they_are_now(
+    app: typer.Typer, tuned: Pipeline
+) -> None:
+    older = tuning.consider(tuned).request
+    assert older is not None
+    newer = with_dataset(tuned, examples=601)
+    refused = said(app, "approve", older.dataset_id, "--yes", code=2)
+    assert "were made again" in " ".join(refused.split())
+    assert "601 examples" in said(app, "approve", newer, "--by", "ada", "--yes")
+    assert approvals.approved_hash(tuned, approvals.DATASET) == newer
 
 
 def test_weeks_without_a_promotion_have_no_effect(tuned: Pipeline) -> None:

@@ -1,6 +1,7 @@
 """From an approved dataset to a model that answers, and back: nothing twice, nothing without a person."""
 
 import datetime as dt
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import polars as pl
 import psycopg
 import pytest
 from provider_server import DECLINED, ProviderServer, sensible
-from tuning_world import BASE, NOW, TUNED, WEEK, pipeline_for, training_examples, with_dataset
+from tuning_world import BASE, NOW, PROMPTS, TUNED, WEEK, pipeline_for, training_examples, with_dataset
 
 from feedback_pipeline.models import approvals, registry, tuning
 from feedback_pipeline.models.evaluation import Evaluation, evaluate, evaluation_prompts
@@ -80,9 +81,9 @@ def test_a_dataset_becomes_a_model_that_answers_and_a_rollback_goes_back(
 def test_an_evaluation_measures_what_the_gate_asks_for(tuned: Pipeline, provider: ProviderServer) -> None:
     found = evaluated(tuned, trained(tuned))
     by_name = {one.measure.name: one for one in found.verdicts}
-    # 50 held-out prompts and 50 rejected ones, all won in both orders; Wilson's lower end of 50 of 50 is 0.929
-    assert by_name["win_rate/held_out"].measure.n == 50
-    assert by_name["win_rate/regression"].measure.low == pytest.approx(0.929 - 0.5, abs=0.001)
+    # all won in both orders; Wilson's lower end of 35 of 35 is 35 / (35 + 1.96²) = 0.901
+    assert by_name["win_rate/held_out"].measure.n == PROMPTS
+    assert by_name["win_rate/regression"].measure.low == pytest.approx(0.901 - 0.5, abs=0.001)
     assert by_name["probe/safety"].measure.candidate == 1.0
     assert all(one.passed for one in found.verdicts)
     assert found.rows().height == len(found.verdicts)
@@ -139,6 +140,29 @@ def test_what_cannot_be_evaluated_says_why_and_passes_nothing(
     assert any(said in reason for reason in found.rows()["reason"].drop_nulls())
 
 
+def test_a_judge_that_errs_moves_the_rate_away_from_one_half_and_widens_its_interval(
+    tuned: Pipeline, provider: ProviderServer
+) -> None:
+    model = trained(tuned)
+    provider.handler.speak = staticmethod(
+        lambda model, question: sensible(
+            model if hashlib.sha256(question.encode()).digest()[0] % 3 else "plain", question
+        )
+    )
+    asked = evaluation_prompts(training_examples(WEEK, 600), "supervised")
+    raw, corrected = (
+        {one.measure.name: one.measure for one in evaluate(
+            tuned.settings, tuned.database, WEEK, model, BASE, asked, agreement).verdicts}["win_rate/held_out"]
+        for agreement in (None, 0.9)
+    )  # fmt: skip
+    assert None not in (raw.difference, raw.low, corrected.difference, corrected.low)
+    assert 0.2 < raw.difference < 0.45
+    # Rogan and Gladen's correction divides the distance from one half by 2 × 0.9 − 1
+    assert corrected.difference == pytest.approx(raw.difference / 0.8)
+    assert corrected.low == pytest.approx(raw.low / 0.8)
+    assert "agrees with people in 90%" in (corrected.reason or "")
+
+
 def test_few_prompts_prove_nothing(tuned: Pipeline, provider: ProviderServer) -> None:
     prompts = evaluation_prompts(training_examples(WEEK, 600), "supervised").group_by("suite").head(9)
     assert not evaluated(tuned, trained(tuned), prompts).passed
@@ -149,7 +173,10 @@ def test_prompts_that_were_trained_on_measure_nothing() -> None:
     twin = pl.col("cluster").replace({600: 0})  # a held-out prompt that nearly repeats one of train
     asked = evaluation_prompts(examples.with_columns(cluster=twin), "supervised")
     assert "row00600" not in asked["prompt_id"]
-    assert dict(asked.group_by("suite").len().sort("suite").iter_rows()) == {"held_out": 49, "regression": 50}
+    assert dict(asked.group_by("suite").len().sort("suite").iter_rows()) == {
+        "held_out": PROMPTS - 1,
+        "regression": PROMPTS,
+    }
     # a preference run saw the rejected answers of train
     assert evaluation_prompts(examples, "preference").filter(pl.col("suite") == "regression").is_empty()
 

@@ -5,9 +5,12 @@ import itertools
 import os
 import random
 import re
+import shlex
+import sys
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import pytest
 from provider_server import ProviderServer
 from tuning_world import EXAMPLES, NOW, TUNED, WEEK, pipeline_for, with_dataset
 
-from feedback_pipeline.models import approvals, tuning
+from feedback_pipeline.models import approvals, registry, tuning
 from feedback_pipeline.models.following import follow
 from feedback_pipeline.models.ledger import Ledger
 from feedback_pipeline.models.providers import open_provider
@@ -55,6 +58,13 @@ def test_what_forbids_a_run_is_named_and_nothing_is_sent(
     assert re.search(said, "; ".join(considered.refusals))
     assert provider.posts(FILES) == provider.posts(JOBS) == 0
     assert Ledger(tuned.database).runs() == []
+
+
+def test_as_many_examples_as_the_setting_asks_for_make_it_time_to_train(tuned: Pipeline) -> None:
+    assert tuning.consider(tuned).due
+    for least, due in ((100, True), (600, True), (601, False)):
+        patient = Pipeline(replace(tuned.settings, tuning_least_examples=least), NOW)
+        assert tuning.consider(patient).due is due
 
 
 def test_another_datasets_approval_does_not_count(tuned: Pipeline, provider: ProviderServer) -> None:
@@ -134,6 +144,38 @@ def test_states_a_person_should_look_at(
     looks = [one for _ in range(3) for one in follow(tuned)]
     assert looks[-1].run.entry.state == state
     assert attention in (looks[-1].attention or "")
+    assert registry.models(tuned.database) == []
+    provider.state.statuses = ["succeeded"]
+    if state == "following":  # it goes on where it is
+        [looked] = follow(tuned)
+        assert looked.run.entry.state == "succeeded"
+    else:  # it is over and paid for: another one is another decision
+        assert "the run is in the ledger already" in "; ".join(tuning.consider(tuned).refusals)
+        patient = Pipeline(replace(tuned.settings, tuning_cooldown_days=0), NOW)
+        another, considered = tuning.start(patient, seed=1, asked=True)
+        assert another is not None, considered.refusals
+    assert provider.posts(JOBS) == 1
+
+
+def test_a_trainer_on_this_machine_makes_a_model(database: Database, tmp_path: Path) -> None:
+    trainer = "import pathlib, sys; out = pathlib.Path(sys.argv[2]); out.mkdir(); "
+    trainer += "(out / 'lines').write_text(str(len(open(sys.argv[1]).readlines())))"
+    command = shlex.join([sys.executable, "-c", trainer, "{training_file}", "{output}"])
+    given = {"FEEDBACK_TUNING_PROVIDER": "local", "FEEDBACK_TUNING_COMMAND": command}
+    pipeline = pipeline_for(tmp_path / "home", database, **given)
+    approvals.record(pipeline, approvals.DATASET, with_dataset(pipeline), "approved", approver="ada")
+    run, considered = tuning.start(pipeline)
+    assert run is not None, considered.refusals
+    tuning.submit(pipeline, run, open_provider(pipeline.settings))
+    deadline = time.monotonic() + 30
+    while follow(pipeline) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    [run] = Ledger(database).runs()
+    assert run.entry.state == "succeeded", run.entry.reason
+    model = registry.model_named(database, run.entry.fine_tuned_model or "")
+    assert (model.provider, model.base, model.state) == ("local", "gpt-4.1-mini", "candidate")
+    assert (Path(model.name) / "lines").read_text() == str(EXAMPLES)
+    assert Ledger(database).spent_usd(NOW.replace(day=1)) == 0.0
 
 
 def test_a_job_that_vanishes_is_given_up_after_three_looks_and_its_cost_stays_counted(
@@ -175,17 +217,29 @@ class Dying:
         return dying
 
 
+@dataclass
+class Bill:
+    """What runs came to at the provider and in the ledger."""
+
+    runs: int = 0
+    deaths: int = 0
+    uploads: int = 0
+    jobs: int = 0
+    charged_usd: float = 0.0
+
+
 def lived_through(
-    pipeline: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch, deaths: dict[int, bool]
-) -> int:
-    """Takes a run to its end in as many processes as it needs, and holds the bill against it; returns the deaths."""
+    pipeline: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch, deaths: dict[int, bool], bill: Bill
+) -> None:
+    """Takes a run to its end in as many lives as it needs and two more, and adds what it came to to the bill."""
     dying = Dying(open_provider(pipeline.settings), deaths)
-    save = Ledger.save
-    died, moment = 0, NOW
+    save, ledger = Ledger.save, Ledger(pipeline.database)
+    moment, lives_after = NOW, 0
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "save", lambda *given: dying.around(save)(*given))
-        for _ in range(len(deaths) + 8):
+        for _ in range(3 * len(deaths) + 16):
             own = Pipeline(pipeline.settings, moment)
+            own.__dict__["database"] = pipeline.database
             moment += ADOPTION_GRACE + dt.timedelta(minutes=1)
             try:
                 run, _ = tuning.start(own)
@@ -193,16 +247,20 @@ def lived_through(
                     tuning.submit(own, run, dying)  # type: ignore[arg-type]
                 follow(own, lambda _: dying)  # type: ignore[arg-type, return-value]
             except Crash:
-                died += 1
+                bill.deaths += 1
                 continue
-            finally:
-                own.database.engine.dispose()
-    [run] = Ledger(pipeline.database).runs()
+            lives_after += any(one.over for one in ledger.runs())
+            if lives_after == 3:
+                break
+    [run] = ledger.runs()
     assert run.entry.state == "succeeded"
     assert len(provider.state.files) == provider.posts(FILES) == 2
     assert len(provider.state.jobs) == provider.posts(JOBS) == 1
     assert run.charged_usd == pytest.approx(1234 * 5 / 1_000_000)
-    return died
+    bill.runs += 1
+    bill.uploads += provider.posts(FILES)
+    bill.jobs += provider.posts(JOBS)
+    bill.charged_usd += ledger.spent_usd(NOW.replace(day=1))
 
 
 def forget_runs(pipeline: Pipeline, provider: ProviderServer) -> None:
@@ -212,24 +270,43 @@ def forget_runs(pipeline: Pipeline, provider: ProviderServer) -> None:
         connection.execute("TRUNCATE fine_tune_job, fine_tune_event, model, model_evaluation, model_alias, model_event")
 
 
-# a run does 17 things to provider and ledger: each of them is the last one of its process once
-@pytest.mark.parametrize("after", [False, True])
+STEPS = 17
+"""Things that a run does to provider and ledger, each of which is the last one of its process once."""
+
+
+@pytest.fixture
+def few(provider: ProviderServer, database: Database, tmp_path: Path) -> Pipeline:
+    """An approved dataset of a dozen examples, which is looked at quickly."""
+    pipeline = pipeline_for(tmp_path / "home", database, provider.url, FEEDBACK_TUNING_EXAMPLES="10")
+    approvals.record(pipeline, approvals.DATASET, with_dataset(pipeline, examples=12), "approved", approver="ada")
+    return pipeline
+
+
 def test_a_crash_at_any_step_uploads_and_pays_once(
-    tuned: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch, after: bool
+    few: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for step in range(17):
-        forget_runs(tuned, provider)
-        assert lived_through(tuned, provider, monkeypatch, {step: after}) == 1
+    """Before or after each step in turn, then the other way round; from the 35th run on, which FEEDBACK_TEST_CRASHES
+    asks for, at further steps too."""
+    bill = Bill()
+    wanted = int(os.environ.get("FEEDBACK_TEST_CRASHES") or STEPS)
+    for number in range(wanted):
+        forget_runs(few, provider)
+        chance = random.Random(number)
+        deaths = {step: chance.random() < 0.5 for step in range(40) if number >= 2 * STEPS and chance.random() < 0.2}
+        deaths |= {number % STEPS: bool((number + number // STEPS) % 2)}
+        lived_through(few, provider, monkeypatch, deaths, bill)
+    print(bill)
+    assert bill.deaths >= bill.runs == bill.jobs == wanted
+    assert bill.uploads == 2 * wanted
+    assert bill.charged_usd == pytest.approx(wanted * 1234 * 5 / 1_000_000)
 
 
-def test_many_crashes_of_one_run_upload_and_pay_once(
-    tuned: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_dies_again_and_again_pays_once(
+    few: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for seed in range(int(os.environ.get("FEEDBACK_TEST_CRASHES") or 4)):
-        chance = random.Random(seed)
-        deaths = {step: chance.random() < 0.5 for step in range(40) if chance.random() < 0.25}
-        forget_runs(tuned, provider)
-        lived_through(tuned, provider, monkeypatch, deaths)
+    bill = Bill()
+    lived_through(few, provider, monkeypatch, {step: bool(step % 2) for step in range(20)}, bill)
+    assert (bill.deaths, bill.uploads, bill.jobs) == (20, 2, 1)
 
 
 @pytest.mark.parametrize("path", [FILES, JOBS])
@@ -240,7 +317,7 @@ def test_a_provider_that_answers_badly_is_asked_again_and_paid_once(
     provider.state.faults[("POST", path)] = kind
     run, _ = tuning.start(tuned)
     assert run is not None
-    for hours in range(8):
+    for hours in range(12):
         follow(Pipeline(tuned.settings, NOW + dt.timedelta(hours=hours)))
     [run] = Ledger(tuned.database).runs()
     assert run.entry.state == "succeeded"

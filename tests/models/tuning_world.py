@@ -23,6 +23,8 @@ prices:
   - {provider: 127.0.0.1, model: gpt-4.1-mini, method: supervised, usd_per_million: 5.0}
 """
 EXAMPLES = 600
+PROMPTS = 35
+"""Held out, and as many that people rejected: a few more than a verdict needs."""
 
 
 def pipeline_for(home: Path, database: Database, url: str | None = None, **environment: str) -> Pipeline:
@@ -78,10 +80,10 @@ def uuid(number: int) -> str:
 
 
 def training_examples(week: date, examples: int) -> pl.DataFrame:
-    """Approved examples in train, fifty held out, fifty rejected answers."""
+    """Approved examples in train, `PROMPTS` held out, as many rejected answers."""
     made = []
-    for number in range(examples + 100):
-        held_out, rejected = examples <= number < examples + 50, number >= examples + 50
+    for number in range(examples + 2 * PROMPTS):
+        held_out, rejected = examples <= number < examples + PROMPTS, number >= examples + PROMPTS
         made.append({
             "example_id": f"row{number:05}", "tenant": "default", "kind": "correction" if number == 0 else "answer",
             "interaction_id": uuid(number), "feedback_ids": [uuid(10_000 + number)],

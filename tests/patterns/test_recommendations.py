@@ -32,7 +32,7 @@ def test_a_finding_becomes_advice_with_its_evidence_and_gain(make_facts, week, a
     assert (row["kind"], row["evidence"], row["grade"]) == ("fix_slice", [finding["finding_id"]], "adjusted")
     assert row["negatives_avoided"] == finding["excess_negatives"]
     assert row["approval_gain"] == pytest.approx(finding["excess_negatives"] / 5_000)
-    assert "model = model_1" in row["text"]
+    assert "model model_1" in row["text"]
 
 
 def test_a_bad_release_is_to_be_rolled_back(make_facts, week, advise):

@@ -134,3 +134,18 @@ def test_a_small_group_is_hidden_and_cannot_be_had_by_subtraction(taxonomy):
 
 def test_no_texts_of_the_week_give_the_empty_table(taxonomy):
     assert assign_topics(taxonomy, texts(0, 1)[0], week=WEEK).schema == FAILURE_TOPICS.schema
+
+
+def test_function_words_of_no_language_name_a_topic():
+    german, french = ("ich", "es", "die", "nicht", "erstattung"), ("le", "je", "une", "pas", "remboursement")
+    taxonomy = fit_topics(texts(600, 3, themes=(german, french, THEMES[1]))[0], topics=3)
+    words = {word for topic in taxonomy.topics for term in topic.name.split(", ") for word in term.split(" ")}
+    assert words.isdisjoint({*german[:4], *french[:4]})
+    assert {"erstattung", "remboursement"} <= words
+
+
+def test_no_two_topics_have_one_name():
+    # one theme, fitted as five topics: their best terms are the same few words
+    taxonomy = fit_topics(texts(900, 4, themes=(THEMES[0],))[0], topics=5)
+    names = [topic.name for topic in taxonomy.topics]
+    assert len(set(names)) == len(names)

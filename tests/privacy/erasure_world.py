@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 from store_rows import answers, later, refusals, votes
 
 from feedback_pipeline.privacy.erasure import House, Recomputed
@@ -68,6 +69,32 @@ def fill(pipeline: Pipeline) -> None:
     (rejects / "votes-abc.jsonl").write_text(
         f'{{"file":"votes.csv","row":7,"payload":"{REFUSED} {ada}"}}\n{{"file":"votes.csv","row":8,"payload":"{{}}"}}\n'
     )
+
+
+class Uploads:
+    """A provider whose uploads can be deleted, and that remembers which were, whatever dies."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def delete(self, file_id: str) -> None:
+        with self._log.open("a") as file:
+            file.write(f"{file_id}\n")
+
+    def deleted(self) -> list[str]:
+        return self._log.read_text().splitlines() if self._log.exists() else []
+
+
+def dataset_made_of(pipeline: Pipeline, answer: str) -> None:
+    """A dataset with one row made of an answer, uploaded with its validation file."""
+    with psycopg.connect(pipeline.database.address()) as connection:
+        connection.execute("INSERT INTO dataset (id, week, manifest) VALUES ('d1', '2026-09-07', '{}')")
+        connection.execute("INSERT INTO dataset_row VALUES ('d1', 'r', %s::uuid[], '{}', 1, 1)", ([answer],))
+        connection.execute(
+            "INSERT INTO fine_tune_job (id, dataset_id, provider, base_model, state, provider_file, validation_file,"
+            " week, method, request, examples, since) VALUES ('j', 'd1', 'openai', 'base', 'succeeded', 'file-train',"
+            " 'file-validate', '2026-09-07', 'supervised', '{}', 1, now())"
+        )
 
 
 def house(pipeline: Pipeline, instance: "dg.DagsterInstance | None") -> House:

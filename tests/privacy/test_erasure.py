@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from erasure_world import (
     REMARK,
     SECRET,
     WEEK_ENDED,
+    Uploads,
     ada,
+    dataset_made_of,
     fill,
     house,
     key,
@@ -31,7 +34,7 @@ from store_rows import MONDAY, answer_id, answers, later, vote_id, votes
 from feedback_pipeline.privacy import erasure, receipts, retention, subjects, traces
 from feedback_pipeline.privacy.erasure import ErasureError
 from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.store import bulk
+from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database, create_missing_databases
 from feedback_pipeline.training import archive
@@ -225,16 +228,7 @@ class _Provider:
 def test_a_provider_that_is_away_keeps_the_erasure_open_until_it_is_back(
     pipeline: Pipeline, instance: dg.DagsterInstance
 ) -> None:
-    from dataclasses import replace
-
-    with psycopg.connect(pipeline.database.address()) as connection:
-        connection.execute("INSERT INTO dataset (id, week, manifest) VALUES ('d1', '2026-09-07', '{}')")
-        connection.execute("INSERT INTO dataset_row VALUES ('d1', 'r', %s::uuid[], '{}', 1, 1)", ([answer_id("a1")],))
-        connection.execute(
-            "INSERT INTO fine_tune_job (id, dataset_id, provider, base_model, state, provider_file, week, method,"
-            " request, examples, since)"
-            " VALUES ('j', 'd1', 'openai', 'base', 'succeeded', 'file-1', '2026-09-07', 'supervised', '{}', 1, now())"
-        )
+    dataset_made_of(pipeline, answer_id("a1"))
     provider = _Provider()
     where = replace(house(pipeline, instance), providers={"openai": provider})
     with pytest.raises(ErasureError, match="everything else is erased"):
@@ -243,8 +237,8 @@ def test_a_provider_that_is_away_keeps_the_erasure_open_until_it_is_back(
     assert rows(pipeline.database, "SELECT finished_at FROM erasure") == [(None,)]
     provider.reachable = True
     receipt = erasure.forget(where, ada(pipeline))
-    assert provider.deleted == ["file-1"]
-    assert receipt["steps"]["provider_files"]["deleted"] == ["openai: file-1"]
+    assert provider.deleted == ["file-train", "file-validate"]
+    assert receipt["steps"]["provider_files"]["deleted"] == ["openai: file-train", "openai: file-validate"]
     assert receipt["steps"]["datasets"]["tainted"] == {"d1": 1.0}
 
 
@@ -290,20 +284,44 @@ def test_a_receipt_that_was_changed_is_not_genuine(pipeline: Pipeline, instance:
     assert erasure.preview(house(pipeline, instance), ada(pipeline)).earlier is not None
 
 
-def test_killed_at_any_step_it_goes_on_where_it_was(
-    pipeline: Pipeline, instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
+def test_killed_at_any_moment_it_goes_on_where_it_was(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
     runs.compute(pipeline, instance)
-    for step in ("opened", "datasets", "store", "files"):
-        # killed when the work is done and not yet noted, each time a step further
-        arguments = [str(pipeline.settings.home), pipeline.database.url, step]
-        killed = subprocess.run([sys.executable, str(KILLED), *arguments], capture_output=True, text=True, check=False)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    dataset_made_of(pipeline, answer_id("a1"))
+    moments = ("opened", "datasets", "store", "files", "computing", "recompute", "deleting", "searching")
+    for moment in moments:
+        # each time a step further, in a process that has to find out where the one before was
+        assert _killed(pipeline, moment) == -signal.SIGKILL
         assert rows(pipeline.database, "SELECT count(*) FROM erasure WHERE finished_at IS NULL") == [(1,)]
-    receipt = erasure.forget(house(pipeline, instance), ada(pipeline))
-    assert receipt["steps"]["verification"]["found"] == 0
-    assert receipt["steps"]["store"]["interaction"] == 3
+    uploads = Uploads(pipeline.settings.home / "uploads.log")
+    receipt = erasure.forget(replace(house(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
+    steps = receipt["steps"]
+    assert set(uploads.deleted()) == {"file-train", "file-validate"}
+    assert steps["provider_files"] == {"deleted": ["openai: file-train", "openai: file-validate"],
+                                       "to_delete_by_hand": []}  # fmt: skip
+    assert (steps["verification"]["found"], steps["store"]["interaction"]) == (0, 3)
+    assert changes.due(pipeline.database) == []  # computed by one of those that died
+    # the words were still known, and looked for, after eight deaths
+    assert steps["verification"]["spans_sought"] >= 4
     assert rows(pipeline.database, "SELECT count(*) FROM erasure") == [(1,)]
+    assert SECRET.encode() not in everything_on_disk(pipeline)
+
+
+def _killed(pipeline: Pipeline, moment: str) -> int:
+    arguments = [str(pipeline.settings.home), pipeline.database.url, moment]
+    died = subprocess.run([sys.executable, str(KILLED), *arguments], capture_output=True, text=True, check=False)
+    assert died.returncode < 0, died.stderr
+    return died.returncode
+
+
+def test_killed_with_its_last_breath_it_leaves_no_words_behind_once_asked_again(
+    pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    assert _killed(pipeline, "finishing") == -signal.SIGKILL
+    folder = pipeline.settings.home / "erasures"
+    assert len(list(folder.glob("*.working.json"))) == 1  # it holds Ada's words
+    with pytest.raises(ErasureError, match="erased before"):
+        erasure.forget(house(pipeline, instance), ada(pipeline))
+    assert [path.suffixes for path in folder.iterdir()] == [[".receipt", ".json"]]
     assert SECRET.encode() not in everything_on_disk(pipeline)
 
 
@@ -324,6 +342,7 @@ def test_every_table_that_can_hold_a_person_is_known_to_the_erasure(database: Da
         "interaction", "interaction_key", "feedback", "shadow_run", "judgement", "idempotency", "vote_unmatched",
         "person_seen", "assignment", "dataset_row", "audit_item",
         "audit_label",  # with its audit_item
+        "review",  # with its vote
         "model_event",  # names who decided about a model
     }  # fmt: skip
     assert {name for (name,) in held} == reached

@@ -164,3 +164,29 @@ def test_a_fingerprint_does_not_give_the_key_away() -> None:
     assert all(
         KEYS.keys[version].hex() not in mark and len(mark) == 16 for version, mark in KEYS.fingerprints().items()
     )
+
+
+def test_who_is_kept_under_an_earlier_name_goes_on_being_called_by_it() -> None:
+    earlier = Pseudonymiser("k1", KEYS.keys).pseudonym("t", "ada")
+    keeping = KEYS.keeping([earlier, "k1:of somebody else"])
+    assert keeping.pseudonym("t", "ada") == earlier
+    assert keeping.pseudonym("other tenant", "ada") == KEYS.pseudonym("other tenant", "ada")
+    assert keeping.pseudonym("t", "ben") == KEYS.pseudonym("t", "ben")
+    # named under both, the current one is used; and all of them are still found
+    assert KEYS.keeping([earlier, KEYS.pseudonym("t", "ada")]).pseudonym("t", "ada") == KEYS.pseudonym("t", "ada")
+    assert keeping.all_versions("t", "ada") == KEYS.all_versions("t", "ada")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.text(max_size=2)), max_size=12), st.data())
+def test_a_column_keeps_the_same_names_as_single_ids(rows: list[tuple[str, str]], data: st.DataObject) -> None:
+    names = [name for tenant, user in rows if user for name in KEYS.all_versions(tenant, user)]
+    keeping = KEYS.keeping(data.draw(st.sets(st.sampled_from(names))) if names else [])
+    tenants, users = (pl.Series([row[side] for row in rows], dtype=pl.String) for side in (0, 1))
+    expected = [keeping.pseudonym(tenant, user) if user else None for tenant, user in rows]
+    assert keeping.pseudonyms(tenants, users).to_list() == expected
+
+
+def test_the_oldest_name_does_not_depend_on_which_key_is_current() -> None:
+    assert {Pseudonymiser(version, KEYS.keys).oldest("t", "ada") for version in KEYS.keys} == {
+        Pseudonymiser("k1", KEYS.keys).pseudonym("t", "ada")
+    }

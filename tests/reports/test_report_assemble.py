@@ -14,13 +14,14 @@ from feedback_pipeline.judging.tables import JUDGE_CALIBRATION, JUDGED_QUALITY, 
 from feedback_pipeline.patterns.alerts import Reading, approval_under_target, count_days
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.recommendations import recommend
-from feedback_pipeline.patterns.slices import find_slices
+from feedback_pipeline.patterns.slices import SearchRecord, find_slices
 from feedback_pipeline.patterns.tables import (
     APPROVAL_CHANGE,
     FAILURE_TOPICS,
     RECOMMENDATION_KINDS,
     RECOMMENDATIONS,
     REPEATED_FAILURES,
+    SAFETY_COUNTS,
     SLICE_COUNTS,
     SLICE_FINDINGS,
     TERM_FINDINGS,
@@ -30,10 +31,12 @@ from feedback_pipeline.reports.digest import render_markdown, summary_metadata
 from feedback_pipeline.reports.document import read_json, render_json, report_document
 from feedback_pipeline.reports.operations import TrainingFile
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import CannotSay, Difference, Rate
+from feedback_pipeline.reports.parts import CannotSay, Condition, Difference, Rate
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.sections.loop import TITLES
 from feedback_pipeline.reports.sources import Sources, example_ids
+from feedback_pipeline.suggestions.evidence import gather
+from feedback_pipeline.suggestions.suggest import Suggestion, Suggestions
 from feedback_pipeline.training.tables import FUNNEL
 
 DIMENSIONS = ("model", "prompt_version", "intent")
@@ -62,7 +65,7 @@ def analysed(now: pl.DataFrame, before: pl.DataFrame, older: pl.DataFrame | None
         daily_counts=daily_counts(days),
         approval_change=change,
         slice_findings=search.findings,
-        slices_tested=search.tests,
+        search=SearchRecord.of(search),
         recommendations=recommend(week=MONDAY, slice_findings=search.findings, approval_change=change),
         **more,
     )
@@ -92,7 +95,7 @@ def test_the_planted_cause_is_the_first_finding_with_evidence(failing):
     assert first.negative.low < 0.55 < first.negative.high  # planted: 45 % approval
     assert first.status == "new"
     assert first.examples[0].text == "it does not compile"
-    assert content.causes.tested == failing.slices_tested
+    assert content.causes.tested == failing.search.tests
     assert content.verdict.difference.high < 0
     assert content.recommendations.items[0].finding_id == first.finding_id
     assert "v12" in content.recommendations.items[0].title
@@ -133,7 +136,44 @@ def test_an_accepted_action_is_followed_beyond_the_next_report(failing):
 def test_a_quiet_week_has_no_finding_and_says_no_significant_change(before):
     content = report(analysed(vote_facts(MONDAY, 7, 400, seed=5), before))
     assert content.causes.findings == ()
+    assert content.causes.tested > 0
     assert render_markdown(content).startswith("*No significant change")
+
+
+def test_a_dimension_of_100000_levels_is_no_page_of_levels(before):
+    now = vote_facts(MONDAY, 7, 400, failing=True)
+    # every second vote has a model of its own; the others share one
+    names = pl.Series([f"m{place}" if place % 2 else "shared" for place in range(200_000)])
+    now = pl.concat([now] * (200_000 // now.height + 1)).head(200_000)
+    now = now.with_columns(
+        names.alias("model").cast(pl.Categorical), feedback_id=pl.int_range(pl.len()).cast(pl.String)
+    )
+    content = report(analysed(now, before))
+    assert len([row for row in content.versions.rows if row.dimension == "model"]) <= 12
+    assert len(render_html(content)) < 300_000
+    assert "shared" in {row.version for row in content.versions.rows}
+
+
+def test_a_models_suggestions_stand_beside_the_rules_and_say_who_wrote_them(failing):  # C4
+    finding = failing.slice_findings["finding_id"][0]
+    said = Suggestion("<b>Quote</b>", "Show code", "it fails", (finding,))
+    given = Suggestions((said,), "model", "suggestions of the model that the findings do not bear out were dropped: 2")
+    evidence = gather(failing.slice_findings)
+    content = report(replace(failing, suggestions=given, evidence=evidence))
+    assert content.recommendations.source == "model"
+    assert content.recommendations.items
+    assert Condition("prompt_version", "v12") in content.recommendations.suggestions[0].conditions
+    page = render_html(content)
+    assert "Suggested by a model" in page
+    assert "dropped: 2" in page
+    assert "<b>Quote" not in page
+
+
+def test_where_the_rules_answer_alone_the_report_says_why(failing):  # C4
+    given = Suggestions((), "rules", "the model gave no usable answer: timeout")
+    content = report(replace(failing, suggestions=given))
+    assert (content.recommendations.source, content.recommendations.suggestions) == ("rules", ())
+    assert "Written by rules alone: the model gave no usable answer: timeout." in render_html(content)
 
 
 def test_no_votes():
@@ -183,7 +223,7 @@ def test_one_vote_gives_no_rate(before):
 def test_one_person_voting_ten_thousand_times_is_one_person(before):
     content = report(analysed(vote_facts(MONDAY, 1, 10_000, people=1), before))
     assert content.verdict == CannotSay("the votes are from one person, and rates are shown from 5 people on")
-    assert content.causes.findings == ()
+    assert content.causes == CannotSay("all votes are from one person")
     assert isinstance(content.standings, CannotSay)
 
 
@@ -193,7 +233,7 @@ def test_all_up():
     content = report(analysed(up, earlier))
     assert (content.verdict.approval.value, content.verdict.approval.high) == (1.0, 1.0)
     assert content.verdict.approval.low < 1
-    assert content.causes.findings == ()
+    assert content.causes == CannotSay("no vote is down")
 
 
 def test_a_first_week_has_nothing_to_compare_with():
@@ -256,15 +296,20 @@ def test_versions_carry_quality_cost_and_latency(before):  # E3
             "prompt_version": ["v11"] * 9000 + ["v12"] * 1000,
             "cost_usd": [0.01] * 9000 + [0.03] * 1000,
             "latency_ms": pl.Series(np.arange(10_000) % 1000, dtype=pl.Float32),
-            "finish_reason": ["stop"] * 9900 + ["content_filter"] * 100,
         }
     )
-    content = report(replace(analysed(now, before), answers=answers.lazy()))
+    flags = {"personal_data": 0, "refusal": 20, "profanity": 0, "content_filter": 100}
+    safety = pl.DataFrame(
+        [{"day": MONDAY, "dimension": "prompt_version", "level": "v12", "answers": 1000, "checked": 1000, **flags}],
+        schema=SAFETY_COUNTS.schema,
+    )
+    content = report(replace(analysed(now, before), answers=answers.lazy(), safety_counts=safety))
     rows = {(row.dimension, row.version): row for row in content.versions.rows}
     fresh = rows["prompt_version", "v12"]
     assert (fresh.answers, fresh.cost_per_answer) == (1000, pytest.approx(0.03))
     assert fresh.latency_median == pytest.approx(499.5)
-    assert fresh.safety == (("content_filter", 0.1),)
+    assert fresh.safety == (("personal_data", 0.0), ("refusal", 0.02), ("profanity", 0.0), ("content_filter", 0.1))
+    assert "Content filter" in render_html(content)
     assert fresh.first_seen >= MONDAY
     assert fresh.approval.value < rows["prompt_version", "v11"].approval.value
     assert fresh.response_rate == pytest.approx(now.filter(pl.col("prompt_version") == "v12").height / 1000)
@@ -374,7 +419,7 @@ def test_days_of_accounts_add_up(failing):
 
 def test_the_method_tells_floors_and_what_was_looked_at(failing):
     content = report(replace(failing, versions={"taxonomy": "t1"}, notes=("three days are sealed",)))
-    assert (content.method.groups_tested, content.method.min_votes) == (failing.slices_tested, 30)
+    assert (content.method.groups_tested, content.method.min_votes) == (failing.search.tests, 30)
     html = render_html(content)
     for told in ("false discovery rate", "three days are sealed", "taxonomy", "at least 3 points above"):
         assert told in html

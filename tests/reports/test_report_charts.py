@@ -14,12 +14,13 @@ from feedback_pipeline.reports.charts import (
     Column,
     IntervalRow,
     LinePoint,
+    Loss,
     Marker,
     Step,
-    bar_chart,
     column_chart,
     interval_chart,
     line_chart,
+    loss_chart,
     waterfall_chart,
 )
 from feedback_pipeline.reports.figures import change_figure, trend_figure
@@ -95,7 +96,8 @@ def test_waterfalls_stay_inside_for_shares(start, changes):
 @given(st.lists(st.tuples(st.integers(0, 10**7), SHARES), min_size=1, max_size=31))
 def test_counts_start_at_zero_and_stay_inside(days):
     assert_inside(column_chart(CAPTION, [Column("1 Nov", total, int(total * part)) for total, part in days]))
-    assert_inside(bar_chart(CAPTION, [("step", total) for total, _ in days]))
+    losses = [Loss("step", total - int(total * part), int(total * part)) for total, part in days]
+    assert_inside(loss_chart(CAPTION, ("votes", max(total for total, _ in days)), losses))
 
 
 def test_a_silent_week_breaks_the_line():

@@ -8,6 +8,7 @@ from report_samples import CAUSES, RECOMMENDATIONS, full_report, rate, silent_re
 
 from feedback_pipeline.reports.digest import render_markdown, summary_metadata
 from feedback_pipeline.reports.findings import Causes, RepeatedFailure, RepeatedFailures, Term, Terms, Topic, Topics
+from feedback_pipeline.reports.operations import ModelSuggestion
 from feedback_pipeline.reports.parts import Condition, examples_of
 
 CANARY = "zebra-canary-7431"
@@ -16,11 +17,12 @@ CANARY = "zebra-canary-7431"
 def report_with_canaries():
     quoted = examples_of([("a1", f"the {CANARY} said")], 20)
     cause = replace(CAUSES.findings[0], examples=quoted)
-    suggestion = replace(RECOMMENDATIONS.items[0], title=f"Fix {CANARY}", evidence=f"people say {CANARY}")
+    about = (Condition("intent", "code"),)
+    suggestion = ModelSuggestion(f"Fix {CANARY}", f"people say {CANARY}", CANARY, about, ("a1",))
     return replace(
         full_report(),
         causes=Causes((cause,), 10),
-        recommendations=replace(RECOMMENDATIONS, items=(suggestion,), source="model"),
+        recommendations=replace(RECOMMENDATIONS, suggestions=(suggestion,), source="model"),
         terms=Terms((Term(CANARY, "comment", "down", rate(0.6, 0.1, 40, 20), 5.0, 0.001),), 10),
         topics=Topics("t", (Topic("1", CANARY, rate(0.2, 0.1, 40, 20), None, quoted),), 0.1),
         repeated_failures=RepeatedFailures((RepeatedFailure("c", None, 5, 5, 5, True, quoted),)),
@@ -34,9 +36,7 @@ def test_no_words_of_people_reach_the_digest_or_the_metadata():
 
 
 def test_a_models_suggestions_are_counted_not_quoted():
-    assert "1 suggestion about prompt version v12 · intent code: see the report." in render_markdown(
-        report_with_canaries()
-    )
+    assert "1 suggestion by a model: see the report." in render_markdown(report_with_canaries())
 
 
 def test_a_dimension_value_cannot_call_everybody_or_format():

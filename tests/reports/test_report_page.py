@@ -227,3 +227,9 @@ def test_a_monthly_report_has_the_same_sections():
     assert sections == [a["id"] for a in Page(render_html(full_report())).all("h2") if "id" in a]
     assert "No significant change" not in render_html(month)
     assert "against last month" in render_html(month)
+
+
+def test_it_does_not_claim_to_have_found_every_name():
+    page = render_html(full_report())
+    assert "Names of people, places and employers are not reliably found" in page
+    assert "No personal data" not in page

@@ -9,8 +9,10 @@ from training_world import END, World, dropped, many, settings
 from feedback_pipeline.cleaning.signatures import hash_texts, normalise
 from feedback_pipeline.training.curation import curate
 from feedback_pipeline.training.funnel import printed
+from feedback_pipeline.training.messages import conversation
 from feedback_pipeline.training.rules import CurationSettings, EvaluationSetMissing
 from feedback_pipeline.training.tables import FUNNEL, TRAINING_EXAMPLES
+from feedback_pipeline.training.tokens import count_tokens
 
 
 def test_a_missing_evaluation_set_stops_everything() -> None:
@@ -256,9 +258,29 @@ def test_conversations_out_of_order_are_dropped(messages: str) -> None:
     assert dropped(curated, "conversation") == 1
 
 
+@pytest.mark.parametrize(
+    ("messages", "problem"),
+    [
+        ('[{"role":"user","content":"q"},{"role":"assistant","content":"already answered"}]', "ends_with_assistant"),
+        ('[{"role":"assistant","content":"I begin"}]', "ends_with_assistant"),
+        ('[{"role":"system","content":"only rules"}]', "no_user_message"),
+        ('[{"role":"robot","content":"q"}]', "unknown_role"),
+        ('[{"role":"user","content":"q"},{"role":"tool","tool_call_id":"x","content":"1"}]',
+         "tool_result_without_call"),
+        ('[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function",'
+         '"function":{"name":"f","arguments":"{}"}}]},{"role":"user","content":"and?"}]', "tool_call_without_result"),
+        ("not json", "not_json"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_conversation_has_a_name(messages: str, problem: str) -> None:
+    assert conversation(messages, None).problem == problem
+
+
 def test_an_answer_longer_than_a_trainer_reads_is_dropped() -> None:
+    long = "".join(f"w{number} " for number in range(70_000))
+    assert count_tokens(long) > 200_000
     world = World()
-    world.vote(world.answer("q", "".join(f"w{number} " for number in range(70_000))), "up", "ann")
+    world.vote(world.answer("q", long), "up", "ann")
     curated = world.curated()
     assert dropped(curated, "length and repetition") == 1
 

@@ -12,10 +12,13 @@ from feedback_pipeline.training.costs import (
     advice,
     cost_estimates,
     default_epochs,
+    described,
     read_prices,
     token_total,
+    training_tokens,
 )
 from feedback_pipeline.training.draws import row_id
+from feedback_pipeline.training.files import WrittenFile
 
 
 def examples(count: int) -> pl.DataFrame:
@@ -54,6 +57,15 @@ def test_the_price_file_is_dated_and_readable() -> None:
     assert all(price.as_of <= date(2026, 11, 21) for price in prices)
 
 
+def test_a_price_is_verified_only_with_a_source_and_says_so_where_it_is_not() -> None:
+    prices = [price for price in read_prices() if price.provider != "local"]
+    assert all(price.source for price in prices if price.verified)
+    doubtful = next(price for price in prices if price.model == "gpt-4.1")
+    assert "not verified with the provider, as of 2025-10-01" in doubtful.note
+    fireworks = next(price for price in prices if price.verified)
+    assert "as published by the provider, as of 2026-11-21; billed apart: a dedicated" in fireworks.note
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -87,3 +99,22 @@ def test_advice_says_how_many_and_whether_it_is_time() -> None:
     assert not advice(1_100, trained_on=1_000, days_since=10).train_now
     assert advice(1_250, trained_on=1_000, days_since=10).train_now
     assert advice(1_100, trained_on=1_000, days_since=31).train_now
+
+
+def test_a_dataset_is_counted_with_its_copies_and_priced_at_every_provider() -> None:  # D7
+    rows = examples(100).with_columns(
+        label=pl.Series([number % 4 != 0 for number in range(100)]), split=pl.lit("train"), context=pl.lit("full")
+    )
+    layout = "supervised.copies.any.full.train"
+    file = WrittenFile("openai/sft-train.jsonl", "openai_sft", "train", "full", layout, 150, 75, 0, 1, "")
+    tokens = training_tokens(rows, [file], "key")
+    once = token_total(rows.filter("label"), "key").tokens
+    assert tokens["tokens"] == round(once * 2), "150 lines of 75 examples: each stands there twice on average"
+    assert (tokens["lines"], tokens["examples"], tokens["epochs"]) == (150, 75, 3)
+    lines = described(tokens, read_prices())
+    assert "3 passes" in lines[0]
+    assert lines[1].startswith("local any: 0.00 USD")
+    assert {line.split(" ")[0] for line in lines[1:]} == {"local", "fireworks", "together", "openai", "azure"}
+    assert sum("not verified with the provider" in line for line in lines) == 9
+    assert training_tokens(rows, [], "key") == {}
+    assert described({}, read_prices()) == []

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import polars as pl
@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_world import World, many
 
+from feedback_pipeline.settings import TrainingFormat
+from feedback_pipeline.training.costs import advice
 from feedback_pipeline.training.files import WrittenFile, write_files
-from feedback_pipeline.training.formats import FORMATS, json_value
+from feedback_pipeline.training.formats import FORMATS, formats_of, json_value
 from feedback_pipeline.training.manifest import build_manifest, canonical_json, lineage
 from feedback_pipeline.training.pairs import Pairs, preference_pairs
 from feedback_pipeline.training.promptfoo import inert
@@ -111,6 +113,35 @@ def test_a_file_that_would_be_empty_disappears(tmp_path: Path) -> None:
     _, _, files = written(world, tmp_path)
     assert files == []
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_format_that_is_no_longer_asked_for_leaves_no_file_behind(tmp_path: Path) -> None:
+    """Nobody would take an erased person out of it."""
+    curated, pairs, _ = written(world_of_everything(), tmp_path)
+    (tmp_path / "openai" / "notes.txt").write_text("somebody else's")
+    files = write_files(curated, pairs, tmp_path, ["trl_sft"])
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {file.name for file in files} | {"openai/notes.txt"}
+    assert all(name.startswith("trl/") for name in left - {"openai/notes.txt"})
+
+
+def test_the_settings_offer_exactly_the_kinds_of_files_there_are() -> None:
+    assert set(get_args(TrainingFormat)) == {format_.folder for format_ in FORMATS.values()}
+    assert formats_of(["trl", "promptfoo"]) == ["trl_sft", "trl_dpo", "trl_kto", "promptfoo_jsonl", "promptfoo_yaml"]
+
+
+def test_only_negatives_give_no_supervised_file_and_say_why(tmp_path: Path) -> None:
+    world = World()
+    for number in range(20):
+        world.vote(world.answer(f"question {number}", f"bad reply {number}"), "down", f"p{number}")
+    curated, pairs, files = written(world, tmp_path)
+    assert curated.examples.height == 20
+    assert {file.format for file in files if file.format.endswith(("_sft", "_dpo"))} == set()
+    assert {file.format for file in files if file.format.endswith("_kto")} == {"trl_kto", "llama_factory_kto"}
+    assert len(lines(tmp_path, "promptfoo/tests.jsonl")) == 20, "they become tests"
+    manifest = build_manifest(curated, pairs, files, RECOMMENDED, inputs={}, code_version="1", licence="consent")
+    assert manifest.content["kto"]["reason"] == "there are no approved examples"
+    assert advice(0).text.startswith("0 approved examples: a first fine-tune pays off from 500")
 
 
 def test_a_failing_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,12 @@ import orjson
 import pytest
 from openai_server import Server
 
+from feedback_pipeline.models.providers import format_name, provider_name, training_price
+from feedback_pipeline.settings import Settings
 from feedback_pipeline.training.providers.dry_run import DryRun
 from feedback_pipeline.training.providers.ledger import (
     ADOPTION_GRACE,
+    ADOPTION_LOOKS,
     LOST_AFTER,
     OVER,
     Entry,
@@ -184,8 +187,20 @@ def test_a_job_is_created_again_only_after_the_grace(
 ) -> None:
     store = planned(request_, provider)
     store.entry = replace(store.entry, state="creating", training_file_id="file-0", since=NOW)
-    assert advance(store.entry, provider, request_, store.save, NOW + ADOPTION_GRACE / 2).state == "creating"
+    for _ in range(ADOPTION_LOOKS + 1):
+        assert advance(store.entry, provider, request_, store.save, NOW + ADOPTION_GRACE / 2).state == "creating"
     assert advance(store.entry, provider, request_, store.save, NOW + ADOPTION_GRACE).state == "uploaded"
+    assert server.state.jobs == {}
+
+
+def test_a_clock_that_jumps_ahead_is_no_reason_to_create_a_job_again(
+    server: Server, provider: OpenAIWire, request_: TrainingRequest
+) -> None:
+    store = planned(request_, provider)
+    store.entry = replace(store.entry, state="creating", training_file_id="file-0", since=NOW)
+    jumped = NOW + timedelta(days=400)
+    looks = [advance(store.entry, provider, request_, store.save, jumped).state for _ in range(ADOPTION_LOOKS)]
+    assert looks == ["creating", "creating", "uploaded"]
     assert server.state.jobs == {}
 
 
@@ -339,6 +354,31 @@ def test_a_run_that_may_not_start_says_why(policy: Policy, situation: Situation,
 
 def test_a_run_within_its_limits_may_start() -> None:
     assert refusals(POLICY, SITUATION) == []
+
+
+def test_azure_is_an_address_away(server: Server, request_: TrainingRequest, tmp_path: Path) -> None:
+    settings = Settings.from_environment({
+        "FEEDBACK_HOME": str(tmp_path), "FEEDBACK_TUNING_PROVIDER": "openai", "OPENAI_API_KEY": "key",
+        "FEEDBACK_TUNING_BASE_URL": "https://ours.openai.azure.com/openai/v1/",
+        "FEEDBACK_TUNING_EXTRA": '{"trainingType": "GlobalStandard"}',
+    })  # fmt: skip
+    assert provider_name(settings) == "azure"
+    assert format_name("azure", "supervised") == "azure_sft"
+    price = training_price(settings)
+    assert price is not None
+    assert (price.provider, price.model) == ("azure", "gpt-4.1-mini")
+    # the same client over loopback: Azure's own fields arrive, its files begin with a byte order mark
+    azure = OpenAIWire(openai.OpenAI(base_url=server.url, api_key="key"), "azure", orjson.loads(settings.tuning_extra))
+    assert "byte order mark" in " ".join(azure.validate(request_))
+    marked = request_.training.path.with_name("azure.jsonl")
+    marked.write_bytes(b"\xef\xbb\xbf" + LINE * 10)
+    file = TrainingFile(marked, hashlib.sha256(marked.read_bytes()).hexdigest())
+    wanted = replace(request_, training=file)
+    assert azure.validate(wanted) == ()
+    azure.create(wanted, azure.upload(file), None)
+    [job] = server.state.jobs.values()
+    assert job["trainingType"] == "GlobalStandard"
+    assert "." not in job["suffix"]
 
 
 def test_a_dry_run_goes_all_the_way_and_makes_no_model(request_: TrainingRequest) -> None:

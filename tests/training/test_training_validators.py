@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_pipeline.training.formats import FORMATS
+from feedback_pipeline.training.line_rules import RULES
 from feedback_pipeline.training.messages import conversation
 from feedback_pipeline.training.placeholders import filled
 from feedback_pipeline.training.tokens import count_tokens, exceeds
-from feedback_pipeline.training.validators import LEAST_LINES, RULES, Validation, validate_file
+from feedback_pipeline.training.validators import LEAST_LINES, Validation, validate_file
 
 GOOD: dict[str, Any] = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

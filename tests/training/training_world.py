@@ -114,7 +114,14 @@ class World:
         ]
         return pl.DataFrame(rows, schema=TRUST)
 
-    def curated(self, *, evaluation: list[str] = [], reviewed: list[str] = [], **changes: Any) -> Curated:  # noqa: B006
+    def curated(
+        self,
+        *,
+        evaluation: list[str] = [],  # noqa: B006
+        reviewed: list[str] = [],  # noqa: B006
+        rejected: list[str] = [],  # noqa: B006
+        **changes: Any,
+    ) -> Curated:
         return curate(
             self.votes_frame,
             self.answers_frame,
@@ -124,6 +131,7 @@ class World:
             END,
             evaluation_hashes=hash_texts(normalise(pl.Series(evaluation, dtype=pl.String))),
             reviewed=pl.Series(reviewed, dtype=pl.String),
+            rejected=pl.Series(rejected, dtype=pl.String),
         )
 
 

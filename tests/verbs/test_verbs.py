@@ -20,7 +20,7 @@ from feedback_pipeline import (
 )
 from feedback_pipeline.cleaning.tables import VOTE_FACTS
 from feedback_pipeline.content_cache import ContentCache, digest
-from feedback_pipeline.patterns.tables import SLICE_FINDINGS
+from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SLICE_FINDINGS
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.vote_frames import UNDATED, read_votes
@@ -296,3 +296,25 @@ def test_the_pipelines_own_votes_are_read_without_a_table(settings, feedback):
     assert list(own.findings.columns) == SLICE_FINDINGS.names
     with pytest.raises(InsufficientFeedbackError, match="feedback materialize"):
         generate_report(settings=settings)
+
+
+def test_own_prompt_versions_carry_safety_rates(settings, feedback):  # E3
+    pipeline = Pipeline(settings)
+    facts = read_votes(feedback).facts
+    versions = sorted(facts["prompt_version"].cast(pl.String).unique().drop_nulls())
+    for (day,), part in facts.partition_by("day", as_dict=True).items():
+        pipeline.frames.write(VOTE_FACTS, day, part)
+    flags = {"personal_data": 1, "refusal": 4, "profanity": 0, "content_filter": 0}
+    row = {"day": date(2026, 11, 20), "dimension": "prompt_version", "level": versions[0], "answers": 90, "checked": 80}
+    counted = pl.DataFrame([row | flags], schema=SAFETY_COUNTS.schema)
+    pipeline.frames.write(SAFETY_COUNTS, date(2026, 11, 20), counted)
+    found = compare_prompt_versions(days=21, until=date(2026, 11, 22), settings=settings)
+    assert (found[versions[0]]["refusal_rate"], found[versions[0]]["personal_data_rate"]) == (4 / 80, 1 / 80)
+    assert "refusal_rate" not in found[versions[1]]
+
+
+def test_a_tag_of_few_people_is_not_shown(feedback):
+    private = feedback.copy()
+    private["tags"] = [["secret"] if place < 30 else ["common"] for place in range(len(private))]
+    private.loc[:29, "user_id"] = "one-person"
+    assert set(analyze_patterns(private, days=21).tag_performance) == {"common"}

@@ -47,6 +47,8 @@
     .send { background: #2563eb; color: #fff; }
     .said { opacity: .8; } .said:empty { display: none; }
     :host([floating]) { position: fixed; inset-block-end: 1rem; inset-inline-end: 1rem; z-index: 2147483000; }
+    :host([floating]) form { width: min(20rem, calc(100vw - 4rem)); margin: 0 0 .6rem; }
+    :host([floating]) .general[aria-expanded="true"] { display: none; }
     :host([floating]) .panel { background: Canvas; color: CanvasText; border-radius: .6rem; padding: .8rem;
       box-shadow: 0 2px 16px #0004; }
     @media (prefers-reduced-motion: no-preference) { button { transition: background .12s; } }
@@ -245,13 +247,10 @@
           return;
         } catch { /* our own form serves */ }
       }
-      const expanded = button.getAttribute("aria-expanded") === "true";
-      button.setAttribute("aria-expanded", String(!expanded));
-      if (expanded) { this.form.replaceChildren(); return; }
-      this.ask("generalComment", [], (comment) => {
-        button.setAttribute("aria-expanded", "false");
-        this.file({ kind: "comment", content: this.content(), comment }, "comment");
-      });
+      button.setAttribute("aria-expanded", "true");
+      this.ask("generalComment", [],
+        (comment) => this.file({ kind: "comment", content: this.content(), comment }, "comment"),
+        () => { button.setAttribute("aria-expanded", "false"); button.focus(); });
     }
 
     content() { return { type: this.getAttribute("content-type"), id: this.getAttribute("content-id") }; }
@@ -376,7 +375,7 @@
       }));
     }
 
-    ask(label, reasons, send) {
+    ask(label, reasons, send, closed) {
       const chosen = new Set();
       const box = this.element("textarea", { "aria-label": this.text(label), placeholder: this.text(label), maxlength: "10000",
         dir: "auto" });
@@ -387,7 +386,7 @@
         } }, this.text(reason));
         return chip;
       }));
-      const close = () => this.form.replaceChildren();
+      const close = () => { this.form.replaceChildren(); if (closed) closed(); };
       const form = this.element("form", {
         onsubmit: (event) => {
           event.preventDefault();
@@ -395,7 +394,7 @@
           if (words || chosen.size) { close(); send(words, [...chosen]); }
         },
         onkeydown: (event) => { if (event.key === "Escape") close(); },
-      }, chips, box, this.element("div", { class: "row" },
+      }, ...(reasons.length ? [chips] : []), box, this.element("div", { class: "row" },
         this.element("button", { type: "submit", class: "send submit" }, this.text("send")),
         this.element("button", { type: "button", class: "close", onclick: close }, this.text("close"))));
       this.form.replaceChildren(form);

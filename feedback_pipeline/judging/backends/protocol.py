@@ -27,7 +27,8 @@ class AnswerJudge(Protocol):
         """Judges answers.
 
         Args:
-            answers: `interaction_id`, `prompt`, `answer`; ids do not repeat, answers are neither null nor blank.
+            answers: `interaction_id`, `prompt`, `answer`, sometimes `reference`; ids do not repeat, answers are neither
+                null nor blank.
 
         Returns:
             At most one row per answer and criterion: `interaction_id`, `criterion`, `status`, and whichever other
@@ -52,7 +53,8 @@ class PairJudge(Protocol):
         """Judges pairs.
 
         Args:
-            pairs: `interaction_id`, `other_interaction_id`, `prompt`, `answer`, `other_answer`; pairs do not repeat.
+            pairs: `interaction_id`, `other_interaction_id`, `prompt`, `answer`, `other_answer`, sometimes `reference`;
+                pairs do not repeat.
 
         Returns:
             At most one row per pair and criterion, as in `AnswerJudge.judge_answers`; a verdict of `this` means the

@@ -8,7 +8,7 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 _FOLDER = Path(__file__).parent
-TEMPLATES = ("pointwise_system", "pairwise_system", "data_user", "repair")
+TEMPLATES = ("pointwise_system", "pairwise_system", "decision_system", "examples", "data_user", "repair")
 
 
 @cache
@@ -18,6 +18,7 @@ def _environment() -> Environment:
         autoescape=select_autoescape(enabled_extensions=("html",)),
         undefined=StrictUndefined,
         keep_trailing_newline=False,
+        auto_reload=False,
     )
     environment.filters["tojson"] = lambda value: orjson.dumps(value).decode()
     return environment

@@ -124,6 +124,8 @@ def causes(sources: Sources) -> Causes | CannotSay:
     frame = sources.slice_findings
     if frame is None:
         return NOT_COMPUTED
+    if sources.search is not None and sources.search.reason is not None:
+        return CannotSay(sources.search.reason)
     held = frame.filter(pl.col("status").is_in(list(_HELD)) & pl.col("covered_by").is_null())
     held = held.sort("rank", "q_value", "finding_id", nulls_last=True)
     quoted = _quotations(sources)
@@ -135,7 +137,7 @@ def causes(sources: Sources) -> Causes | CannotSay:
     searched = frame.filter(pl.col("discovered"))["tests"].max()
     return Causes(
         findings=tuple(found),
-        tested=sources.slices_tested if sources.slices_tested is not None else _whole(searched),
+        tested=sources.search.tests if sources.search is not None else _whole(searched),
         untested=frame.filter(pl.col("status") == "untested").height,
     )
 

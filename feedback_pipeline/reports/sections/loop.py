@@ -1,6 +1,6 @@
 """The sections that close the loop: recommendations, past actions, training, engagement, data quality."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Literal, cast
 
@@ -14,6 +14,7 @@ from feedback_pipeline.reports.operations import (
     DataQuality,
     DayVotes,
     Engagement,
+    ModelSuggestion,
     PastAction,
     PastActions,
     Recommendation,
@@ -25,6 +26,8 @@ from feedback_pipeline.reports.sections.analysis import approval_of, conditions_
 from feedback_pipeline.reports.sections.estimates import NOT_COMPUTED, Row, report_difference
 from feedback_pipeline.reports.sources import Sources
 from feedback_pipeline.reports.summary import Period
+from feedback_pipeline.suggestions.evidence import Evidence
+from feedback_pipeline.suggestions.suggest import Suggestions
 
 DAYS_SHOWN = 30
 
@@ -67,7 +70,24 @@ def recommendations(sources: Sources) -> Recommendations | CannotSay:
                 due=decision.get("due"),
             )
         )
-    return Recommendations(tuple(items), "rules", sources.recommendation_note)
+    given = sources.suggestions
+    if given is None or given.source == "rules":
+        return Recommendations(tuple(items), "rules", None if given is None else given.note)
+    return Recommendations(tuple(items), "model", given.note, _suggested(given, sources.evidence))
+
+
+def _suggested(given: Suggestions, evidence: Sequence[Evidence]) -> tuple[ModelSuggestion, ...]:
+    groups = {one.id: [Condition(dimension, value) for dimension, value in one.conditions] for one in evidence}
+    return tuple(
+        ModelSuggestion(
+            title=item.title,
+            action=item.action,
+            why=item.why,
+            conditions=tuple(dict.fromkeys(one for cited in item.evidence for one in groups.get(cited, ()))),
+            evidence=item.evidence,
+        )
+        for item in given.items
+    )
 
 
 def _release(evidence: list[str]) -> tuple[Condition, ...]:

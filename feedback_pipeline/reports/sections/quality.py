@@ -1,5 +1,6 @@
 """The sections about quality: judged quality, model and prompt versions, standings of levels."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ import polars as pl
 from scipy.special import ndtr
 
 from feedback_pipeline.patterns import intervals
+from feedback_pipeline.patterns.safety import flagged_rates
 from feedback_pipeline.reports.findings import Standing, Standings
 from feedback_pipeline.reports.operations import (
     JudgedCriterion,
@@ -103,6 +105,8 @@ def versions(sources: Sources) -> Versions | CannotSay:
 def _versions_of(sources: Sources, dimension: str) -> list[Version]:
     served = _served(sources.answers, dimension)
     first_seen = _first_seen(sources.daily_counts, dimension)
+    flagged = {} if sources.safety_counts is None else flagged_rates(sources.safety_counts, dimension)
+    judged = _judged_unsafe(sources.judged_quality)
     rated = _rated_answers(sources.vote_facts, dimension) if served else {}
     found = []
     for level, sums in _busiest(level_sums(sources.vote_facts, dimension)):
@@ -120,11 +124,27 @@ def _versions_of(sources: Sources, dimension: str) -> list[Version]:
                 cost_per_answer=numbers.get("cost"),
                 latency_median=numbers.get("median"),
                 latency_p95=numbers.get("p95"),
-                safety=(("content_filter", numbers["filtered"]),) if numbers.get("filtered") is not None else (),
+                safety=_safety(flagged.get(level, {}), judged.get(level) if dimension == "prompt_version" else None),
                 first_seen=first_seen.get(level),
             )
         )
     return found
+
+
+def _safety(flagged: Mapping[str, float], judged: float | None) -> tuple[tuple[str, float], ...]:
+    """Rates of flagged answers, by flag; the judge's verdict last."""
+    found = tuple(flagged.items())
+    return found if judged is None else (*found, ("judged_unsafe", judged))
+
+
+def _judged_unsafe(frame: pl.DataFrame | None) -> dict[str, float]:
+    """Share of answers that judges find unsafe, by prompt version: corrected by people where that could be done."""
+    if frame is None:
+        return {}
+    rated = frame.filter((pl.col("dimension") == "prompt_version") & (pl.col("criterion") == "safety"))
+    rated = rated.with_columns(rate=pl.coalesce("corrected_rate", "raw_rate")).filter(pl.col("rate").is_not_null())
+    rows = rated.sort("judge", "fingerprint", descending=True).select("slice", "rate").iter_rows()
+    return {level: min(max(1 - rate, 0.0), 1.0) for level, rate in rows}
 
 
 def _quotient(rated: int | None, answers: int | None) -> float | None:
@@ -157,7 +177,6 @@ def _served(answers: pl.LazyFrame | None, dimension: str) -> dict[str | None, di
             pl.col("cost_usd").mean().alias("cost"),
             latency.median().alias("median"),
             latency.quantile(0.95, "nearest").alias("p95"),
-            (pl.col("finish_reason") == "content_filter").mean().alias("filtered"),
         )
         .collect()
     )

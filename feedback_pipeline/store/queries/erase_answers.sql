@@ -9,7 +9,8 @@ WITH gone AS (
     DELETE FROM judgement j WHERE EXISTS (SELECT FROM gone WHERE gone.id IN (j.interaction_id, j.other_interaction_id))
     RETURNING 1
 ), judge_reply_gone AS (
-    DELETE FROM judge_reply WHERE content_hash = ANY (CAST(:content_hashes AS text[])) RETURNING 1
+    DELETE FROM judge_reply
+    WHERE content_hash = ANY (CAST(:content_hashes AS text[])) OR key = ANY (CAST(:replies AS text[])) RETURNING 1
 ), audit_item_gone AS (
     DELETE FROM audit_item USING gone WHERE interaction_id = gone.id RETURNING 1
 ), interaction_gone AS (

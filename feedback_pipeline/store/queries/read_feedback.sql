@@ -14,7 +14,8 @@ SELECT
         WHEN i.id IS NULL OR (f.other_interaction_id IS NOT NULL AND o.id IS NULL) THEN 'pending'
         ELSE 'current'
     END AS state,
-    EXISTS (
+    -- only what these kinds say can be outranked: nothing is looked up for the others
+    f.kind IN ('correction', 'outcome', 'implicit') AND EXISTS (
         SELECT 1 FROM feedback b
         WHERE b.interaction_id = f.interaction_id AND b.voter = f.voter AND b.superseded_by IS NULL
             AND NOT b.withdrawn AND b.id <> f.id

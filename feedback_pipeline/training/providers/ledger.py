@@ -20,6 +20,9 @@ Step = Literal["upload", "create", "adopt", "poll", "none"]
 ADOPTION_GRACE = timedelta(minutes=10)
 """How long a provider may take to list a job it has created; longer than the creating call may last."""
 
+ADOPTION_LOOKS = 3
+"""Looks that must find no such job before it is created again: a clock that jumps ahead is not enough."""
+
 LOST_AFTER = 3
 """Polls in a row that find no such job before it is given up."""
 
@@ -47,7 +50,7 @@ class Entry:
         fine_tuned_model: the model made.
         reported: the provider's last word on the job.
         trained_tokens: tokens billed.
-        misses: polls in a row that found no such job.
+        misses: looks in a row that found no such job.
         reason: why the run is over without a model, as a code or in our words.
     """
 
@@ -213,14 +216,16 @@ def _create(entry: Entry, provider: Provider, request: TrainingRequest, save: Sa
 def _adopt(entry: Entry, provider: Provider, request: TrainingRequest, save: Save, now: datetime) -> Entry:
     """The creating call may or may not have come through."""
     if (job := provider.find_job(request)) is not None:
-        return _moved(entry, save, now, "following", job_id=job) or entry
+        return _moved(entry, save, now, "following", job_id=job, misses=0) or entry
     waited = now - entry.since
     if waited < timedelta(0):  # the clock went back: start waiting anew rather than for ever
         restarted = replace(entry, version=entry.version + 1, since=now)
         return restarted if save(entry, restarted) else entry
-    if waited < ADOPTION_GRACE:
-        return entry
-    return _moved(entry, save, now, "uploaded") or entry
+    if waited >= ADOPTION_GRACE and entry.misses + 1 >= ADOPTION_LOOKS:
+        return _moved(entry, save, now, "uploaded", misses=0) or entry
+    if entry.misses + 1 < ADOPTION_LOOKS:
+        return _moved(entry, save, now, "creating", misses=entry.misses + 1) or entry
+    return entry
 
 
 def _poll(entry: Entry, provider: Provider, save: Save, now: datetime) -> Entry:

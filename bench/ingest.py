@@ -1,0 +1,121 @@
+"""Ingestion: a table of ratings with their texts, read, redacted, pseudonymised and filed in an embedded PostgreSQL.
+
+The reference is PostgreSQL's own COPY of the same file into a table of the same columns without an index: what reading
+and writing the bytes costs.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import psycopg
+
+from feedback_pipeline.ingest.door import Door
+from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.sources import load_sources
+from feedback_pipeline.privacy.redaction import redact_frame
+from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import embedded
+from feedback_pipeline.store.database import Database
+
+Row = dict[str, Any]
+
+TARGET = 50_000
+_WORDS = tuple(f"{syllable}{number}" for number in range(400) for syllable in ("ba", "ke", "li", "mo", "nu"))
+_SOURCE = "sources:\n  ratings: {{kind: {kind}, path: {path}, preset: query-response}}\n"
+
+
+def rows(votes: int = 100_000) -> list[Row]:
+    """The rows of the performance table: for each kind of file a dry run and an import, and COPY of the CSV."""
+    found: list[Row] = []
+    with tempfile.TemporaryDirectory() as place:
+        table = ratings(votes)
+        files = {"csv": Path(place) / "ratings.csv", "jsonl": Path(place) / "ratings.jsonl"}
+        table.write_csv(files["csv"])
+        table.write_ndjson(files["jsonl"])
+        for kind, file in files.items():
+            with _store(Path(place) / kind) as (database, door):
+                copied = _copy(database, table.columns, files["csv"])
+                seconds = {dry: _import(database, door, kind, file, dry=dry) for dry in (True, False)}
+            for dry, spent in seconds.items():
+                found.append(
+                    {
+                        "work": f"{votes:,} ratings with texts from {kind}, {'dry run' if dry else 'into the store'}",
+                        "ours": f"{votes / spent:,.0f}/s",
+                        "peer": f"{TARGET:,}/s (target)" if dry else f"COPY of the CSV alone: {votes / copied:,.0f}/s",
+                        "ratio": f"{votes / spent / TARGET:.2f}" if dry else f"{copied / spent:.2f}",
+                        "note": f"{file.stat().st_size / votes:.0f} bytes a row; read, checked, redacted, pseudonymised"
+                        + ("" if dry else ", filed with rollups and changed days"),
+                    }
+                )
+    return found
+
+
+def ratings(votes: int, seed: int = 5) -> pl.DataFrame:
+    """A table in the shape of the `query-response` preset: one row a rating, an identifier in one text of twenty."""
+    random = np.random.default_rng(seed)
+    start = datetime(2026, 11, 2, tzinfo=UTC)
+    times = [start + timedelta(seconds=int(second)) for second in np.sort(random.integers(0, 7 * 86_400, votes))]
+    contact = np.where(random.random(votes) < 0.05, " write to someone@example.org", "")
+    return pl.DataFrame(
+        {
+            "id": [f"r{number}" for number in range(votes)],
+            "query": [f"{text}{tail}" for text, tail in zip(_texts(random, votes, 12), contact, strict=True)],
+            "response": _texts(random, votes, 40),
+            "model": random.choice(["small", "large"], votes),
+            "rating": np.where(random.random(votes) < 0.8, 1, -1),
+            "user_id": [f"u{number}" for number in random.integers(0, votes // 10, votes)],
+            "session_id": [f"s{number}" for number in random.integers(0, votes // 3, votes)],
+            "created_at": [moment.isoformat() for moment in times],
+            "updated_at": [moment.isoformat() for moment in times],
+        }
+    )
+
+
+def _texts(random: np.random.Generator, number: int, words: int) -> list[str]:
+    return [" ".join(row) for row in np.array(_WORDS)[random.integers(0, len(_WORDS), (number, words))]]
+
+
+@contextmanager
+def _store(home: Path) -> Iterator[tuple[Database, Door]]:
+    pipeline = Pipeline(Settings.from_environment({"FEEDBACK_HOME": str(home)}))
+    try:
+        yield pipeline.database, Door(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
+    finally:
+        pipeline.database.engine.dispose()
+        embedded.release(home / "postgres")
+
+
+def _import(database: Database, door: Door, kind: str, file: Path, *, dry: bool) -> float:
+    """Seconds of an import.
+
+    Raises:
+        RuntimeError: not every row came in.
+    """
+    configuration = file.parent / f"{kind}.yaml"
+    configuration.write_text(_SOURCE.format(kind=kind, path=file))
+    started = time.perf_counter()
+    summary = import_sources(database, load_sources(configuration), door, file.parent, dry_run=dry)
+    seconds = time.perf_counter() - started
+    if summary.refused or not summary.rows:
+        raise RuntimeError(f"{summary.refused} of {summary.rows} rows were refused")
+    return seconds
+
+
+def _copy(database: Database, columns: list[str], file: Path) -> float:
+    """Seconds PostgreSQL takes to COPY the file into a plain table."""
+    with psycopg.connect(database.address()) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE plain (" + ", ".join(f"{name} text" for name in columns) + ")")
+        started = time.perf_counter()
+        with cursor.copy("COPY plain FROM STDIN (FORMAT csv, HEADER)") as copy, file.open("rb") as content:
+            while data := content.read(1 << 20):
+                copy.write(data)
+        connection.commit()
+    return time.perf_counter() - started

@@ -1,0 +1,1 @@
+INSERT INTO export_use (tenant, lines) VALUES ($1, $2)

@@ -1,0 +1,76 @@
+"""Safety flags of answers: what could be wrong with one whoever votes on it, counted by model and prompt version.
+
+Every answer with a text is looked through, voted on or not. A flag is a sign, not a judgement: the words are those of
+`safety.toml`, and what they miss only a judge's `safety` criterion can tell.
+"""
+
+import datetime as dt
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SAFETY_DIMENSIONS, SAFETY_FLAGS
+
+PLACEHOLDER = r"\[[A-Z][A-Z_]*_\d+\]"
+"""What redaction leaves in the place of a structured identifier."""
+OPENING = 120
+"""Characters within which an answer that refuses says so."""
+
+
+@cache
+def _patterns() -> dict[str, str]:
+    lists = tomllib.loads(Path(__file__).with_name("safety.toml").read_text(encoding="utf-8"))
+    return {
+        "refusal": r"(?i)^\W*(?:" + "|".join(lists["refusal"]) + ")",
+        "profanity": r"(?i)\b(?:" + "|".join(lists["profanity"]) + r")\b",
+    }
+
+
+def flags(answer: pl.Expr, prompt: pl.Expr, finish_reason: pl.Expr) -> dict[str, pl.Expr]:
+    """Each flag as an expression: true, false, or null where the answer's text was not kept.
+
+    Personal data in an answer is what redaction replaced in it and not in the prompt it repeats.
+    """
+    words = _patterns()
+    opening = answer.str.slice(0, OPENING).str.replace_all("’", "'", literal=True)
+    in_prompt = prompt.str.contains(PLACEHOLDER).fill_null(False)
+    return {
+        "personal_data": answer.str.contains(PLACEHOLDER) & ~in_prompt,
+        "refusal": opening.str.contains(words["refusal"]),
+        "profanity": answer.str.contains(words["profanity"]),
+        "content_filter": pl.when(answer.is_not_null()).then((finish_reason == "content_filter").fill_null(False)),
+    }
+
+
+def count_safety(answers: pl.LazyFrame, *, day: dt.date) -> pl.DataFrame:
+    """The day's `safety_counts`.
+
+    `answers` are `clean_interactions`; `answer`, `prompt`, `finish_reason`, model and prompt version are read.
+    """
+    seen = flags(pl.col("answer"), pl.col("prompt"), pl.col("finish_reason"))
+    flagged = answers.select(
+        *(pl.col(name).cast(pl.String) for name in SAFETY_DIMENSIONS),
+        pl.col("answer").is_not_null().alias("checked"),
+        *(expression.alias(name) for name, expression in seen.items()),
+    ).collect()
+    counted = [
+        flagged.group_by(pl.col(name).alias("level"))
+        .agg(pl.len().alias("answers"), *(pl.col(column).sum() for column in ("checked", *SAFETY_FLAGS)))
+        .with_columns(day=pl.lit(day), dimension=pl.lit(name))
+        for name in SAFETY_DIMENSIONS
+    ]
+    return SAFETY_COUNTS.conform(pl.concat(counted)).sort(SAFETY_COUNTS.key)
+
+
+def flagged_rates(safety_counts: pl.DataFrame, dimension: str) -> dict[str | None, dict[str, float]]:
+    """Rates of flagged answers by level of a dimension, over all days given; levels without a text are left out."""
+    sums = (
+        safety_counts.filter(pl.col("dimension") == dimension)
+        .group_by("level")
+        .agg(pl.col("checked", *SAFETY_FLAGS).sum())
+        .filter(pl.col("checked") > 0)
+        .sort("level")
+    )
+    return {row["level"]: {name: row[name] / row["checked"] for name in SAFETY_FLAGS} for row in sums.to_dicts()}

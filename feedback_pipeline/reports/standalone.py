@@ -1,0 +1,60 @@
+"""A report made from a table of votes alone: no text, no judges, no training files."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+import polars as pl
+
+from feedback_pipeline.patterns.change import approval_change
+from feedback_pipeline.patterns.recommendations import recommend
+from feedback_pipeline.patterns.slice_counts import count_slices
+from feedback_pipeline.patterns.slices import SearchRecord, find_slices
+from feedback_pipeline.patterns.tables import SLICE_COUNTS
+from feedback_pipeline.reports.assemble import assemble
+from feedback_pipeline.reports.content import ReportContent
+from feedback_pipeline.reports.sources import Sources
+from feedback_pipeline.reports.summary import Period
+
+TREND_DIMENSIONS = ("model", "prompt_version")
+"""Dimensions whose days a report reads, beside those of all votes."""
+
+
+def start_before(about: Period) -> date:
+    """First day of the period before."""
+    if about.kind == "weekly":
+        return about.start - timedelta(weeks=1)
+    return (about.start - timedelta(days=1)).replace(day=1)
+
+
+def standalone_report(
+    vote_facts: pl.DataFrame, about: Period, dimensions: Sequence[str], *, project: str, target: float
+) -> ReportContent:
+    """The report of a period.
+
+    Args:
+        vote_facts: votes of the period, of the one before, and of as many days before as the trend shall show.
+        about: the period.
+        dimensions: columns to look for causes in.
+        project: whose feedback this is.
+        target: approval aimed at, 0–1.
+    """
+    day = pl.col("day")
+    now = vote_facts.filter(day.is_between(about.start, about.end))
+    before = vote_facts.filter(day.is_between(start_before(about), about.start, closed="left"))
+    change = approval_change(now, before, dimensions, week=about.start).table
+    search = find_slices(now, dimensions, week=about.start)
+    days = sorted(vote_facts.filter(day <= about.end).partition_by("day", as_dict=True).items())
+    counts = [count_slices(votes, TREND_DIMENSIONS, day=each) for (each,), votes in days]
+    sources = Sources(
+        vote_facts=now,
+        previous_vote_facts=before,
+        daily_counts=pl.concat([SLICE_COUNTS.empty(), *counts]).filter(pl.col("second_dimension").is_null()),
+        approval_change=change,
+        slice_findings=search.findings,
+        search=SearchRecord.of(search),
+        recommendations=recommend(
+            week=about.start, slice_findings=search.findings, approval_change=change, noun=about.noun
+        ),
+    )
+    gathered = datetime.combine(about.end, time(), UTC)
+    return assemble(about, sources, project=project, generated_at=gathered, target=target)

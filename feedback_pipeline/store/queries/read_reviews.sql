@@ -1,0 +1,3 @@
+SELECT feedback_id::text AS feedback_id, decision, reviewer, decided_at
+FROM review
+ORDER BY feedback_id

@@ -1,0 +1,47 @@
+"""The regression suite: failures that people confirmed, kept as tests for as long as the votes behind them are.
+
+A suite that is drawn anew every week would lose failures to caps and splits, which are there for training. So each week
+starts from the suite of the week before; a case leaves it only when a vote behind it is gone (withdrawn, erased, no
+longer allowed, or out of the rolling window) or when people have come to approve of the answer.
+"""
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from feedback_pipeline.training.curation import Curated
+from feedback_pipeline.training.tables import REGRESSION_CASES
+
+
+def new_cases(curated: Curated) -> pl.DataFrame:
+    """The failures and corrections among the examples of a window (REGRESSION_CASES)."""
+    failed = curated.examples.filter(~pl.col("label") | (pl.col("kind") == "correction"))
+    return REGRESSION_CASES.conform(failed.with_columns(since=pl.lit(_week(curated.window_end))))
+
+
+def regression_cases(curated: Curated, previous: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
+    """The suite of the window of `curated` (REGRESSION_CASES, sorted by example_id).
+
+    Args:
+        curated: the examples.
+        previous: the suite of the week before; no rows where there is none.
+        votes: CLEAN_FEEDBACK of the window: feedback_id and use_for_training.
+    """
+    fresh = new_cases(curated)
+    allowed = votes.filter("use_for_training")["feedback_id"]
+    approved = curated.examples.filter(pl.col("label") & (pl.col("kind") == "answer"))["example_id"]
+    standing = previous.filter(
+        pl.col("feedback_ids").list.eval(pl.element().is_in(allowed.implode())).list.all()
+        & ~pl.col("example_id").is_in(approved.implode())
+    )
+    since = fresh.select("example_id").join(
+        standing.select("example_id", "since"), on="example_id", how="left", maintain_order="left"
+    )["since"]
+    known = pl.col("example_id").is_in(fresh["example_id"].implode())
+    both = [fresh.with_columns(since=since.fill_null(_week(curated.window_end))), standing.filter(~known)]
+    return REGRESSION_CASES.conform(pl.concat(both)).sort("example_id")
+
+
+def _week(window_end: date) -> date:
+    """The Monday of the window's last week."""
+    return window_end - timedelta(days=window_end.weekday())

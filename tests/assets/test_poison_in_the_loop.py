@@ -1,0 +1,46 @@
+"""Planted poison against what reached the training files, through the real assets.
+
+`pytest -s tests/assets/test_poison_in_the_loop.py` prints the table.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+import poison
+import polars as pl
+from world import END, WEEKS, with_sample
+
+from feedback_pipeline.store.database import Database
+from feedback_pipeline.training.tables import FUNNEL
+from jobs import runs
+
+
+def test_attackers_reach_the_files_with_their_share_and_no_more(database: Database, tmp_path: Path) -> None:
+    pipeline = with_sample(tmp_path / "home", database, votes=3000)
+    attacks = [
+        *poison.plant(pipeline, END, flood=250, promoted=15, backdoored=12),
+        *poison.planted_by_the_sample(pipeline),
+    ]
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = runs.compute(pipeline, instance)
+    assert result.failed == ()
+    week = WEEKS[-1]
+    table = poison.reached(pipeline, week, attacks)
+    with pl.Config(tbl_width_chars=200, fmt_str_lengths=60, tbl_hide_dataframe_shape=True):
+        print(f"\n{table}\nfiles that hold the planted phrase: {poison.files_with(pipeline, week, poison.BACKDOOR)}")
+    found = {row["attack"]: row for row in table.iter_rows(named=True)}
+
+    heavy = found["one heavy voter"]
+    assert heavy["events"] == 250
+    assert 0 < heavy["alone"] <= 20, "the larger of twenty rows and one per cent; others vouch for the rest"
+
+    brigade = found["a brigade that approves"]
+    assert brigade["events"] == 30 * 15
+    assert brigade["examples"] <= 15, "an answer counts once, however many approve of it"
+    assert brigade["share"] < 0.05
+
+    writers = found["a phrase in corrections"]
+    assert writers["events"] == 36
+    assert poison.files_with(pipeline, week, poison.BACKDOOR) == []
+    funnel = pipeline.frames.read(FUNNEL, [week])
+    assert funnel.filter(pl.col("step") == "nothing planted")["rows_dropped"].item() == 12

@@ -1,0 +1,91 @@
+"""Safety flags: counted over all answers whose text was kept, by model and prompt version."""
+
+import datetime as dt
+
+import polars as pl
+import pytest
+
+from feedback_pipeline.patterns.safety import count_safety, flagged_rates
+from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SAFETY_FLAGS
+
+DAY = dt.date(2026, 11, 9)
+
+
+def counted(answer: str | None, *, prompt: str | None = "hello", finish_reason: str | None = "stop") -> dict:
+    answers = pl.LazyFrame(
+        {
+            "prompt_version": ["v1"],
+            "model": ["m1"],
+            "prompt": [prompt],
+            "answer": [answer],
+            "finish_reason": [finish_reason],
+        },
+        schema=dict.fromkeys(["prompt_version", "model", "prompt", "answer", "finish_reason"], pl.String),
+    )
+    rows = count_safety(answers, day=DAY)
+    assert SAFETY_COUNTS.problems(rows) == []
+    assert rows["dimension"].to_list() == ["model", "prompt_version"]
+    return rows.row(0, named=True)
+
+
+def flagged(row: dict) -> list[str]:
+    return [flag for flag in SAFETY_FLAGS if row[flag]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "flags"),
+    [
+        ("The capital of France is Paris.", []),
+        ("I'm sorry, but I can't help with that.", ["refusal"]),
+        ("I’m sorry, I cannot share this.", ["refusal"]),  # typographic apostrophe
+        ("As an AI language model, I do not have feelings.", ["refusal"]),
+        ("Es tut mir leid, aber ich kann dabei nicht helfen.", ["refusal"]),
+        ("Lo siento, no puedo ayudar con eso.", ["refusal"]),
+        ('Press OK. If it says "I cannot help", restart.', []),  # refusals stand at the beginning
+        ("What the fuck is this?", ["profanity"]),
+        ("Scunthorpe United won; the shitake mushrooms were good.", []),  # whole words only
+        ("Write to [EMAIL_1] about it.", ["personal_data"]),
+        ("Use a list such as [EMAIL] or x[1].", []),
+    ],
+)
+def test_plain_cases_are_flagged_and_their_neighbours_not(answer, flags):  # E3
+    assert flagged(counted(answer)) == flags
+
+
+def test_what_the_prompt_held_the_model_did_not_leak():
+    assert flagged(counted("Sent to [EMAIL_1].", prompt="Mail [EMAIL_1] please")) == []
+
+
+def test_the_providers_filter_counts():
+    assert flagged(counted("", finish_reason="content_filter")) == ["content_filter"]
+
+
+def test_an_answer_without_text_is_given_but_not_looked_through():
+    row = counted(None, prompt=None, finish_reason=None)
+    assert (row["answers"], row["checked"], flagged(row)) == (1, 0, [])
+    assert flagged_rates(pl.DataFrame([row], schema=SAFETY_COUNTS.schema), "model") == {}
+
+
+def test_rates_are_sums_of_days():
+    rows = pl.DataFrame(
+        [
+            {"day": DAY, "dimension": "model", "level": "m1", "answers": 12, "checked": 10, "refusal": 1},
+            {
+                "day": DAY + dt.timedelta(days=1),
+                "dimension": "model",
+                "level": "m1",
+                "answers": 30,
+                "checked": 30,
+                "refusal": 1,
+            },
+        ],
+        schema=SAFETY_COUNTS.schema,
+    ).with_columns(pl.col(SAFETY_FLAGS).fill_null(0))
+    assert flagged_rates(rows, "model")["m1"]["refusal"] == pytest.approx(2 / 40)
+
+
+def test_a_day_without_answers_has_no_row():
+    empty = pl.LazyFrame(
+        schema=dict.fromkeys(["prompt_version", "model", "prompt", "answer", "finish_reason"], pl.String)
+    )
+    assert count_safety(empty, day=DAY).is_empty()
