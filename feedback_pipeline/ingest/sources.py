@@ -19,7 +19,6 @@ from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, SI
 
 PRESETS = Path(__file__).parent / "presets"
 FILE_KINDS = ("csv", "jsonl", "json", "parquet")
-WINNERS = ("left", "right", "tie")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 Scalar = bool | int | float | str | date | datetime | None

@@ -86,10 +86,3 @@ def spent_usd(database: Database, week: date) -> float:
     """US dollars that every run over a week has cost. Of a killed run, what its kept replies cost."""
     with database.engine.connect() as connection:
         return float(connection.execute(_SPENT, {"week": week}).scalar_one())
-
-
-def forget_replies(database: Database, content_hashes: Sequence[str]) -> int:
-    """Removes the replies to messages that are to be forgotten, by the `content_hash` of their judgements."""
-    statement = sa.text("DELETE FROM judge_reply WHERE content_hash = ANY(:hashes)")
-    with database.engine.begin() as connection:
-        return connection.execute(statement, {"hashes": list(content_hashes)}).rowcount

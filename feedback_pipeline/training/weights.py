@@ -61,7 +61,6 @@ class WeightPolicy:
 
 ORIGINAL = WeightPolicy("original", positive=2.0, negative=0.5, correction=2.0, graded=False)
 RECOMMENDED = WeightPolicy("recommended", positive=1.0, negative=0.0, correction=1.0)
-POLICIES = {policy.name: policy for policy in (ORIGINAL, RECOMMENDED)}
 
 
 @dataclass(frozen=True)

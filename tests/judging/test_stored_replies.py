@@ -152,14 +152,6 @@ def test_a_killed_run_counts_with_the_replies_it_kept(database: Database) -> Non
     assert replies.spent_usd(database, WEEK) == 0.9
 
 
-def test_replies_about_a_forgotten_text_go_by_the_hash_of_what_was_sent(database: Database) -> None:
-    cache = PostgresReplyCache(database)
-    for name in ("a", "b"):
-        cache.put(name, reply(name))
-    assert replies.forget_replies(database, ["hash of a", "hash of nothing"]) == 1
-    assert set(cache.get_many(["a", "b"])) == {"b"}
-
-
 def test_another_occasion_asks_the_same_judge_anew(database: Database, tmp_path: Path) -> None:
     fingerprints = set()
     with serve() as server:
