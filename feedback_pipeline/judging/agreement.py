@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from feedback_pipeline.judging.estimates import (
+    RESOLUTION,
     Estimate,
     FloatArray,
     IntArray,
@@ -146,7 +147,7 @@ def _coefficient(
         return Refusal("only_one_verdict_in_use", items, clusters)
     if not np.isfinite(error):
         return Refusal("one_conversation_carries_a_verdict", items, clusters)
-    if error > 0:
+    if error > RESOLUTION:
         half = t_quantile(clusters - 1) * error
         return Estimate(value, max(-1.0, value - half), min(1.0, value + half), error, items, clusters, name)
     return Estimate(value, min(value, _lower_of_perfect(parts, observed)), value, 0.0, items, clusters, name)

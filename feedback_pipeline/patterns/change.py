@@ -21,6 +21,7 @@ from scipy.special import stdtr, stdtrit
 from feedback_pipeline.patterns.crossing import count_crossed
 from feedback_pipeline.patterns.intervals import (
     NO_VOTES,
+    RESOLUTION,
     Difference,
     Rate,
     benjamini_hochberg,
@@ -108,7 +109,7 @@ class _Comparison:
         pooled = (rate.up + previous.up) / (rate.n + previous.n)
         binomial = pooled * (1.0 - pooled) * (1.0 / rate.n + 1.0 / previous.n)
         error = float(np.sqrt(max((residual**2).sum(), binomial)))
-        if error == 0.0:
+        if error <= RESOLUTION:
             return cls(rate, previous, Difference(0.0, None, None, "every vote of both weeks is the same"), None)
         degrees = max(min(effective_people(n), effective_people(n_before)) - 1.0, 0.1)
         margin = float(stdtrit(degrees, 0.975)) * error
