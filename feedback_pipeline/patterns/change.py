@@ -63,6 +63,8 @@ class ApprovalChange:
     change: Difference
     reason: str | None
     """Why there is no change to speak of."""
+    p_value: float | None = None
+    """Two-sided, of the change."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def approval_change(
     complete = [{name: row.get(name) for name in APPROVAL_CHANGE.names} for row in rows]
     table = pl.DataFrame(complete, schema=APPROVAL_CHANGE.schema, orient="row")
     table = table.sort(pl.col("part").replace({"total": "0", "level": "1", "first_seen": "2"}), "dimension", "level")
-    return ApprovalChange(table, overall.rate, overall.previous, overall.change, overall.change.reason)
+    return ApprovalChange(table, overall.rate, overall.previous, overall.change, overall.change.reason, overall.p_value)
 
 
 def _row(week: dt.date, part: str, dimension: str | None, level: str | None, comparison: _Comparison) -> dict[str, Any]:
