@@ -1,9 +1,9 @@
 """Votes that were in the store before live capture was added are counted like any other."""
 
 import psycopg
-from test_counts import PEOPLE, RECOUNT, RECOUNT_PEOPLE, ROLLUP
 
 from feedback_pipeline.store.database import Database, migrate
+from tests.capture.test_counts import PEOPLE, RECOUNT, RECOUNT_PEOPLE, ROLLUP
 
 EARLIER = """
 INSERT INTO interaction (id, tenant, model, context, occurred_at, source, source_id, provenance)
