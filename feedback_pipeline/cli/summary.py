@@ -18,6 +18,7 @@ from feedback_pipeline.patterns.tables import RECOMMENDATIONS, SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.stats.intervals import wilson
 from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.tables.parquet import files_below, names_in
 from feedback_pipeline.training import costs
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
 
@@ -134,7 +135,11 @@ def _training(pipeline: Pipeline, console: Console, week: date) -> None:
     )
     folder = pipeline.frames.root / "training_files" / week.isoformat()
     table = Table("format", "train", "validation", "holdout", "all in one", title="Lines in training files")
-    written = [file for listing in sorted(folder.glob("*/files.json")) for file in orjson.loads(listing.read_bytes())]
+    written = [
+        file
+        for listing in [path for path in files_below(folder) if path.name == "files.json"]
+        for file in orjson.loads(listing.read_bytes())
+    ]
     for name in dict.fromkeys(file["format"] for file in written if file["layout"]):
         lines = dict.fromkeys(("train", "validation", "holdout", "all"), 0)
         for file in written:
@@ -227,7 +232,7 @@ def status(pipeline: Pipeline, console: Console) -> None:
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
     folder = pipeline.frames.root / "weekly_report"
-    pages = sorted(folder.glob("*.html")) if folder.exists() else []
+    pages = [folder / name for name in names_in(folder) if name.endswith(".html")]
     for page in pages[-SHOWN:]:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", page.stem):
             console.print(f"report {page.stem}: {page}", highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from feedback_pipeline.cli.review import review
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.tables.parquet import replaced_file
+from feedback_pipeline.tables.parquet import location, replaced_file
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
 
 console = Console()
@@ -68,9 +68,7 @@ def export(
 
 
 def _write(output: Path, found: list[Part], format_: ExportFormat) -> None:
-    from upath import UPath
-
-    with replaced_file(UPath(output)) as file:
+    with replaced_file(location(str(output))) as file:
         for text in framed([part.lines for part in found], format_):
             file.write(text.encode())
 

@@ -14,6 +14,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from upath import UPath
 
+from feedback_pipeline.tables.parquet import files_below
+
 SHORTEST_SPAN = 30
 LONGEST_SPAN = 80
 SPANS_PER_TEXT = 3
@@ -157,12 +159,10 @@ def search_files(
         found: where to note it.
         leave_out: first parts of paths below the root that are left out.
     """
-    if not root.exists():
-        return
-    paths: list[Any] = sorted(root.rglob("*"), key=str)
-    for path in paths:
-        parts = path.relative_to(root).parts
-        if parts[0] in leave_out or not path.is_file():
+    start = UPath(root)
+    for path in files_below(start):
+        parts = path.relative_to(start).parts
+        if parts[0] in leave_out:
             continue
         place = "/".join((label, *parts))
         for texts in _texts(path):
@@ -172,7 +172,7 @@ def search_files(
 _NOTHING = pl.Series("text", [], dtype=pl.String)
 
 
-def _texts(path: UPath | Path) -> Iterator[pl.Series]:
+def _texts(path: UPath) -> Iterator[pl.Series]:
     if path.suffix == ".parquet":
         with path.open("rb") as file:
             for batch in pq.ParquetFile(file).iter_batches(50_000):

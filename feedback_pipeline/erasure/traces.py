@@ -11,7 +11,7 @@ import orjson
 
 from feedback_pipeline.cleaning.tables import RATER_TRUST
 from feedback_pipeline.judging.tables import JUDGEMENTS
-from feedback_pipeline.tables.parquet import ParquetFolder
+from feedback_pipeline.tables.parquet import ParquetFolder, remove
 from feedback_pipeline.training.tables import LINEAGE, PREFERENCE_PAIRS, REGRESSION_CASES, TRAINING_EXAMPLES
 
 WEEKLY_FOLDERS = (
@@ -103,14 +103,10 @@ def remove_weekly_files(frames: ParquetFolder, weeks: Sequence[date]) -> int:
     """Removes what these weeks made that may hold one person's words or name; returns how many files."""
     removed = 0
     for folder in WEEKLY_FOLDERS:
-        for week in weeks:
-            if not (frames.root / folder).exists():
-                continue
-            for path in sorted((frames.root / folder).glob(f"{week}*"), key=str):
-                inner = sorted((one for one in path.rglob("*") if one.is_file()), key=str) if path.is_dir() else [path]
-                for file in inner:
-                    file.unlink(missing_ok=True)
-                removed += len(inner)
+        days = tuple(week.isoformat() for week in weeks)
+        for name in frames.names(folder):
+            if name.startswith(days):
+                removed += remove(frames.root / folder / name)
     return removed
 
 
