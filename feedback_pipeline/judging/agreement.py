@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from feedback_pipeline.judging.estimates import (
-    RESOLUTION,
+from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,
@@ -22,6 +21,7 @@ from feedback_pipeline.judging.estimates import (
     jackknife_error,
     t_quantile,
 )
+from feedback_pipeline.stats.intervals import RESOLUTION
 
 Weighting = Literal["nominal", "linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval"]

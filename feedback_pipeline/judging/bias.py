@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feedback_pipeline.judging.estimates import (
-    RESOLUTION,
+from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,
@@ -15,6 +14,7 @@ from feedback_pipeline.judging.estimates import (
     clustered_proportion,
     t_quantile,
 )
+from feedback_pipeline.stats.intervals import RESOLUTION
 
 MINIMUM_ITEMS = 20
 

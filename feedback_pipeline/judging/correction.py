@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feedback_pipeline.judging.estimates import (
-    RESOLUTION,
+from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,
@@ -23,6 +22,7 @@ from feedback_pipeline.judging.estimates import (
     linearised_mean,
     normal_quantile,
 )
+from feedback_pipeline.stats.intervals import RESOLUTION
 
 BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

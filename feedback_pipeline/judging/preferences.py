@@ -8,17 +8,7 @@ import scipy
 
 from feedback_pipeline.judging.agreement import agreement, alpha_of_raters
 from feedback_pipeline.judging.alternative_annotator import alternative_annotator_test
-from feedback_pipeline.judging.bradley_terry import Strengths, fit_bradley_terry
 from feedback_pipeline.judging.calibration import alternative_annotator_results, interval_columns
-from feedback_pipeline.judging.estimates import (
-    Estimate,
-    FloatArray,
-    Refusal,
-    Result,
-    cluster_codes,
-    clustered_proportion,
-    normal_quantile,
-)
 from feedback_pipeline.judging.orders import PAIR, one_row_a_pair
 from feedback_pipeline.judging.tables import (
     OVERALL,
@@ -26,6 +16,16 @@ from feedback_pipeline.judging.tables import (
     PREFERENCE_RANKING,
     PREFERENCE_SCORES,
     PREFERENCES,
+)
+from feedback_pipeline.stats.bradley_terry import Strengths, fit_bradley_terry
+from feedback_pipeline.stats.estimates import (
+    Estimate,
+    FloatArray,
+    Refusal,
+    Result,
+    cluster_codes,
+    clustered_proportion,
+    normal_quantile,
 )
 
 PEOPLE = "people"

@@ -5,11 +5,11 @@ from functools import cached_property
 
 import polars as pl
 
-from feedback_pipeline.judging.fingerprints import fingerprint
 from feedback_pipeline.judging.labels import VERDICT_VALUES
 from feedback_pipeline.judging.orders import PAIR, one_row_a_pair, turned_round
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import OVERALL, PREFERENCE_SCORES, PREFERENCES, VERDICTS
+from feedback_pipeline.llm.fingerprints import fingerprint
 
 _SCORES = VERDICT_VALUES | PREFERENCE_SCORES
 
@@ -47,7 +47,8 @@ class RecordedJudge:
         A pair recorded in both orders is one judgement: `consistent` says whether they agree, and where they do not it
         is a tie.
         """
-        both_ways = pl.concat([pairs.select(PAIR), pairs.select(PAIR[::-1]).rename(dict(zip(PAIR[::-1], PAIR)))])
+        swapped = pairs.select(pl.col(PAIR[1]).alias(PAIR[0]), pl.col(PAIR[0]).alias(PAIR[1]))
+        both_ways = pl.concat([pairs.select(PAIR), swapped])
         found = self._lookup(both_ways.unique(), PAIR, PREFERENCES)
         usable = one_row_a_pair(found.filter(pl.col("status") == "ok"), ("criterion",))
         turned = pl.col(PAIR[0]) > pl.col(PAIR[1])
