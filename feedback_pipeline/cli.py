@@ -13,9 +13,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
+from feedback_pipeline.environment import unknown_variables
 from feedback_pipeline.ingest.summary import Progress as ImportProgress
-from feedback_pipeline.settings import Settings, SettingsError
+from feedback_pipeline.settings import Settings, SettingsError, known_variables
 
 app = typer.Typer(
     name="feedback",
@@ -35,7 +37,7 @@ def main() -> None:
     import psycopg
     from sqlalchemy.exc import SQLAlchemyError
 
-    from feedback_pipeline import commands
+    from feedback_pipeline import commands, extras
     from feedback_pipeline.capture import commands as capture
     from feedback_pipeline.ingest.documents import SourcesError
     from feedback_pipeline.judging import commands as judging
@@ -54,6 +56,10 @@ def main() -> None:
 
     for room in (capture, commands, judging, privacy, models, training, lineage):
         room.mount(app)
+    if "doctor" not in sys.argv[1:2]:  # which shows them among its findings
+        for name, nearest in unknown_variables(os.environ, known_variables()):
+            hint = f"; did you mean {nearest}?" if nearest else ""
+            errors.print(f"feedback: {name} is set and means nothing{hint}", style="yellow", highlight=False)
     try:
         app()
     except (
@@ -62,6 +68,11 @@ def main() -> None:
         PromotionRefusedError, OSError,
     ) as error:  # fmt: skip
         errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (said := extras.advice(error.name)) is None:
+            raise
+        errors.print(f"feedback: {escape(said)}", style="red", highlight=False)
         sys.exit(2)
     except (adbc.Error, psycopg.Error, SQLAlchemyError) as error:
         # only the first line: what follows quotes the row
@@ -186,6 +197,7 @@ def doctor() -> None:
     except SettingsError as error:
         console.print(f"✗ settings: {escape(str(error))}", highlight=False)
         raise typer.Exit(code=1) from error
+    _show_settings(settings)
     findings = health.examine(settings)
     for finding in findings:
         mark = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "error": "[red]✗[/]"}[finding.level]
@@ -194,6 +206,18 @@ def doctor() -> None:
             console.print(f"    → {escape(finding.advice)}", highlight=False)
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(code=1)
+
+
+def _show_settings(settings: Settings) -> None:
+    shown = settings.shown()
+    for group in dict.fromkeys(one.group for one in shown):
+        table = Table("setting", "value", "from", "default", box=None, title=group, title_justify="left")
+        for one in shown:
+            if one.group == group:
+                name = one.variables[0] if one.variables else one.name
+                table.add_row(name, escape(one.value), one.source, escape(one.default))
+        console.print(table)
+    console.print()
 
 
 @app.command()
