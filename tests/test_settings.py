@@ -9,7 +9,7 @@ import pytest
 
 from feedback_pipeline.environment import declared
 from feedback_pipeline.settings import CaptureSettings, Settings, SettingsError, TrainingFormat
-from feedback_pipeline.settings_page import page
+from feedback_pipeline.cli.settings_page import page
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_defaults_of_a_group_made_by_itself_are_those_of_an_empty_environment() 
 
 def test_the_reference_page_is_what_the_declarations_say() -> None:
     written = Path(__file__).parent.parent / "docs" / "settings.md"
-    assert written.read_text() == page(), "python -m feedback_pipeline.settings_page > docs/settings.md"
+    assert written.read_text() == page(), "python -m feedback_pipeline.cli.settings_page > docs/settings.md"
 
 
 def test_settings_load_without_anything_heavy() -> None:
