@@ -14,6 +14,7 @@ from rich.table import Table
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, RATER_TRUST, VOTE_FACTS
 from feedback_pipeline.ingest.summary import ImportSummary
 from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
+from feedback_pipeline.models.providers import training_format
 from feedback_pipeline.patterns.intervals import wilson
 from feedback_pipeline.patterns.tables import RECOMMENDATIONS, SLICE_FINDINGS
 from feedback_pipeline.resources import Pipeline
@@ -161,12 +162,12 @@ def _training_costs(pipeline: Pipeline, folder: Any) -> list[str]:
     if not path.exists():
         return []
     content = orjson.loads(path.read_bytes())["content"]
-    if "counts_in_train" not in content:  # made by an earlier version
+    if "tokens" not in content:  # made by an earlier version
         return []
-    positives = content["counts_in_train"]["desirable"]
+    found = costs.trainable(content["files"], training_format(pipeline.settings))
     prices = costs.read_prices(pipeline.settings.tuning_prices_file)
     cheapest = list({price.provider: price for price in sorted(prices, key=_dearest_first)}.values())
-    return [costs.advice(positives).text, *costs.described(content["tokens"], cheapest)]
+    return [costs.advice(found.examples, partial=found.partial).text, *costs.described(content["tokens"], cheapest)]
 
 
 def _dearest_first(price: costs.Price) -> tuple[bool, float]:
