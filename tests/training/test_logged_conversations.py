@@ -13,8 +13,8 @@ import pytest
 from feedback_pipeline.cleaning import days
 from feedback_pipeline.cleaning.clusters import prompt_clusters
 from feedback_pipeline.cleaning.signatures import text_signatures
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
