@@ -94,8 +94,8 @@ def _with_system_first(text: str) -> str:
     messages = _objects(text)
     orders = [message for message in messages if message.get("role") == "system"]
     others = [message for message in messages if message.get("role") != "system"]
-    words = [message.get("content") for message in orders]
-    if not others or others[-1].get("role") == "assistant" or not all(isinstance(each, str) for each in words):
+    words = [message["content"] for message in orders if isinstance(message.get("content"), str)]
+    if not others or others[-1].get("role") == "assistant" or len(words) < len(orders):
         return text
     return orjson.dumps([{"role": "system", "content": "\n\n".join(words)}, *others]).decode()
 
