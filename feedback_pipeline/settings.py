@@ -44,7 +44,9 @@ TuningProvider = Literal["dry_run", "openai", "local"]
 TuningMethod = Literal["supervised", "preference"]
 TuningApproval = Literal["required", "not_required"]
 JudgeMode = Literal["schema", "probabilities", "decisions"]
-TrainingFormat = Literal["azure", "export", "fireworks", "llama_factory", "openai", "promptfoo", "table", "trl"]
+TrainingFormat = Literal[
+    "azure", "export", "fireworks", "llama_factory", "openai", "promptfoo", "table", "together", "trl", "vertex"
+]
 
 OPENAI_URL = "https://api.openai.com/v1"
 
