@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
+from feedback_pipeline.cli.settings_page import page
 from feedback_pipeline.environment import declared
 from feedback_pipeline.settings import CaptureSettings, Settings, SettingsError, TrainingFormat
-from feedback_pipeline.cli.settings_page import page
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The reference page of the settings, written from their declarations: `python -m feedback_pipeline.cli.settings_page`."""
+"""The reference page of the settings, from their declarations: `python -m feedback_pipeline.cli.settings_page`."""
 
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
