@@ -14,6 +14,7 @@ _EXPORTS: dict[str, str] = {
     "compare_prompt_versions": "feedback_pipeline.verbs",
     "evaluate_prompt_version": "feedback_pipeline.judging.evaluation",
     "generate_report": "feedback_pipeline.verbs",
+    "route_to_variant": "feedback_pipeline.experiments.assignment",
     "suggest_improvements": "feedback_pipeline.verbs",
     "FeedbackFrameError": "feedback_pipeline.vote_frames",
     "ImprovementReport": "feedback_pipeline.verbs",

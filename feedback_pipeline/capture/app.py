@@ -19,6 +19,8 @@ from feedback_pipeline.capture import (
     openapi,
     routes_audit,
     routes_console,
+    routes_decisions,
+    routes_experiments,
     routes_provider,
     routes_reads,
     routes_reports,
@@ -82,6 +84,8 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         routes_audit,
         routes_reports,
         routes_provider,
+        routes_decisions,
+        routes_experiments,
     ):
         app.include_router(routes.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
