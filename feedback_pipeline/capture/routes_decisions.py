@@ -57,7 +57,8 @@ async def evaluate_flags(request: Request) -> Response:
     body = {"flags": [await _evaluated(service, principal, found, context) for found in every]}
     for flag in body["flags"]:
         # how it came about changes from one call to the next, the value does not
-        flag["reason"] = "SPLIT" if flag["reason"] == "CACHED" else flag["reason"]
+        if flag["reason"] == "CACHED":
+            flag["reason"], flag["metadata"]["why"] = "SPLIT", "assigned"
     tag = f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
