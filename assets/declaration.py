@@ -18,13 +18,13 @@ import polars as pl
 
 from assets.partitions import Calendar
 from feedback_pipeline.cleaning.verdicts import PolicyError
-from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
-from feedback_pipeline.judging.prices import UnknownPriceError
-from feedback_pipeline.parquet import Written
+from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
+from feedback_pipeline.llm.prices import UnknownPriceError
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.names import NamesError
-from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.schema import Table
 from feedback_pipeline.store.database import DatabaseError
+from feedback_pipeline.tables.parquet import Written
+from feedback_pipeline.tables.schema import Table
 from feedback_pipeline.training.archive import CurationMissing
 from feedback_pipeline.training.rules import EvaluationSetMissing
 

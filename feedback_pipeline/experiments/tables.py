@@ -3,7 +3,7 @@
 import polars as pl
 
 from feedback_pipeline.experiments.verdicts import VERDICTS
-from feedback_pipeline.schema import Column, Table
+from feedback_pipeline.tables.schema import Column, Table
 
 MEASURES = ("approval", "success", "judged_approval", "refused", "personal_data", "cost_usd", "latency_ms", "unsafe")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feedback_pipeline.patterns.intervals import moment_prior
+from feedback_pipeline.stats.intervals import moment_prior
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from feedback_pipeline.experiments.ratios import Gap, People, gap
 from feedback_pipeline.experiments.sample_ratio import MAX_FALSE
-from feedback_pipeline.judging.always_valid import sequence_half_width
+from feedback_pipeline.stats.always_valid import sequence_half_width
 
 VerdictName = Literal["better", "worse", "no_difference_beyond", "too_early", "broken_assignment", "guardrail"]
 VERDICTS = ("better", "worse", "no_difference_beyond", "too_early", "broken_assignment", "guardrail")
