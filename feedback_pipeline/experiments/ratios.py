@@ -4,6 +4,7 @@ A measure is a ratio of two sums over people (ups over votes, dollars over answe
 linearised value (delta method), so that votes of one person count as what they are: of one person.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +80,7 @@ def gap(arm: People, control: People, *, adjust: bool = True) -> Gap:
     Both arms need two people.
     """
     sides = [arm.parts(), control.parts()]
-    plain = float(np.hypot(*(_error(parts) for parts in sides)))
+    plain = math.hypot(*(_error(parts) for parts in sides))
     value, error = arm.rate - control.rate, plain
     known = [arm.covariate, control.covariate]
     if adjust and all(np.ptp(one) > 0 for one in known):
@@ -87,7 +88,7 @@ def gap(arm: People, control: People, *, adjust: bool = True) -> Gap:
         spread = sum(float((one**2).sum()) for one in centred)
         slope = sum(float((parts * one).sum()) for parts, one in zip(sides, centred, strict=True)) / spread
         value -= slope * (known[0].mean() - known[1].mean())
-        error = float(np.hypot(*(_error(parts - slope * one) for parts, one in zip(sides, centred, strict=True))))
+        error = math.hypot(*(_error(parts - slope * one) for parts, one in zip(sides, centred, strict=True)))
     explained = 1 - (error / plain) ** 2 if plain > 0 else 0.0
     return Gap(value, error, arm.count + control.count, arm.rate, control.rate, max(0.0, explained))
 

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -19,12 +20,13 @@ HISTORY = dt.timedelta(days=28)
 RELATIVE = ("cost_usd", "latency_ms")
 """Guardrails whose margin is a share of the control's mean."""
 
+_MOMENT: Any = pl.Datetime("us", "UTC")
 UNITS = pl.Schema({
     "unit": pl.String, "version": pl.Int64, "leaf": pl.Int64, "variant": pl.String, "propensity": pl.Float64,
-    "assigned_at": pl.Datetime("us", "UTC"), "exposed_at": pl.Datetime("us", "UTC"),
+    "assigned_at": _MOMENT, "exposed_at": _MOMENT,
 })  # fmt: skip
 SIGNALS = pl.Schema({
-    "unit": pl.String, "at": pl.Datetime("us", "UTC"), "measure": pl.String, "value": pl.Float64,
+    "unit": pl.String, "at": _MOMENT, "measure": pl.String, "value": pl.Float64,
 })  # fmt: skip
 
 

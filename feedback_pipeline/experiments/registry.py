@@ -85,7 +85,7 @@ def experiments(database: Database, tenant: str | None = TENANT, name: str | Non
     """The experiments of a tenant (of all where it is None), newest first."""
     with database.engine.connect() as connection:
         rows = connection.execute(statement("experiments"), {"tenant": tenant, "name": name}).mappings()
-        return [registered(row) for row in rows]
+        return [registered(dict(row)) for row in rows]
 
 
 def registered(row: Mapping[str, Any]) -> Registered:
