@@ -21,7 +21,9 @@ TuningProvider = Literal["dry_run", "openai", "local"]
 TuningMethod = Literal["supervised", "preference"]
 TuningApproval = Literal["required", "not_required"]
 JudgeMode = Literal["schema", "probabilities", "decisions"]
-TrainingFormat = Literal["azure", "export", "fireworks", "llama_factory", "openai", "promptfoo", "table", "trl"]
+TrainingFormat = Literal[
+    "azure", "export", "fireworks", "llama_factory", "openai", "promptfoo", "table", "together", "trl", "vertex"
+]
 
 DEFAULT_START = "2025-01-06"
 DEFAULT_TRAINING_FORMATS = "openai,promptfoo,trl"
