@@ -226,6 +226,11 @@ def share(name: str, text: str) -> float:
     return found
 
 
+def share_or_none(name: str, text: str) -> float:
+    """A share that may be none at all."""
+    return 0.0 if text.strip() in {"0", "0.0"} else share(name, text)
+
+
 def dollars(name: str, text: str) -> float:
     try:
         amount = float(text)

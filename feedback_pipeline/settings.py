@@ -31,6 +31,7 @@ from feedback_pipeline.environment import (
     read_settings,
     setting,
     share,
+    share_or_none,
     text_of,
     unknown_variables,
     variables,
@@ -380,6 +381,9 @@ class CaptureSettings:
     connections: int = setting("FEEDBACK_CONNECTIONS", 10, "largest number of database connections of a process", low=2)
     trusted_proxies: frozenset[str] = setting(
         "FEEDBACK_TRUSTED_PROXIES", frozenset(), "addresses whose X-Forwarded-For is believed, separated by commas"
+    )
+    ask_share: float = setting(
+        "FEEDBACK_ASK_SHARE", 0.0, "share of answers that somebody is asked about; 0 asks nobody", read=share_or_none
     )
     posthog_key: str | None = setting(
         "POSTHOG_API_KEY", None, "PostHog project key; analytics are off without it", secret=True
