@@ -132,7 +132,8 @@ def test_years_of_disaster_do_not_overflow():
 
 @pytest.mark.parametrize(
     ("now", "before", "severity"),
-    [((56, 100), (78, 100), "warn"), ((60, 100), (75, 100), None), ((500, 1000), (800, 1000), "error"), ((72, 100), (80, 100), None),
+    [((56, 100), (78, 100), "warn"), ((60, 100), (75, 100), None),
+     ((500, 1000), (800, 1000), "error"), ((72, 100), (80, 100), None),
      ((6, 10), (8, 10), None), ((90, 100), (60, 100), None)],
 )  # fmt: skip
 def test_a_fall_of_more_than_ten_points_with_its_interval(now, before, severity):
