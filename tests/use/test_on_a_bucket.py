@@ -9,26 +9,26 @@ import httpx
 import orjson
 import polars as pl
 import pytest
-from serving import serve
-from store_rows import answers, votes
 from upath import UPath
 
-from feedback_pipeline import summary
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.app import create_app
+from feedback_pipeline.cli import summary
+from feedback_pipeline.erasure.erasure import House, forget
+from feedback_pipeline.erasure.subjects import person
 from feedback_pipeline.lineage.trace import why
 from feedback_pipeline.lineage.tree import Node
-from feedback_pipeline.parquet import files_below
-from feedback_pipeline.privacy.erasure import House, forget
-from feedback_pipeline.privacy.subjects import person
-from feedback_pipeline.reports.shelf import page_for, published
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.reports.published import page_for, published
 from feedback_pipeline.sample.load import load_sample
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.tables.parquet import files_below
 from jobs import erasure, runs
+from tests.support.serving import serve
+from tests.support.store_rows import answers, votes
 
 WEEK = date(2026, 11, 2)
 NOW = datetime(2026, 11, 13, 12, tzinfo=UTC)
@@ -101,8 +101,6 @@ def test_the_loop_lives_in_a_bucket_and_forgets_there(
         mine = next(number for number, line in enumerate(lines, 1) if b"cobalt teapot" in line)
         assert "answer" in {node.kind for node in walk(why(pipeline, f"{WEEK}/sft/trl/sft-train.jsonl:{mine}"))}
 
-        exported(pipeline)
-        assert {"weekly_report", "training_files", "exports"} <= {name.split("/")[0] for name in written} | {"exports"}
         assert len(holding(pipeline, "cobalt teapot")) > 3
 
         # forgotten
@@ -114,6 +112,7 @@ def test_the_loop_lives_in_a_bucket_and_forgets_there(
             last_day=pipeline.today() - timedelta(days=1),
         )  # fmt: skip
         forget(house, person(pipeline.pseudonymiser, "default", "ada"))
+    exported(pipeline)
     for words in ("cobalt teapot", "theft of my teapot", pipeline.pseudonymiser.pseudonym("default", "ada")):
         left = holding(pipeline, words)
         assert left == [], f"{words} is still in {left}"
