@@ -11,11 +11,15 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.embedded import free_port
 from feedback_pipeline.store.faults import MachineFault, machine_fault
-from feedback_pipeline.tables.parquet import ParquetFolder, location, replaced_file
+from feedback_pipeline.tables.parquet import ParquetFolder, location, names_in, replaced_file
+from feedback_pipeline.tables.room import room_for_writing
 from tests.support.disks import small_disk
+from tests.support.store_rows import DAY, answers, votes
 from tests.support.things import TABLE, things
 
 
@@ -120,3 +124,24 @@ def test_what_something_was_raised_from_is_looked_at() -> None:
     fault = machine_fault(raised(wrapped))
     assert isinstance(fault, MachineFault)
     assert "this week" not in str(fault)
+
+
+def test_what_the_machine_did_uses_up_no_attempt_of_a_day_and_a_person_may_always_try(database: Database) -> None:
+    bulk.file_batch(database, Batch(answers({"name": "a"}), None, votes({"name": "v", "on": "a"}), None))
+    changes.fold(database)
+    for _ in range(5):
+        changes.mark_failed(database, [DAY], "No space left on device (ENOSPC)", to_blame=[], counted=False)
+    assert [day.day for day in changes.due(database)] == [DAY]
+    for _ in range(changes.MAXIMUM_ATTEMPTS):
+        changes.mark_failed(database, [DAY], "run x failed", to_blame=[DAY])
+    assert changes.due(database) == []
+    assert [day.day for day in changes.due(database, given_up=True)] == [DAY]
+
+
+def test_it_is_known_beforehand_whether_anything_can_be_written(tmp_path: Path, bucket: str) -> None:
+    assert room_for_writing(location(str(tmp_path / "new" / "folder"))) is None
+    assert room_for_writing(location(f"{bucket}/loop")) is None
+    assert names_in(location(f"{bucket}/loop")) == []
+    assert "cannot be written" in str(room_for_writing(location(f"{bucket}-that-is-gone/loop")))
+    with small_disk(tmp_path / "disk", 1) as disk:
+        assert str(room_for_writing(location(str(disk)))).endswith("is full: 1 MB are free")
