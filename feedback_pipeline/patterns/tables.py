@@ -138,7 +138,11 @@ SLICE_FINDINGS = Table(
         Column("difference_high", pl.Float64, "Upper end."),
         Column("excess_negatives", pl.Float64, "Votes down beyond what the rest's rate would give."),
         Column("excess_negatives_low", pl.Float64, "The same at the difference's lower end."),
-        Column("share_of_negatives", pl.Float64, "Its part of all votes down, each counted with one finding: shares add up."),
+        Column(
+            "share_of_negatives",
+            pl.Float64,
+            "Its part of all votes down, each counted with one finding: shares add up.",
+        ),
         Column("shrunk_rate", pl.Float64, "Negative rate shrunk to the other slices of the same dimensions."),
         Column("shrunk_low", pl.Float64, "Its 5 % posterior quantile."),
         Column("probability_worse", pl.Float64, "Posterior probability of more than 1.25 × the overall negative rate."),

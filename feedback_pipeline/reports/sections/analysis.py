@@ -157,7 +157,7 @@ def _cause(row: Row, negative: Rate, quoted: dict[str, Example]) -> Cause:
         conditions=conditions_of(row),
         negative=negative,
         elsewhere=elsewhere,
-        set_aside=row["set_aside"],
+        set_aside=row["set_aside"] or 0,
         excess=negative.votes * (negative.value - elsewhere),
         share_of_negatives=row["share_of_negatives"] or 0.0,
         q_value=1.0 if row["q_value"] is None else row["q_value"],
