@@ -1,4 +1,5 @@
--- Capture: what a page showed is compared with what was logged, signals accumulate by name, a change carries what it does
+-- The HTTP API and the votes it files.
+-- What a page showed is compared with what was logged, signals accumulate by name, a change carries what it does
 -- not name, one rule says which votes may be trained on, sessions of the console can be ended.
 
 -- ---------------------------------------------------------------- what a vote carries
@@ -584,7 +585,6 @@ RETURNS TABLE (messages jsonb, weight double precision, metadata jsonb) LANGUAGE
             v.use_for_analysis, v.use_for_training, a.use_for_analysis, a.use_for_training)
     ORDER BY f.occurred_at, f.id
 $$;
-REVOKE EXECUTE ON FUNCTION get_weekly_finetuning_dataset FROM PUBLIC;
 
 -- ---------------------------------------------------------------- sessions of the console
 CREATE TABLE IF NOT EXISTS console_session (
@@ -621,21 +621,3 @@ END $$;
 
 ALTER TABLE tenant DROP CONSTRAINT IF EXISTS tenant_named;
 ALTER TABLE tenant ADD CONSTRAINT tenant_named CHECK (btrim(name) <> '') NOT VALID;
-
--- ---------------------------------------------------------------- rights
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOREACH name IN ARRAY ARRAY['tag_seen'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
-        EXECUTE format('DROP POLICY IF EXISTS tenant_only ON %I', name);
-        EXECUTE format(
-            'CREATE POLICY tenant_only ON %I TO feedback_api
-             USING (tenant = (SELECT current_setting(''feedback.tenant'', true)))
-             WITH CHECK (tenant = (SELECT current_setting(''feedback.tenant'', true)))', name);
-    END LOOP;
-END $$;
-GRANT SELECT, INSERT ON tag_seen TO feedback_api;
-REVOKE EXECUTE ON FUNCTION open_session, close_session, find_session, bind_arrived, claim_waiting_votes, sweep_capture FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION open_session, close_session, find_session TO feedback_api;
