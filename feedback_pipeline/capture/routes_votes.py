@@ -357,12 +357,13 @@ async def log_interactions(request: Request) -> Response:
         if cut:
             results[place] = {"cut": cut}
     outcomes = await service.writer.log(principal.tenant, list(rows.values()), names) if rows else {}
-    new: set[UUID] = set()
+    new: dict[UUID, AnswerRow] = {}
     for place, row in rows.items():
         outcome = outcomes[row.id]
-        if outcome == "new" and row.id in new:
-            outcome = "known"  # the same answer twice in one request
-        new |= {row.id} if outcome == "new" else set()
+        if outcome == "new" and row.id in new:  # an answer twice in one request
+            outcome = "known" if row.output == new[row.id].output else "conflict"
+        elif outcome == "new":
+            new[row.id] = row
         results[place] |= _logged_result(row.id, outcome)
         if not many and isinstance(outcome, ProblemError):
             raise outcome

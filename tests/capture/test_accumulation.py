@@ -1,4 +1,4 @@
-"""Which events follow each other: votes do, signals by name, comments never; and a change carries what it does not name."""
+"""Which events follow each other: votes do, signals by name, comments never. A change carries what it does not name."""
 
 from typing import Any
 

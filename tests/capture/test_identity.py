@@ -71,8 +71,7 @@ def test_another_text_is_kept_with_the_vote_and_flagged(service: Running, api: h
     assert (found["interaction_id"], found["model"], found["response"]) == (answer, "m-1", LOGGED["output"])
     assert (found["shown"], found["shown_differently"]) == ("POISON", True)
     assert service.rows("SELECT count(*) FROM interaction WHERE tenant = %s") == [(1,)]
-    accuracy = api.get("/v1/feedback/accuracy", params={"model": "m-1"}).json()
-    assert accuracy["total"] if "total" in accuracy else accuracy
+    assert [item["model"] for item in api.get("/v1/feedback/accuracy").json()["by_model"]] == ["m-1"]
 
 
 def test_a_text_shown_before_its_answer_was_logged_finds_it(service: Running, api: httpx.Client) -> None:
@@ -98,8 +97,10 @@ def test_content_that_is_answered_again_keeps_its_votes_apart(service: Running, 
 
 def test_placeholders_do_not_part_an_answer_from_its_page(service: Running, api: httpx.Client) -> None:
     answer = log(
-        api, messages=[{"role": "user", "content": "I am ada@example.com"}], output="Ask bob@example.com, not ada@example.com"
-    )  # fmt: skip
+        api,
+        messages=[{"role": "user", "content": "I am ada@example.com"}],
+        output="Ask bob@example.com, not ada@example.com",
+    )
     with browser(service, api) as page:
         identity = vote(page, "Ask bob@example.com, not ada@example.com")
     found = api.get(f"/v1/feedback/{identity}").json()
@@ -160,6 +161,6 @@ def test_a_second_answer_under_one_request_is_a_conflict_that_is_said(api: httpx
     answer = api.post("/v1/interactions", json={"items": items})
     assert answer.status_code == 207
     results = answer.json()["results"]
-    assert [result.get("outcome", result["status"]) for result in results] in (["new", "known", 409], ["new", "known", "known"])
+    assert [result.get("outcome", result["status"]) for result in results] == ["new", "known", 409]
     again = api.post("/v1/interactions", json={"items": [LOGGED | {"output": "Something else."}]}).json()["results"]
     assert (again[0]["status"], again[0]["problem"]["code"]) == (409, "conflict")
