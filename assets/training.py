@@ -21,10 +21,9 @@ from feedback_pipeline.cleaning.tables import (
     RATER_TRUST,
     TEXT_SIGNATURES,
 )
-from feedback_pipeline.models.providers import format_name, provider_name
-from feedback_pipeline.parquet import replaced_file
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import datasets, reviews
+from feedback_pipeline.tables.parquet import replaced_file
 from feedback_pipeline.training import archive, costs, tables
 from feedback_pipeline.training.curation import Curated, curate
 from feedback_pipeline.training.files import WrittenFile, write_files
@@ -35,6 +34,7 @@ from feedback_pipeline.training.regression import regression_cases
 from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.signals import VOTE_COLUMNS
 from feedback_pipeline.training.weights import RECOMMENDED
+from feedback_pipeline.tuning.configured import format_name, provider_name
 
 GROUP = "training"
 FILE_KINDS = ("jsonl", "file")

@@ -18,7 +18,7 @@ from feedback_pipeline.capture.access import (
 )
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
 from feedback_pipeline.capture.connections import Store
-from feedback_pipeline.capture.door import Door
+from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.limits import Limits
 from feedback_pipeline.capture.maintenance import maintain
 from feedback_pipeline.capture.metrics import Metrics

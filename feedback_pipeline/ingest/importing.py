@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from feedback_pipeline.ingest import judgements
 from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, deliveries, lookups, read_delivery
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.filing import Filing, file_rows
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, readable
 from feedback_pipeline.ingest.refusals import Place, RejectFile, refusals, unread_rows

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from feedback_pipeline.cleaning.tables import PROVENANCES
 from feedback_pipeline.ingest.documents import SourcesError, expand, load_document
 from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, SIDE_FIELDS
+from feedback_pipeline.tables.vocabulary import PROVENANCES
 
 PRESETS = Path(__file__).parent / "presets"
 FILE_KINDS = ("csv", "jsonl", "json", "parquet")

@@ -12,7 +12,7 @@ from typing import Literal
 import polars as pl
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
-from feedback_pipeline.parquet import ParquetFolder
+from feedback_pipeline.tables.parquet import ParquetFolder
 from feedback_pipeline.training.files import with_last_question
 from feedback_pipeline.training.formats import FORMATS, json_value
 from feedback_pipeline.training.messages import conversation, text_shapes

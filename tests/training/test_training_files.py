@@ -13,7 +13,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from training_world import World, many
 
 from feedback_pipeline.settings import TrainingFormat
 from feedback_pipeline.training.costs import advice
@@ -24,6 +23,7 @@ from feedback_pipeline.training.pairs import Pairs, preference_pairs
 from feedback_pipeline.training.promptfoo import inert
 from feedback_pipeline.training.validators import validate_file
 from feedback_pipeline.training.weights import ORIGINAL, RECOMMENDED, WeightPolicy
+from tests.support.training_world import World, many
 
 NASTY = [
     '=HYPERLINK("https://evil.example","x")',
