@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Running
+from tests.capture.conftest import Running
 
 ORIGIN = "https://app.example"
 SESSION = "browser-session-0001"
