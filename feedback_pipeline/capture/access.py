@@ -186,6 +186,29 @@ class Keys:
         return principal
 
 
+def session_mark(secret: str) -> bytes:
+    """What is stored of a console session's secret."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+async def open_session(store: Store, principal: Principal, seconds: int) -> str:
+    """Opens a session of the console for whoever has a key; returns the secret that its browser keeps."""
+    secret = secrets.token_urlsafe(32)
+    await store.value("SELECT open_session($1, $2, $3)", session_mark(secret), principal.key_id, seconds)
+    return secret
+
+
+async def close_session(store: Store, secret: str) -> None:
+    """Ends a session, wherever its secret is kept."""
+    await store.value("SELECT close_session($1)", session_mark(secret))
+
+
+async def find_session(store: Store, secret: str) -> Principal | None:
+    """Whose session it is; None where it was closed or has expired, or its key is no longer good."""
+    row = await store.row("SELECT id, tenant, scopes FROM find_session($1)", session_mark(secret))
+    return None if row is None else Principal(row["tenant"], frozenset(row["scopes"]), key_id=row["id"])
+
+
 async def claim_token(store: Store, principal: Principal, session: str, uses: int) -> None:
     """Counts one use of a token by the browser that first showed it.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.capture.conftest import Running
 
 ORIGIN = "https://app.example"
