@@ -14,6 +14,7 @@ _EXPORTS: dict[str, str] = {
     "compare_prompt_versions": "feedback_pipeline.analysis.verbs",
     "evaluate_prompt_version": "feedback_pipeline.analysis.evaluation",
     "generate_report": "feedback_pipeline.analysis.verbs",
+    "route_to_variant": "feedback_pipeline.experiments.assignment",
     "suggest_improvements": "feedback_pipeline.analysis.verbs",
     "FeedbackFrameError": "feedback_pipeline.analysis.vote_frames",
     "ImprovementReport": "feedback_pipeline.analysis.verbs",

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -230,7 +230,7 @@ def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
             votes=votes,
             weeks=weeks,
             seed=seed,
-            end=pipeline.today(),
+            end=pipeline.today() - timedelta(days=1),  # a day that is not over is not computed
             on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     console.print(

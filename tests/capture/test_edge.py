@@ -168,7 +168,8 @@ def test_requests_that_never_end_do_not_stop_the_others(
 
 
 @pytest.mark.parametrize("text", [
-    b"", b"POST /v1/feedback HTTP/1.1\r\nHost: x\r\n", b"GET /v1/feedback HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab",
+    b"", b"POST /v1/feedback HTTP/1.1\r\nHost: x\r\n",
+    b"GET /v1/feedback HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab",
 ], ids=["nothing", "half a head", "half a body"])  # fmt: skip
 def test_a_request_has_its_time(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
