@@ -15,7 +15,7 @@ from starlette.responses import Response
 from feedback_pipeline.capture import bodies, views, votes
 from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.identifiers import digest, new_id
-from feedback_pipeline.capture.problems import ProblemError, from_validation, invalid, not_found
+from feedback_pipeline.capture.problems import MEDIA_TYPE, ProblemError, from_validation, invalid, not_found
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.capture.shapes import (
     AnyVote,
@@ -47,6 +47,11 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     return Response(
         orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), status, headers=headers, media_type="application/json"
     )
+
+
+def problem_response(problem: dict[str, Any]) -> Response:
+    """A problem document as the answer of its request."""
+    return Response(orjson.dumps(problem), problem["status"], media_type=MEDIA_TYPE)
 
 
 def parsed(adapter: Any, value: Any, skipped: int = 0) -> Any:
@@ -157,8 +162,22 @@ async def create_batch(request: Request) -> Response:
     items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else value
     if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
         raise invalid("items", f"must be a list of 1 to {MOST_ITEMS} votes")
-    key = _idempotency_key(request)
     started = time.time()
+    results = await file_batch(service, principal, items, _idempotency_key(request))
+    stored = sum(result["status"] == 201 for result in results)
+    refused = sum(result["status"] >= 400 for result in results)
+    found = {"stored": stored, "refused": refused, "seconds": round(time.time() - started, 4), "results": results}
+    return json_response(found, 200 if not refused else 207)
+
+
+async def file_batch(
+    service: Service, principal: Principal, items: list[Any], key: str | None = None
+) -> list[dict[str, Any]]:
+    """Files votes; says of each what became of it, in order.
+
+    Raises:
+        ProblemError: 503, the store is away; what was filed is replayed under its idempotency keys.
+    """
     results: list[dict[str, Any]] = [{} for _ in items]
     shares = []
     for first in range(0, len(items), ITEMS_AT_A_TIME):
@@ -181,10 +200,7 @@ async def create_batch(request: Request) -> Response:
     for name, number in Counter(result.get("outcome") for result in results).items():
         if name is not None:
             service.metrics.vote(name, number)
-    stored = sum(result["status"] == 201 for result in results)
-    refused = sum(result["status"] >= 400 for result in results)
-    found = {"stored": stored, "refused": refused, "seconds": round(time.time() - started, 4), "results": results}
-    return json_response(found, 200 if not refused else 207)
+    return results
 
 
 def _batch_filing(service: Service, principal: Principal, item: Any, key: str | None, place: int) -> Filing:
@@ -278,6 +294,23 @@ _EMPTY: dict[str, Any] = {
 }
 
 
+async def read_one(
+    service: Service, principal: Principal, feedback_id: str | UUID, *, history: bool = False
+) -> dict[str, Any]:
+    """One vote as it stands, with its answer; with `history` every event of it.
+
+    Raises:
+        ProblemError: 404, as `current`.
+    """
+    identity = feedback_id if isinstance(feedback_id, UUID) else UUID(feedback_id)
+    row = await current(service, principal, identity)
+    found = views.vote(row, identity, row["first_at"])
+    if history:
+        events = await service.store.fetch(principal.tenant, "read_history", row["id"])
+        found["history"] = [views.event(event) for event in events]
+    return found
+
+
 async def current(service: Service, principal: Principal, identity: UUID) -> Any:
     """The newest event of a vote.
 
@@ -341,6 +374,24 @@ async def log_interactions(request: Request) -> Response:
     if not isinstance(items, list) or not 1 <= len(items) <= MOST_ANSWERS:
         raise invalid("items", f"must be a list of 1 to {MOST_ANSWERS} answers")
     many = isinstance(value, dict) and value.keys() == {"items"}
+    if not many:
+        _logged(service, principal.tenant, value)  # a lone answer that cannot be kept is the request's own problem
+    results = await file_answers(service, principal, items)
+    refused = sum(result["status"] >= 400 for result in results)
+    if not many and refused:
+        return problem_response(results[0]["problem"])
+    ids = [result.get("interaction_id") for result in results]
+    new = len({result["interaction_id"] for result in results if result.get("outcome") == "new"})
+    found = {"interaction_ids": ids, "new": new, "refused": refused, "results": results}
+    return json_response(found, 207 if refused else 202)
+
+
+async def file_answers(service: Service, principal: Principal, items: list[Any]) -> list[dict[str, Any]]:
+    """Keeps answers; says of each what became of it, in order.
+
+    Raises:
+        ProblemError: 503, the store is away.
+    """
     rows: dict[int, AnswerRow] = {}
     names: list[NameRow] = []
     results: list[dict[str, Any]] = [{} for _ in items]
@@ -348,15 +399,14 @@ async def log_interactions(request: Request) -> Response:
         try:
             row, own_names, cut = _logged(service, principal.tenant, item)
         except ProblemError as problem:
-            if not many:
-                raise
             results[place] = {"status": problem.status, "problem": problem.document()}
             continue
         rows[place] = row
         names += own_names
         if cut:
             results[place] = {"cut": cut}
-    outcomes = await service.writer.log(principal.tenant, list(rows.values()), names) if rows else {}
+    first = {row.id: row for row in reversed(rows.values())}
+    outcomes = await service.writer.log(principal.tenant, list(first.values()), names) if rows else {}
     new: dict[UUID, AnswerRow] = {}
     for place, row in rows.items():
         outcome = outcomes[row.id]
@@ -365,12 +415,7 @@ async def log_interactions(request: Request) -> Response:
         elif outcome == "new":
             new[row.id] = row
         results[place] |= _logged_result(row.id, outcome)
-        if not many and isinstance(outcome, ProblemError):
-            raise outcome
-    ids = [None if result["status"] >= 400 else result["interaction_id"] for result in results]
-    refused = sum(result["status"] >= 400 for result in results)
-    found = {"interaction_ids": ids, "new": len(new), "refused": refused, "results": results}
-    return json_response(found, 207 if refused else 202)
+    return results
 
 
 def _logged(service: Service, tenant: str, item: Any) -> tuple[AnswerRow, list[NameRow], list[str]]:

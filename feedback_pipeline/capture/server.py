@@ -89,6 +89,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._done_waiting()
         self.waiting_since = self.loop.time()
         self._head_bytes = 0
+        if self.cycle.more_body:  # answered before the request had ended: the rest of it has its time as well
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._done_waiting()

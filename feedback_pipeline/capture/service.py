@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import cast
 from urllib.parse import urlsplit
@@ -11,11 +11,13 @@ from starlette.requests import Request
 
 from feedback_pipeline.capture.access import (
     TOKEN_PREFIX,
+    TOKEN_PREFIXES,
     Keys,
     Principal,
     Tokens,
     claim_token,
     open_signing_key,
+    read_local_token,
     unauthorized,
 )
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
@@ -106,9 +108,13 @@ class Service:
         if shown is None:
             await self.limits.take("address", self.client_address(request), capture.address_requests)
             raise unauthorized("missing_key", "send an API key: Authorization: Bearer …")
-        if shown.startswith(TOKEN_PREFIX):
+        if shown.startswith(TOKEN_PREFIXES):
             await self.limits.take("address", self.client_address(request), capture.address_requests)
-            return self.tokens.read(shown, request.headers.get("origin") or self._same_origin(request))
+            origin = request.headers.get("origin") or self._same_origin(request)
+            if shown.startswith(TOKEN_PREFIX):
+                return self.tokens.read(shown, origin)
+            browser, user = await read_local_token(self.store, shown, origin)
+            return replace(browser, user_key=self.door.pseudonym(browser.tenant, user))
         try:
             principal = await self.keys.find(shown)
         except ProblemError as problem:

@@ -132,10 +132,10 @@ def test_a_key_can_be_ended_while_another_takes_its_place(service: Running) -> N
         key_store.revoke(service.database, identity)
 
 
-@pytest.mark.parametrize("tenant", ["", " ", "\t"])
-def test_a_tenant_has_a_name(service: Running, tenant: str) -> None:
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_a_tenant_has_a_name(service: Running, name: str) -> None:
     with pytest.raises(key_store.KeyStoreError, match="name"):
-        key_store.create(service.database, "k", ("read",), tenant)
+        key_store.create(service.database, "k", ("read",), name)
 
 
 def test_general_feedback_is_always_taken(start: Callable[..., Running]) -> None:

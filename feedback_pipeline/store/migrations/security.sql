@@ -37,9 +37,9 @@ GRANT INSERT ON change TO feedback_api;
 GRANT SELECT ON alert TO feedback_api;
 REVOKE EXECUTE ON FUNCTION record_counts, record_people, fold_counts, claim_waiting_votes, match_votes, sweep_capture,
     use_token, take_allowance, find_api_key, announce_job, get_weekly_finetuning_dataset, open_session, close_session,
-    find_session, bind_arrived, carry_votes FROM PUBLIC;
+    find_session, find_token_key, bind_arrived, carry_votes FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION use_token, take_allowance, find_api_key, announce_job, open_session, close_session,
-    find_session, carry_votes TO feedback_api;
+    find_session, find_token_key, carry_votes TO feedback_api;
 
 -- ---------------------------------------------------------------- console
 -- The audit: the API's role sees the items and labels of answers it may see, and adds labels to them; it can neither

@@ -610,6 +610,15 @@ BEGIN
         AND (k.revoked_at IS NULL OR k.revoked_at > now());
 END $$;
 
+-- The key that a browser's token was made with, by what the token names it by (see feedback_client/tokens.py).
+CREATE OR REPLACE FUNCTION find_token_key(handle bytea) RETURNS TABLE (id uuid, tenant text, scopes text[], hash bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT k.id, k.tenant, k.scopes, k.hash FROM api_key k
+    WHERE substr(sha256(convert_to('feedback token handle', 'UTF8') || '\x00'::bytea || k.hash), 1, 16) = handle
+        AND (k.expires_at IS NULL OR k.expires_at > now()) AND (k.revoked_at IS NULL OR k.revoked_at > now());
+END $$;
+
 CREATE OR REPLACE FUNCTION sweep_capture() RETURNS void LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
