@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from assets.declaration import Check, Outcome, daily, weekly
-from assets.partitions import days_of, window
+from feedback_pipeline.calendar import days_of, window
 from feedback_pipeline.cleaning import clusters, conflicts, consensus, days, facts, signatures, tables, trust
 from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.pipeline import Pipeline

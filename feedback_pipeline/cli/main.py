@@ -13,9 +13,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
+from feedback_pipeline.cli.options import day_of, week_of
+from feedback_pipeline.environment import unknown_variables
 from feedback_pipeline.ingest.summary import Progress as ImportProgress
-from feedback_pipeline.settings import Settings, SettingsError
+from feedback_pipeline.settings import Settings, SettingsError, known_variables
 
 app = typer.Typer(
     name="feedback",
@@ -46,6 +49,7 @@ def main() -> None:
         training,
         tuning,
     )
+    from feedback_pipeline.extras import advice
     from feedback_pipeline.ingest.documents import SourcesError
     from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
     from feedback_pipeline.llm.prices import UnknownPriceError
@@ -58,6 +62,10 @@ def main() -> None:
 
     for subject in (capture, findings, alerts, actions, judging, privacy, tuning, training, lineage):
         subject.mount(app)
+    if "doctor" not in sys.argv[1:2]:  # which shows them among its findings
+        for name, nearest in unknown_variables(os.environ, known_variables()):
+            hint = f"; did you mean {nearest}?" if nearest else ""
+            errors.print(f"feedback: {name} is set and means nothing{hint}", style="yellow", highlight=False)
     try:
         app()
     except (
@@ -66,6 +74,11 @@ def main() -> None:
         PromotionRefusedError, OSError,
     ) as error:  # fmt: skip
         errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (said := advice(error.name)) is None:
+            raise
+        errors.print(f"feedback: {escape(said)}", style="red", highlight=False)
         sys.exit(2)
     except (adbc.Error, psycopg.Error, SQLAlchemyError) as error:
         # only the first line: what follows quotes the row
@@ -153,12 +166,12 @@ def materialize(
     from feedback_pipeline.store import changes
 
     pipeline = _pipeline()
-    weeks = [_monday(text) for text in week] if week else None
+    weeks = [week_of(text) for text in week] if week else None
     if every:
         changes.fold(pipeline.database)
         weeks = [monday for monday in changes.weeks_with_votes(pipeline.database) if monday >= pipeline.settings.start]
     if since:
-        changes.touch(pipeline.database, _day("--since", since), pipeline.today())
+        changes.touch(pipeline.database, day_of("--since", since), pipeline.today())
     result = _compute(pipeline, weeks)
     console.print(f"{result.days} days and {result.weeks} weeks computed in {result.runs} runs")
     _fail_on(result)
@@ -190,6 +203,7 @@ def doctor() -> None:
     except SettingsError as error:
         console.print(f"✗ settings: {escape(str(error))}", highlight=False)
         raise typer.Exit(code=1) from error
+    _show_settings(settings)
     findings = health.examine(settings)
     for finding in findings:
         mark = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "error": "[red]✗[/]"}[finding.level]
@@ -198,6 +212,18 @@ def doctor() -> None:
             console.print(f"    → {escape(finding.advice)}", highlight=False)
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(code=1)
+
+
+def _show_settings(settings: Settings) -> None:
+    shown = settings.shown()
+    for group in dict.fromkeys(one.group for one in shown):
+        table = Table("setting", "value", "from", "default", box=None, title=group, title_justify="left")
+        for one in shown:
+            if one.group == group:
+                name = one.variables[0] if one.variables else one.name
+                table.add_row(name, escape(one.value), one.source, escape(one.default))
+        console.print(table)
+    console.print()
 
 
 @app.command()
@@ -255,20 +281,6 @@ def _fail_on(result: Any) -> None:
     if result.failed:
         errors.print("Look at the run in the Dagster UI (make dev); the other days and weeks are done.")
         raise typer.Exit(code=1)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"{option} takes a date such as 2026-11-16, not {text!r}") from error
-
-
-def _monday(text: str) -> date:
-    day = _day("--week", text)
-    if day.weekday() != 0:
-        raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
-    return day
 
 
 @contextmanager

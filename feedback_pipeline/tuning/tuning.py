@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.statements import statement
 from feedback_pipeline.training.costs import (
@@ -78,8 +79,7 @@ class Consideration:
 
 def newest_closed_week(pipeline: Pipeline) -> dt.date:
     """The Monday of the newest week that is closed."""
-    today = pipeline.today()
-    week = today - dt.timedelta(days=today.weekday())
+    week = monday_of(pipeline.today())
     while not pipeline.is_closed(week):
         week -= dt.timedelta(weeks=1)
     return week
