@@ -39,6 +39,7 @@ def main() -> None:
         actions,
         alerts,
         capture,
+        experiments,
         findings,
         judging,
         lineage,
@@ -56,7 +57,7 @@ def main() -> None:
     from feedback_pipeline.tuning.registry import PromotionRefusedError
     from feedback_pipeline.tuning.signing import ApprovalKeyError
 
-    for subject in (capture, findings, alerts, actions, judging, privacy, tuning, training, lineage):
+    for subject in (capture, findings, alerts, actions, judging, privacy, tuning, training, lineage, experiments):
         subject.mount(app)
     try:
         app()
