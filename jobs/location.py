@@ -53,6 +53,7 @@ def build_definitions(
             imports.imported_feedback,
             *raw.build_raw(calendar),
             *models.build_on_demand(calendar),
+            *experiments.build_on_demand(calendar),
             *(build(one, calendar, guarded_eager() if one.by == "week" else None) for one in every),
         ],
         jobs=[*loop_jobs.values(), *tuning_jobs.values(), keep],
