@@ -39,8 +39,9 @@ def create(
     by: By = None,
 ) -> None:
     """Make an experiment, as a draft that assigns nobody."""
+    from feedback_client.configuration import experiment_from
+
     from feedback_pipeline.experiments import registry
-    from feedback_pipeline.experiments.configuration import experiment_from
     from feedback_pipeline.experiments.verdicts import planned_people
 
     pipeline = _pipeline()

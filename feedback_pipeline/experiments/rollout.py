@@ -1,7 +1,8 @@
 """A prompt on its way to everybody: a share of people by experiment, then all of them; and back again."""
 
+from feedback_client.assignment import Arm, Experiment
+
 from feedback_pipeline.experiments import prompts, registry
-from feedback_pipeline.experiments.assignment import Arm, Experiment
 from feedback_pipeline.experiments.prompts import Prompt
 from feedback_pipeline.experiments.registry import Plan, Registered
 from feedback_pipeline.pipeline import Pipeline

@@ -7,13 +7,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from feedback_client.assignment import Arm, Experiment, decide
+from feedback_client.configuration import ConfigurationError
 from typer.testing import CliRunner
 
 from assets.experiments import experiment_readout
 from feedback_pipeline.cli.experiments import experiment as commands
 from feedback_pipeline.experiments import registry
-from feedback_pipeline.experiments.assignment import Arm, Experiment, decide
-from feedback_pipeline.experiments.configuration import ConfigurationError
 from feedback_pipeline.experiments.tables import EXPERIMENT_READOUT
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings

@@ -9,13 +9,13 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from feedback_client.assignment import decide
 from typer.testing import CliRunner
 
 from assets import experiments as assets
 from feedback_pipeline.cli.main import app
 from feedback_pipeline.cli.main import main as _main  # noqa: F401 - the commands are mounted by it
 from feedback_pipeline.experiments import prompt_work, prompts, registry, rollout
-from feedback_pipeline.experiments.assignment import decide
 from feedback_pipeline.experiments.prompt_evidence import Evidence
 from feedback_pipeline.experiments.prompts import PromptError
 from feedback_pipeline.experiments.proposals import Proposal, refusals

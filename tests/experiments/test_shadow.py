@@ -7,8 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
-from feedback_pipeline.experiments.shadow import MAX_QUEUE, THREADS, shadow, shadow_completions
+from feedback_client.shadow import MAX_QUEUE, THREADS, shadow, shadow_completions
 
 
 def call(question: str, request_id: str) -> str:

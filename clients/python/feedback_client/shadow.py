@@ -5,6 +5,8 @@ the same arguments happens in threads of its own, on a bounded queue, sampled, w
 hang, raise or be flooded: what cannot be taken is dropped and counted.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import functools
@@ -14,13 +16,11 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, Callable, Literal, Protocol, TypeVar
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Answers = TypeVar("Answers", bound=Callable[..., Any])
 Status = Literal["ok", "failed", "late"]
 
 MAX_QUEUE = 100
@@ -82,7 +82,7 @@ class Shadow:
     cost: Callable[[Any], float] | None = None
     request_id: Callable[..., str] | None = None
     counts: Counts = field(default_factory=Counts)
-    _queue: "queue.Queue[_Job]" = field(default_factory=lambda: queue.Queue(MAX_QUEUE), repr=False)
+    _queue: queue.Queue[_Job] = field(default_factory=lambda: queue.Queue(MAX_QUEUE), repr=False)
     _busy: list[float | None] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _draw: random.Random = field(default_factory=random.Random, repr=False)
@@ -91,12 +91,12 @@ class Shadow:
         for number in range(THREADS):
             self._start(number)
 
-    def __call__(self, call: Callable[P, R]) -> Callable[P, R]:
+    def __call__(self, call: Answers) -> Answers:
         """Wraps a function or coroutine function that answers."""
         if inspect.iscoroutinefunction(call):
 
             @functools.wraps(call)
-            async def answered(*arguments: P.args, **named: P.kwargs) -> Any:
+            async def answered(*arguments: Any, **named: Any) -> Any:
                 try:
                     return await call(*arguments, **named)
                 finally:
@@ -105,13 +105,13 @@ class Shadow:
             return answered  # type: ignore[return-value]
 
         @functools.wraps(call)
-        def answer(*arguments: P.args, **named: P.kwargs) -> R:
+        def answer(*arguments: Any, **named: Any) -> Any:
             try:
                 return call(*arguments, **named)
             finally:
                 self.offer(*arguments, **named)
 
-        return answer
+        return answer  # type: ignore[return-value]
 
     def offer(self, *arguments: Any, **named: Any) -> bool:
         """Lets the candidate answer a call, perhaps; never raises and never waits. False where it does not."""
