@@ -91,13 +91,13 @@ class ReflectiveOptimiser:
         Raises:
             ImportError: the extra `prompts` is not installed.
         """
-        from gepa import optimize
+        from gepa.api import optimize
 
         rows = cases.to_dicts()
         if not rows:
             return []
-        adapter = _Adapter(self, evidence)
-        found = optimize(
+        adapter: Any = _Adapter(self, evidence)
+        found: Any = optimize(
             seed_candidate={COMPONENT: current.text}, trainset=rows, valset=rows[: max(1, len(rows) // 2)],
             adapter=adapter, reflection_lm=lambda text: self.reflect(_as_text(text)), max_metric_calls=self.calls,
             seed=self.seed, raise_on_exception=False, logger=_Quiet(), display_progress_bar=False,
@@ -124,7 +124,7 @@ class _Adapter:
         self.shown: set[str] = set()
 
     def evaluate(self, batch: list[dict[str, Any]], candidate: dict[str, str], capture_traces: bool = False) -> Any:
-        from gepa import EvaluationBatch
+        from gepa.core.adapter import EvaluationBatch
 
         prompts = pl.DataFrame(
             {"prompt_id": [one["prompt_id"] for one in batch],

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -29,8 +30,8 @@ def seen(pipeline: Pipeline, found: Registered, day: dt.date) -> Seen:
         ).all()
     units = pl.DataFrame([tuple(row) for row in rows], schema=_ROW, orient="row").select(UNITS.names())
     if units.is_empty():
-        return Seen(units.cast(dict(UNITS)), pl.DataFrame(schema=SIGNALS))
-    units = units.cast(dict(UNITS))
+        return Seen(units.cast(UNITS), pl.DataFrame(schema=SIGNALS))
+    units = units.cast(UNITS)
     started = min(units["assigned_at"].min(), found.started_at or until)  # type: ignore[type-var]
     first = (started - HISTORY).astimezone(zone).date()  # type: ignore[union-attr, operator]
     days = [first + dt.timedelta(days=offset) for offset in range((day - first).days + 1)]
@@ -39,7 +40,7 @@ def seen(pipeline: Pipeline, found: Registered, day: dt.date) -> Seen:
     return Seen(units, pl.concat(frames))
 
 
-_ROW = {
+_ROW: dict[str, Any] = {
     "unit": pl.String, "version": pl.Int64, "leaf": pl.Int64, "variant": pl.String, "propensity": pl.Float64,
     "assigned_at": UNITS["assigned_at"], "exposed_at": UNITS["exposed_at"],
 }  # fmt: skip
@@ -60,7 +61,7 @@ def _votes(pipeline: Pipeline, found: Registered, units: pl.DataFrame, days: Seq
     success = votes.drop_nulls("success").select(
         "unit", "at", measure=pl.lit("success"), value=pl.col("success").cast(pl.Float64)
     )
-    return pl.concat([approval, success]).cast(dict(SIGNALS))
+    return pl.concat([approval, success]).cast(SIGNALS)
 
 
 def _answers(pipeline: Pipeline, found: Registered, units: pl.DataFrame, days: Sequence[dt.date]) -> pl.DataFrame:
@@ -85,7 +86,7 @@ def _measured(answers: pl.DataFrame) -> pl.DataFrame:
         answers.drop_nulls(name).select("unit", "at", measure=pl.lit(name), value=pl.col(name).cast(pl.Float64))
         for name in ("refused", "personal_data", "cost_usd", "latency_ms")
     ]
-    return pl.concat(frames).cast(dict(SIGNALS))
+    return pl.concat(frames).cast(SIGNALS)
 
 
 def _judged(pipeline: Pipeline, answers: pl.DataFrame, days: Sequence[dt.date]) -> pl.DataFrame:
@@ -113,7 +114,7 @@ def _judged(pipeline: Pipeline, answers: pl.DataFrame, days: Sequence[dt.date]) 
                 "unit", "at", measure=pl.lit("judged_approval"), value=slope * value + offset
             )
         )
-    return pl.concat(frames).cast(dict(SIGNALS))
+    return pl.concat(frames).cast(SIGNALS)
 
 
 def _correction(pipeline: Pipeline, fingerprint: str, weeks: Sequence[dt.date]) -> tuple[float, float]:

@@ -40,10 +40,12 @@ def simulated_answer(system: str, question: str) -> str:
 
 def worth(answer: str, *, judged: bool) -> float:
     """How much people like an answer; with `judged`, the simulated judge, which falls for flattery."""
-    return sum(
-        trait.get("judged", trait["worth"]) if judged else trait["worth"]
-        for trait in rules()["traits"]
-        if trait["says"] in answer
+    return float(
+        sum(
+            trait.get("judged", trait["worth"]) if judged else trait["worth"]
+            for trait in rules()["traits"]
+            if trait["says"] in answer
+        )
     )
 
 

@@ -240,7 +240,7 @@ def _personal_data(answers: pl.DataFrame, asked: int) -> Measure:
 
 def _self_praise(answers: pl.DataFrame, asked: int) -> Measure:
     """Answers that praise themselves or speak to whoever grades them: what a judge may like, and nobody asked for."""
-    found = [praises_itself(answers[column]).sum() / asked for column in ("answer", "answer_incumbent")]
+    found = [int(praises_itself(answers[column]).sum()) / asked for column in ("answer", "answer_incumbent")]
     return Measure("answers/self_praise", asked, found[0], found[1], found[0] - found[1])
 
 
