@@ -7,7 +7,14 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
 from feedback_pipeline.capture.routes_votes import MOST_ANSWERS, MOST_ITEMS, VOTES
-from feedback_pipeline.capture.shapes import Change, ExportRequest, LoggedAnswer, StateRequest, TokenRequest
+from feedback_pipeline.capture.shapes import (
+    Change,
+    ExportRequest,
+    LoggedAnswer,
+    StateRequest,
+    StatesRequest,
+    TokenRequest,
+)
 
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM: dict[str, Any] = {
@@ -76,6 +83,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         ("/v1/feedback", "post"): vote,
         ("/v1/feedback/batch", "post"): _items(vote, MOST_ITEMS),
         ("/v1/feedback/state", "post"): _schema(TypeAdapter(StateRequest), schemas),
+        ("/v1/feedback/states", "post"): _schema(TypeAdapter(StatesRequest), schemas),
         ("/v1/feedback/{feedback_id}", "put"): _schema(TypeAdapter(Change), schemas),
         ("/v1/feedback/export/finetuning", "post"): _schema(TypeAdapter(ExportRequest), schemas),
         ("/v1/interactions", "post"): {"anyOf": [answer, _items(answer, MOST_ANSWERS)]},

@@ -334,6 +334,21 @@ class Change(Shape):
     session_id: Identifier | None = None
 
 
+class ContentState(Shape):
+    """One piece of content on a page, with the token that the page has for it."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+    content_type: ContentType
+    content_id: Identifier
+    content_snapshot: Any | None = None
+
+
+class StatesRequest(Shape):
+    """All the content of a page."""
+
+    items: Annotated[list[ContentState], Field(min_length=1, max_length=100)]
+
+
 class TokenRequest(Shape):
     """What a browser token is good for."""
 
