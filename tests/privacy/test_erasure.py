@@ -96,7 +96,7 @@ def test_a_person_is_gone_everywhere_and_others_are_not(
     steps = receipt["steps"]
     assert (steps["store"]["interaction"], steps["store"]["feedback"], steps["store"]["votes_of_others"]) == (3, 4, 1)
     assert steps["verification"]["found"] == 0
-    assert steps["verification"]["spans_others_share"] >= 1  # COMMON is Ben's as well
+    assert steps["verification"]["texts_others_share"] >= 1  # COMMON is Ben's as well
     assert list((pipeline.settings.home / "erasures").iterdir()) == [
         pipeline.settings.home / "erasures" / f"{receipt['erasure']}.receipt.json"
     ]
@@ -301,7 +301,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(pipeline: Pipeline, instan
     assert (steps["verification"]["found"], steps["store"]["interaction"]) == (0, 3)
     assert changes.due(pipeline.database) == []  # computed by one of those that died
     # the words were still known, and looked for, after eight deaths
-    assert steps["verification"]["spans_sought"] >= 4
+    assert steps["verification"]["stretches_sought"] >= 4
     assert rows(pipeline.database, "SELECT count(*) FROM erasure") == [(1,)]
     assert SECRET.encode() not in everything_on_disk(pipeline)
 

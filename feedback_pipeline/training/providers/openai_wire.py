@@ -1,6 +1,6 @@
 """Providers that speak OpenAI's files and fine-tuning API: OpenAI, Azure/Foundry and compatible servers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
@@ -83,6 +83,12 @@ class OpenAIWire:
                 if found.filename == _upload_name(file):
                     return found.id
         return None
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """Every upload whose name is one of these hashes: a dropped answer leaves one that nobody noted."""
+        names = {f"{sha256}.jsonl" for sha256 in sha256s}
+        with self._told("list files"):
+            return tuple(found.id for found in self._client.files.list() if found.filename in names)
 
     def upload(self, file: TrainingFile) -> str:
         """Uploads the very bytes that were validated, under their hash."""
