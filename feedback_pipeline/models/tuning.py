@@ -13,6 +13,7 @@ from feedback_pipeline.models.providers import FREE, format_name, open_provider,
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store.statements import statement
 from feedback_pipeline.training.costs import TokenTotal, advice, cost_estimates, default_epochs, token_total
+from feedback_pipeline.training.draws import row_id
 from feedback_pipeline.training.providers.ledger import Policy, Situation, advance, next_step, refusals
 from feedback_pipeline.training.providers.protocol import (
     FileChanged,
@@ -301,10 +302,11 @@ def _preparation(pipeline: Pipeline, provider: Provider, request: TrainingReques
 
 
 def _cost(pipeline: Pipeline, request: TrainingRequest, provider: str) -> tuple[TokenTotal | None, float | None, float]:
-    lines = request.training.content().decode("utf-8-sig").splitlines()
-    frame = pl.DataFrame({"example_id": [str(number) for number in range(len(lines))], "messages": lines,
-                          "completion": [""] * len(lines)})  # fmt: skip
-    tokens = token_total(frame, request.training.sha256)
+    lines = pl.Series("messages", request.training.content().decode("utf-8-sig").split("\n")[:-1], dtype=pl.String)
+    # a line's number is its identity here: copies of one example are drawn independently
+    numbers = pl.int_range(len(lines), eager=True).cast(pl.String)
+    frame = pl.DataFrame([row_id([numbers], "line").alias("example_id"), lines])
+    tokens = token_total(frame.with_columns(completion=pl.lit("")), request.training.sha256)
     if provider in FREE:
         return tokens, 0.0, 0.0
     price = training_price(pipeline.settings)

@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import sqlalchemy as sa
 
 from feedback_pipeline.settings import Settings, without_password
-from feedback_pipeline.store import embedded
+from feedback_pipeline.store import embedded, migrations
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 7_203_115_940
 MINIMUM_VERSION = 140_000
 
@@ -101,35 +98,24 @@ def _maintenance_connection(database: Database) -> psycopg.Connection:
     ) from failure
 
 
-def _alembic(connection: sa.Connection, timezone: str) -> Any:
-    from alembic.config import Config  # imported where used: it brings a template engine and a highlighter
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes.update(connection=connection, timezone=timezone)
-    return config
-
-
 def migrate(database: Database, timezone: str, revision: str = "head") -> None:
-    """Brings the tables to a revision (`head`, or an older one to go down to); safe to call from many processes.
+    """Brings the tables to a revision and the API's role to its rights; safe to call from many processes.
 
     Raises:
-        DatabaseError: the database was first migrated with another time zone.
+        DatabaseError: the database was first migrated with another time zone, is newer than this version or too old
+            for it, or its user may not do what is needed.
     """
-    from alembic import command
-
     with database.engine.connect() as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
         connection.commit()
         try:
             with connection.begin():
-                config = _alembic(connection, timezone)
-                if revision == "head":
-                    command.upgrade(config, revision)
-                    fixed = connection.exec_driver_sql("SELECT value FROM setting WHERE name = 'timezone'").scalar_one()
-                else:
-                    command.downgrade(config, revision)
-                    fixed = timezone
+                migrations.upgrade(connection, timezone, revision)
+                fixed = connection.exec_driver_sql("SELECT value FROM setting WHERE name = 'timezone'").scalar_one()
+        except migrations.SchemaError as error:
+            raise DatabaseError(str(error)) from error
+        except psycopg.errors.RaiseException as error:  # a script's own refusal
+            raise DatabaseError(str(error).split("\n")[0]) from error
         finally:
             connection.exec_driver_sql(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
             connection.commit()
@@ -143,10 +129,7 @@ def migrate(database: Database, timezone: str, revision: str = "head") -> None:
 def schema_revision(database: Database) -> str | None:
     """The revision the tables are at; None for an empty database."""
     with database.engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        return revision
+        return migrations.current_revision(connection)
 
 
 KEY_PREFIX = "pseudonym_key/"

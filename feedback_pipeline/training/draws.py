@@ -40,7 +40,12 @@ def uniform_of_ids(ids: pl.Series, key: str, purpose: str) -> pl.Series:
 
     Sixteen of their digits are mixed with the key by the finaliser of SplitMix64 (Steele, Lea and Flood 2014): columns
     of a million rows are drawn at once.
+
+    Raises:
+        ValueError: an id is not at least sixteen hexadecimal digits; strings of other kinds are for `uniform`.
     """
+    if not ids.str.contains("^[0-9a-f]{16}").all():
+        raise ValueError(f"{ids.name} holds ids that were not made by row_id")
     secret = hashlib.blake2b(digest_size=8, key=key.encode()[:64], person=purpose.encode()[:16]).digest()
     high, low = (ids.str.slice(start, 8).str.to_integer(base=16).to_numpy().astype(np.uint64) for start in (0, 8))
     mixed = ((high << np.uint64(32)) | low) ^ np.uint64(int.from_bytes(secret, "big"))

@@ -26,8 +26,10 @@ from feedback_pipeline.models.providers import open_provider
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.training.costs import SAMPLE
 from feedback_pipeline.training.providers.ledger import ADOPTION_GRACE
 from feedback_pipeline.training.providers.protocol import Provider
+from feedback_pipeline.training.tokens import MESSAGE_OVERHEAD, count_tokens
 
 FILES, JOBS = "/v1/files", "/v1/fine_tuning/jobs"
 
@@ -65,6 +67,25 @@ def test_as_many_examples_as_the_setting_asks_for_make_it_time_to_train(tuned: P
     for least, due in ((100, True), (600, True), (601, False)):
         patient = Pipeline(replace(tuned.settings, tuning_least_examples=least), NOW)
         assert tuning.consider(patient).due is due
+
+
+def test_a_file_of_ten_thousand_lines_is_priced_from_a_sample_and_trained_on(
+    provider: ProviderServer, database: Database, tmp_path: Path
+) -> None:
+    """Longer than what is counted exactly: the estimate is drawn by line, and holds the true count."""
+    pipeline = pipeline_for(tmp_path / "home", database, provider.url)
+    approvals.record(pipeline, approvals.DATASET, with_dataset(pipeline, examples=10_000), "approved", approver="ada")
+    run, considered = tuning.start(pipeline)
+    assert run is not None, considered.refusals
+    tokens = considered.tokens
+    assert tokens is not None
+    assert (tokens.lines, tokens.counted_lines, tokens.exact) == (10_000, SAMPLE, False)
+    [file] = Path(pipeline.settings.data_url).rglob("openai/sft-train.jsonl")
+    counted = sum(count_tokens(line) + MESSAGE_OVERHEAD for line in file.read_text().split("\n")[:-1])
+    assert tokens.low <= counted <= tokens.high
+    assert tokens.high - tokens.low < 0.02 * counted
+    run = tuning.submit(pipeline, run, open_provider(pipeline.settings))
+    assert (run.entry.state, provider.posts(JOBS)) == ("following", 1)
 
 
 def test_another_datasets_approval_does_not_count(tuned: Pipeline, provider: ProviderServer) -> None:

@@ -11,20 +11,6 @@ from feedback_pipeline.store import database as db
 from feedback_pipeline.store.database import Database
 
 
-def test_migrations_go_down_to_nothing_and_up_again(database: Database) -> None:
-    def tables() -> int:
-        with psycopg.connect(database.address()) as connection:
-            return connection.execute(
-                "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
-            ).fetchone()[0]
-
-    full = tables()
-    db.migrate(database, "UTC", "base")
-    assert tables() == 1  # alembic's own
-    db.migrate(database, "UTC")
-    assert tables() == full
-
-
 def test_a_changed_time_zone_is_refused(database: Database) -> None:
     with pytest.raises(db.DatabaseError, match="cuts its days in UTC"):
         db.migrate(database, "Europe/Berlin")

@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the migrations on the connection that `database.migrate` hands over."""
+"""Alembic's entry point: runs the revisions on the connection that `upgrade` hands over."""
 
 from alembic import context
 

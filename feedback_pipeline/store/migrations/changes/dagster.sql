@@ -1,0 +1,1 @@
+-- What assets, jobs and sensors keep.

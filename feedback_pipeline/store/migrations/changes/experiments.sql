@@ -1,0 +1,1 @@
+-- Experiments, prompts, assignments, shadow answers.

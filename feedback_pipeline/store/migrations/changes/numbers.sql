@@ -1,0 +1,1 @@
+-- Patterns, reports, judging, actions, alerts.

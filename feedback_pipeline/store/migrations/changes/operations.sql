@@ -1,0 +1,1 @@
+-- Running the pipeline: days, weeks, locks.

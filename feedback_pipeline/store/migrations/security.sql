@@ -1,0 +1,65 @@
+-- Who may do what. Belongs to no revision and may be run any number of times: it is run after every change of this file
+-- and wherever the rights are not as it grants them.
+
+-- ---------------------------------------------------------------- tenants kept apart
+-- The second lock: whatever a query forgets, the API's role sees and writes rows of the tenant it set, and no others.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['interaction', 'interaction_key', 'feedback', 'consent', 'refusal', 'idempotency',
+        'vote_total', 'vote_day', 'vote_delta', 'action_day', 'person_day', 'person_delta', 'prompt', 'export_use']
+    LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('DROP POLICY IF EXISTS tenant_only ON %I', name);
+        EXECUTE format(
+            'CREATE POLICY tenant_only ON %I TO feedback_api
+             USING (tenant = (SELECT current_setting(''feedback.tenant'', true)))
+             WITH CHECK (tenant = (SELECT current_setting(''feedback.tenant'', true)))', name);
+    END LOOP;
+END $$;
+
+ALTER TABLE tenant ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS tenant_only ON tenant;
+CREATE POLICY tenant_only ON tenant TO feedback_api USING (name = (SELECT current_setting('feedback.tenant', true)));
+
+-- ---------------------------------------------------------------- capture
+GRANT USAGE ON SCHEMA public TO feedback_api;
+GRANT SELECT, INSERT ON interaction, interaction_key, feedback, refusal, idempotency, export_use TO feedback_api;
+GRANT UPDATE (superseded_by, interaction_id) ON feedback TO feedback_api;
+GRANT UPDATE (fingerprint, feedback_id, created_at) ON idempotency TO feedback_api;
+GRANT SELECT ON consent, tenant, prompt, setting, vote_total, vote_day, vote_delta, action_day, person_day, person_delta
+    TO feedback_api;
+GRANT INSERT ON change TO feedback_api;
+GRANT SELECT ON alert TO feedback_api;
+REVOKE EXECUTE ON FUNCTION record_counts, record_people, fold_counts, claim_waiting_votes, match_votes, sweep_capture,
+    use_token, take_allowance, find_api_key, announce_job, get_weekly_finetuning_dataset FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION use_token, take_allowance, find_api_key, announce_job TO feedback_api;
+
+-- ---------------------------------------------------------------- console
+-- The audit: the API's role sees the items and labels of answers it may see, and adds labels to them; it can neither
+-- change nor remove any.
+ALTER TABLE audit_item ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS tenant_only ON audit_item;
+CREATE POLICY tenant_only ON audit_item TO feedback_api
+    USING (EXISTS (SELECT FROM interaction i WHERE i.id = audit_item.interaction_id));
+
+ALTER TABLE audit_label ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS tenant_only ON audit_label;
+CREATE POLICY tenant_only ON audit_label TO feedback_api
+    USING (EXISTS (SELECT FROM audit_item a WHERE a.interaction_id = audit_label.interaction_id))
+    WITH CHECK (EXISTS (SELECT FROM audit_item a WHERE a.interaction_id = audit_label.interaction_id));
+GRANT SELECT ON audit_item TO feedback_api;
+GRANT SELECT, INSERT ON audit_label TO feedback_api;
+
+-- ---------------------------------------------------------------- privacy
+
+-- ---------------------------------------------------------------- operations and Dagster
+
+-- ---------------------------------------------------------------- experiments
+
+-- ---------------------------------------------------------------- numbers
+
+-- ---------------------------------------------------------------- intake
+
+-- ---------------------------------------------------------------- tuning and training

@@ -1,1 +1,0 @@
-DROP TABLE audit_label, audit_item, judge_reply, judge_run;

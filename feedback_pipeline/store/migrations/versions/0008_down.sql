@@ -1,3 +1,0 @@
-DROP FUNCTION announce_job;
-DROP TABLE provider_event;
-ALTER TABLE fine_tune_job DROP COLUMN announced, DROP COLUMN looked_at;
