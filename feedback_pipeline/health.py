@@ -76,14 +76,14 @@ def _database(settings: Settings) -> list[Finding]:
 
 
 def _data(settings: Settings) -> Finding:
-    from feedback_pipeline.parquet import ParquetFolder, replaced_file
+    from feedback_pipeline.parquet import ParquetFolder, remove_file, replaced_file
 
     folder = ParquetFolder(settings.data_url)
     probe = folder.root / f".probe-{uuid4().hex}"
     try:
         with replaced_file(probe) as file:
             file.write(b"probe")
-        probe.unlink()
+        remove_file(probe)
     except (OSError, ImportError) as error:
         return Finding("data", "error", f"{settings.data_url}: {error}", "set FEEDBACK_DATA_URL to a folder or bucket")
     return Finding("data", "ok", settings.data_url)

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 from upath import UPath
 
-from feedback_pipeline.parquet import COMPRESSION, replaced_file
+from feedback_pipeline.parquet import COMPRESSION, location, replaced_file, scan_file
 
 
 class ParquetIOManager(dg.UPathIOManager):
@@ -19,7 +19,7 @@ class ParquetIOManager(dg.UPathIOManager):
     extension = ".parquet"
 
     def __init__(self, url: str) -> None:
-        super().__init__(base_path=UPath(url))
+        super().__init__(base_path=location(url))
 
     def dump_to_path(self, context: dg.OutputContext, obj: pl.DataFrame | pl.LazyFrame, path: UPath) -> None:
         frame = obj.lazy().collect()
@@ -28,7 +28,7 @@ class ParquetIOManager(dg.UPathIOManager):
         context.add_output_metadata({"dagster/partition_row_count": frame.height})
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> pl.LazyFrame:
-        return pl.scan_parquet(str(path))
+        return scan_file(path)
 
     def load_input(self, context: dg.InputContext) -> Any:
         loaded = super().load_input(context)

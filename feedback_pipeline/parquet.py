@@ -1,14 +1,19 @@
 """Where tables live: one Parquet file per table and partition, in a folder or bucket.
 
-A file is written under a temporary name and renamed: a reader sees the old partition or the new one, never half of one.
-The same rows give the same bytes.
+Everything that is written below FEEDBACK_DATA_URL is written by `replaced_file`: a reader sees the old file or the new
+one, never half of one. The same rows give the same bytes.
 """
 
+import contextlib
 import hashlib
+import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import IO, Any, Literal
 from uuid import uuid4
 
@@ -21,6 +26,12 @@ from feedback_pipeline.schema import Table
 
 ROWS_PER_GROUP = 100_000
 COMPRESSION: Literal["zstd"] = "zstd"
+TEMPORARY = ".partial"
+"""How names of files end that are being written on a disk."""
+LOCAL = ("", "file", "local")
+SEEN_WHEN_CLOSED = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl")
+"""Buckets whose objects appear when they are closed; what goes elsewhere is held in memory and put at once."""
+READ_BY_POLARS = SEEN_WHEN_CLOSED
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class ParquetFolder:
 
     @property
     def root(self) -> UPath:
-        return UPath(self.url)
+        return location(self.url)
 
     def path(self, table: Table | str, partition: date | str) -> UPath:
         name = table if isinstance(table, str) else table.name
@@ -79,13 +90,15 @@ class ParquetFolder:
 
         A column that was declared after a partition was written is null in it until the partition is computed anew.
         """
-        paths = [path for path in (self.path(table, partition) for partition in partitions) if path.exists()]
+        present = set(self.names(table))
+        paths = [path for path in (self.path(table, partition) for partition in partitions) if path.name in present]
         if not paths:
             return table.empty().lazy()
         declared = {column.name: column.dtype for column in table.columns}
         stored = stored_schema(table)
         frame = pl.scan_parquet(
-            [str(path) for path in paths],
+            _sources(paths),
+            glob=False,
             schema=pl.Schema(stored),
             missing_columns="insert",
             extra_columns="ignore",
@@ -98,14 +111,16 @@ class ParquetFolder:
 
     def partitions(self, table: Table) -> list[str]:
         """The partitions that exist, ascending."""
-        folder = self.root / table.name
-        if not folder.exists():
-            return []
-        return sorted(path.stem for path in folder.iterdir() if path.suffix == ".parquet")
+        names = self.names(table)
+        return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet") and name[0] != "."]
+
+    def names(self, table: Table | str) -> list[str]:
+        """Names of the files in a table's folder, ascending."""
+        return names_in(self.root / (table if isinstance(table, str) else table.name))
 
     def delete(self, table: Table, partition: date | str) -> None:
         """Removes a partition where it exists."""
-        self.path(table, partition).unlink(missing_ok=True)
+        remove_file(self.path(table, partition))
 
 
 def stored_schema(table: Table) -> dict[str, Any]:
@@ -130,24 +145,123 @@ def regroup(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]
         yield pl.concat(held) if len(held) > 1 else held[0]
 
 
-class replaced_file:  # noqa: N801 (used like a function)
-    """Opens a file for writing under a temporary name; it takes the path's place when the block ends well."""
+def location(url: str) -> UPath:
+    """The folder, bucket or file of a URL. Listings of a bucket are not kept: what others write is seen at once."""
+    place = UPath(url)
+    return place if is_local(place) else UPath(url, use_listings_cache=False)
 
-    def __init__(self, path: UPath) -> None:
-        self.path = path
-        self.temporary = path.with_name(f".{path.name}.{uuid4().hex}.partial")
 
-    def __enter__(self) -> IO[bytes]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file: IO[bytes] = self.temporary.open("wb")
-        return self.file
+def is_local(path: UPath) -> bool:
+    """Whether a path is on this machine's disk."""
+    return path.protocol in LOCAL
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.file.close()
-        if kind is None:
-            self.temporary.replace(self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)
+
+def names_in(folder: UPath) -> list[str]:
+    """Names of the files and folders in a folder, ascending; none where it is missing. One request to a bucket."""
+    try:
+        if is_local(folder):
+            return sorted(os.listdir(folder.path))  # noqa: PTH208 (names, not a path for each)
+        found = folder.fs.ls(folder.path, detail=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    names = {str(path).rstrip("/").rpartition("/")[2] for path in found if str(path).strip("/") != folder.path}
+    return sorted(names - {""})
+
+
+def files_below(folder: UPath) -> list[UPath]:
+    """Every file below a folder at any depth, ascending, or the file itself; none where there is nothing of that name.
+
+    One listing of a bucket.
+    """
+    if is_local(folder):
+        place = Path(folder.path)
+        if place.is_file():
+            return [folder]
+        files = [one for one in place.rglob("*") if one.is_file()]
+        return [folder.joinpath(*file.relative_to(place).parts) for file in sorted(files)]
+    try:
+        found = [str(path) for path in folder.fs.find(folder.path)]
+    except FileNotFoundError:
+        return []
+    start = folder.path.rstrip("/") + "/"
+    return [
+        folder.joinpath(*path.removeprefix(start).split("/")) if path.startswith(start) else folder
+        for path in sorted(found)
+    ]
+
+
+def remove_file(path: UPath) -> None:
+    """Removes a file where it exists. One request to a bucket, whatever its name looks like."""
+    if is_local(path):
+        Path(path.path).unlink(missing_ok=True)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        path.fs.rm_file(path.path)
+
+
+def remove(path: UPath) -> int:
+    """Removes a file, or every file below a folder; returns how many."""
+    files = files_below(path)
+    for file in files:
+        remove_file(file)
+    return len(files)
+
+
+def scan_file(path: UPath) -> pl.LazyFrame:
+    """The rows of one Parquet file."""
+    return pl.scan_parquet(_sources([path]), glob=False)
+
+
+def _sources(paths: Sequence[UPath]) -> Any:
+    """What Polars scans: it reads disks and the known buckets itself, with the same keys and endpoint as our writer."""
+    if all(is_local(path) for path in paths):
+        return [path.path for path in paths]
+    if all(path.protocol in READ_BY_POLARS for path in paths):
+        return [str(path) for path in paths]
+    return [io.BytesIO(path.read_bytes()) for path in paths]
+
+
+@contextmanager
+def replaced_file(path: UPath) -> Iterator[IO[bytes]]:
+    """Opens a file for writing; it takes the path's place, whole, when the block ends well, and is not there otherwise.
+
+    On a disk it is written under a temporary name and renamed; in a bucket, where an object appears when it is closed
+    and nothing can be renamed, it is written in place and given up where the block fails.
+    """
+    with _renamed_file(Path(path.path)) if is_local(path) else _closed_object(path) as file:
+        yield file
+
+
+@contextmanager
+def _renamed_file(path: Path) -> Iterator[IO[bytes]]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex}{TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(path)
+    except BaseException:
+        # closing is where a full disk is noticed: what was written has to go all the same
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _closed_object(path: UPath) -> Iterator[IO[bytes]]:
+    if path.protocol not in SEEN_WHEN_CLOSED:
+        buffer = io.BytesIO()
+        yield buffer
+        path.fs.pipe_file(path.path, buffer.getvalue())
+        return
+    file = path.fs.open(path.path, "wb")
+    try:
+        yield file
+        file.close()
+    except BaseException:
+        file.closed = True  # or it would be closed, and be seen, when it is collected
+        with contextlib.suppress(Exception):
+            file.discard()
+        raise
 
 
 class _Digest:

@@ -14,6 +14,7 @@ from rich.table import Table
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, RATER_TRUST, VOTE_FACTS
 from feedback_pipeline.ingest.summary import ImportSummary
 from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
+from feedback_pipeline.parquet import files_below, names_in
 from feedback_pipeline.patterns.intervals import wilson
 from feedback_pipeline.patterns.tables import RECOMMENDATIONS, SLICE_FINDINGS
 from feedback_pipeline.resources import Pipeline
@@ -134,7 +135,11 @@ def _training(pipeline: Pipeline, console: Console, week: date) -> None:
     )
     folder = pipeline.frames.root / "training_files" / week.isoformat()
     table = Table("format", "train", "validation", "holdout", "all in one", title="Lines in training files")
-    written = [file for listing in sorted(folder.glob("*/files.json")) for file in orjson.loads(listing.read_bytes())]
+    written = [
+        file
+        for listing in [path for path in files_below(folder) if path.name == "files.json"]
+        for file in orjson.loads(listing.read_bytes())
+    ]
     for name in dict.fromkeys(file["format"] for file in written if file["layout"]):
         lines = dict.fromkeys(("train", "validation", "holdout", "all"), 0)
         for file in written:
@@ -227,7 +232,7 @@ def status(pipeline: Pipeline, console: Console) -> None:
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
     folder = pipeline.frames.root / "weekly_report"
-    pages = sorted(folder.glob("*.html")) if folder.exists() else []
+    pages = [folder / name for name in names_in(folder) if name.endswith(".html")]
     for page in pages[-SHOWN:]:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", page.stem):
             console.print(f"report {page.stem}: {page}", highlight=False, soft_wrap=True)

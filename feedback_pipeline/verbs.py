@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from upath import UPath
 
 from feedback_pipeline.cleaning.tables import DIMENSIONS, LENGTH_BANDS, MULTI_DIMENSIONS
 from feedback_pipeline.content_cache import ContentCache, digest
 from feedback_pipeline.judging.calls import Endpoint
 from feedback_pipeline.judging.tables import JUDGED_QUALITY
 from feedback_pipeline.judging.versions import averages_by_version
-from feedback_pipeline.parquet import replaced_file
+from feedback_pipeline.parquet import location, names_in, replaced_file
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.intervals import Rate, clustered_rate
 from feedback_pipeline.patterns.recommendations import recommend
@@ -216,7 +215,7 @@ def generate_report(
         else _cached_report(read_votes(data, settings.timezone), period, until, settings)
     )
     if output_file is not None:
-        with replaced_file(UPath(output_file)) as file:
+        with replaced_file(location(str(output_file))) as file:
             file.write(render(document.content))
     return ImprovementReport(
         period=document.period,
@@ -246,7 +245,7 @@ def _renderer(output_file: str | Path | None) -> Callable[[ReportContent], bytes
 
 def _own_report(settings: Settings, period: str, until: date | None) -> ReportDocument:
     folder = Pipeline(settings).frames.root / f"{period}_report"
-    starts = sorted(path.stem for path in folder.glob("*.json")) if folder.exists() else []
+    starts = [name.removesuffix(".json") for name in names_in(folder) if name.endswith(".json")]
     wanted = [start for start in starts if until is None or date.fromisoformat(start) <= until]
     if not wanted:
         raise InsufficientFeedbackError(0, 1, f"{period} reports computed (feedback materialize computes them)")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.s3 import ENVIRONMENT, RequestLog, s3_server
 
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
@@ -71,3 +72,29 @@ def shared_data() -> Path:
     if not folder.exists():
         pytest.skip(f"the public votes are not at {folder} (set FEEDBACK_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The log of an S3 server that runs for the session; its clients find it by the environment."""
+    log = tmp_path_factory.mktemp("s3") / "requests.log"
+    with s3_server(log) as url, pytest.MonkeyPatch.context() as patch:
+        for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": url}).items():
+            patch.setenv(name, value)
+        yield log
+
+
+@pytest.fixture
+def bucket(s3: Path) -> str:
+    """The URL of an empty bucket."""
+    from s3fs import S3FileSystem
+
+    name = f"feedback-{os.getpid()}-{next(_numbers)}"
+    S3FileSystem().mkdir(name)
+    return f"s3://{name}"
+
+
+@pytest.fixture
+def s3_requests(s3: Path) -> RequestLog:
+    """The requests that the S3 server gets from now on."""
+    return RequestLog(s3)

@@ -16,6 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from upath import UPath
 
+from feedback_pipeline.parquet import files_below, location, remove_file
 from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
 
@@ -90,9 +91,9 @@ def remove_of_days(database: Database, data: UPath, home: Path, tenant: str | No
         rows = connection.execute(sa.text(query("find_exports")), parameters).all()
         noted = set(connection.execute(sa.text("SELECT place FROM export_file WHERE place IS NOT NULL")).scalars())
     done = _removed(database, data, home, rows)
-    strays = [path for root in _roots(data, home) for path in _files(root) if str(path) not in noted]
+    strays = [path for root in _roots(data, home) for path in files_below(root) if str(path) not in noted]
     for path in strays if days else ():
-        path.unlink(missing_ok=True)
+        remove_file(path)
     return Removed(done.files + (len(strays) if days else 0), done.elsewhere)
 
 
@@ -114,13 +115,13 @@ def _removed(database: Database, data: UPath, home: Path, rows: Sequence[Any]) -
         if row.place is None:
             elsewhere.append(f"{said}, sent over the wire or to a terminal")
             continue
-        path = UPath(row.place)
+        path = location(row.place)
         if not path.exists():
             if not _is_ours(row.place, data, home):
                 elsewhere.append(f"{said}, written to {row.place}, which is not there any more")
                 continue
         elif _is_ours(row.place, data, home) or (row.sha256 is not None and sha256_of(path) == row.sha256):
-            path.unlink(missing_ok=True)
+            remove_file(path)
             files += 1
         else:
             elsewhere.append(f"{said}, written to {row.place} and changed since")
@@ -131,16 +132,12 @@ def _removed(database: Database, data: UPath, home: Path, rows: Sequence[Any]) -
     return Removed(files, tuple(elsewhere))
 
 
-def _roots(data: UPath, home: Path) -> tuple[Any, ...]:
-    return data / FOLDER, home / FOLDER
+def _roots(data: UPath, home: Path) -> tuple[UPath, UPath]:
+    return data / FOLDER, UPath(home) / FOLDER
 
 
 def _is_ours(place: str, data: UPath, home: Path) -> bool:
     return any(place.startswith(f"{str(root).rstrip('/')}/") for root in _roots(data, home))
-
-
-def _files(root: Any) -> list[Any]:
-    return [path for path in sorted(root.rglob("*"), key=str) if path.is_file()] if root.exists() else []
 
 
 def margin(first: date, last: date) -> tuple[date, date]:

@@ -10,11 +10,11 @@ import re
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from upath import UPath
 
 from feedback_pipeline.erasure.register import TEMPORARY_NAMES
+from feedback_pipeline.parquet import files_below, is_local, remove_file
 
 QUIET = timedelta(hours=1)
 """A temporary file that nobody wrote to for so long, and whose writer cannot be asked for, is a leftover."""
@@ -28,7 +28,7 @@ def is_temporary(place: str) -> bool:
     return any(fnmatchcase(place, known.name) for known in TEMPORARY_NAMES)
 
 
-def sweep(data: UPath | Path, home: Path, now: datetime) -> int:
+def sweep(data: UPath, home: Path, now: datetime) -> int:
     """Removes leftovers below the data folder and the home; returns how many.
 
     Args:
@@ -36,25 +36,22 @@ def sweep(data: UPath | Path, home: Path, now: datetime) -> int:
         home: the home folder.
         now: the time (UTC), in buckets.
     """
-    found = [path for path in _files(data) if is_temporary(f"data/{path.name}")]
-    found += [path for path in _files(home) if is_temporary(f"home/{path.name}")]
-    left = [path for path in found if _is_left(path, now)]
+    found = [path for path in files_below(data) if is_temporary(f"data/{path.name}")]
+    found += [path for path in _below_home(home) if is_temporary(f"home/{path.name}")]
+    left = [path for path in dict.fromkeys(found) if _is_left(path, now)]
     for path in left:
-        path.unlink(missing_ok=True)
+        remove_file(path)
     return len(left)
 
 
-def _files(root: UPath | Path) -> list[Any]:
-    if not root.exists():
-        return []
-    paths: list[Any] = sorted(root.rglob("*"), key=str)
-    return [path for path in paths if path.relative_to(root).parts[0] not in _LIVE_FOLDERS and path.is_file()]
+def _below_home(home: Path) -> list[UPath]:
+    others = [UPath(child) for child in home.iterdir() if child.name not in _LIVE_FOLDERS] if home.exists() else []
+    return [path for child in others for path in files_below(child)]
 
 
-def _is_left(path: Any, now: datetime) -> bool:
+def _is_left(path: UPath, now: datetime) -> bool:
     writer = _WRITER.search(path.name)
-    local = getattr(path, "protocol", "") in ("", "file")
-    if local and writer is not None:
+    if is_local(path) and writer is not None:
         return not _lives(int(writer[1]))
     try:
         written = path.stat().st_mtime

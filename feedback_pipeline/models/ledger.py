@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from upath import UPath
 
+from feedback_pipeline.parquet import location
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import statement
 from feedback_pipeline.training.providers.ledger import OVER, Entry, State
@@ -219,5 +219,7 @@ def _request(row: dict[str, Any]) -> TrainingRequest:
 
 def _file(given: dict[str, str] | None) -> TrainingFile | None:
     # a bucket's path answers to the same calls as a local one
-    place: Any = None if given is None else Path(given["path"]) if "://" not in given["path"] else UPath(given["path"])
-    return None if given is None else TrainingFile(place, given["sha256"])
+    if given is None:
+        return None
+    place: Any = Path(given["path"]) if "://" not in given["path"] else location(given["path"])
+    return TrainingFile(place, given["sha256"])

@@ -15,9 +15,10 @@ from uuid import UUID, uuid4
 
 import orjson
 import sqlalchemy as sa
+from upath import UPath
 
 from feedback_pipeline.erasure import exports, leftovers, register
-from feedback_pipeline.parquet import ParquetFolder
+from feedback_pipeline.parquet import ParquetFolder, remove_file
 from feedback_pipeline.privacy import receipts, traces, verification
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.subjects import Evidence, Scope, Subject, find, weeks_touched
@@ -413,11 +414,11 @@ def _verify(erasure: Erasure) -> None:
 def _remove_found(house: House, places: Sequence[str]) -> list[str]:
     for place in places:
         label, _, name = place.partition("/")
-        path: Any = (house.frames.root if label == "data" else house.home) / name
+        path = (house.frames.root if label == "data" else UPath(house.home)) / name
         if path.suffix == ".log":
             path.open("wb").close()  # its writer holds it open
         else:
-            path.unlink(missing_ok=True)
+            remove_file(path)
     return list(places)
 
 

@@ -15,7 +15,7 @@ from upath import UPath
 
 from feedback_pipeline.erasure import exports, leftovers
 from feedback_pipeline.erasure.register import Period, folders
-from feedback_pipeline.parquet import ParquetFolder
+from feedback_pipeline.parquet import ParquetFolder, names_in, remove
 from feedback_pipeline.store import changes
 from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
@@ -194,20 +194,14 @@ def _old_partitions(frames: ParquetFolder, before: date) -> int:
 
 
 def _delete_older(folder: UPath, before: date) -> int:
-    if not folder.exists():
-        return 0
     removed = 0
-    for path in sorted(folder.iterdir(), key=str):
+    for name in names_in(folder):
         try:
-            own = date.fromisoformat(path.name[:10])
+            own = date.fromisoformat(name[:10])
         except ValueError:
             continue
-        if own >= before:
-            continue
-        files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
-        for file in files:
-            file.unlink(missing_ok=True)
-        removed += len(files)
+        if own < before:
+            removed += remove(folder / name)
     return removed
 
 

@@ -7,7 +7,7 @@ form (`normal_form`), so that neither case nor escapes nor line breaks hide them
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from upath import UPath
 
 from feedback_pipeline.erasure.normal_form import decoded, folded, normal_form
 from feedback_pipeline.erasure.reading import UnreadableError, as_text, texts_of
+from feedback_pipeline.parquet import files_below
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _AT_ONCE = 32 * 1024 * 1024
@@ -144,20 +145,22 @@ def _add(found: dict[str, set[str]], hit: pl.DataFrame, what: pl.Series) -> None
         found.setdefault(place, set()).add(one)
 
 
-def search_database(url: str, label: str, found: Found, *, except_tables: Collection[str] = ()) -> None:
+def search_database(
+    url: str, label: str, found: Found, *, leave_out: Callable[[str], bool] = lambda place: False
+) -> None:
     """Looks through every column of every table that can hold text.
 
     Args:
         url: a PostgreSQL URL.
         label: what places in it are called: `label.table`.
         found: what to look for, and where to note it.
-        except_tables: tables that are left out.
+        leave_out: tells of a place whether it is left out.
     """
     import adbc_driver_postgresql.dbapi as adbc  # brings pandas along
 
     with adbc.connect(url) as connection, connection.cursor() as cursor:
         for table, columns in _text_columns(cursor).items():
-            if table in except_tables:
+            if leave_out(f"{label}.{table}"):
                 continue
             binary = [_quoted(name) for name, kind in columns if kind == "bytea"]
             texts = ["NULL", *(f"{_quoted(name)}::text" for name, kind in columns if kind != "bytea")]
@@ -194,7 +197,7 @@ def search_files(
     label: str,
     found: Found,
     *,
-    leave_out: Callable[[tuple[str, ...]], bool] = lambda parts: False,
+    leave_out: Callable[[Sequence[str]], bool] = lambda parts: False,
     row_ids: bool = True,
 ) -> None:
     """Looks through every file below a folder, whatever it is called and whatever its form.
@@ -206,12 +209,10 @@ def search_files(
         leave_out: tells of the parts of a path below the root whether it is left out.
         row_ids: whether ids of erased rows are out of place there.
     """
-    if not root.exists():
-        return
-    paths: list[Any] = sorted(root.rglob("*"), key=str)
-    for path in paths:
-        parts = path.relative_to(root).parts
-        if leave_out(parts) or not path.is_file():
+    start = UPath(root)
+    for path in files_below(start):
+        parts = path.relative_to(start).parts
+        if leave_out(parts):
             continue
         place = "/".join((label, *parts))
         try:

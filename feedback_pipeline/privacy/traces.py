@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from feedback_pipeline.erasure.register import folders
-from feedback_pipeline.parquet import ParquetFolder
+from feedback_pipeline.parquet import ParquetFolder, remove
 
 
 def remove_reject_lines(folder: Path, pseudonyms: Sequence[str], places: Sequence[tuple[str, str]]) -> int:
@@ -88,14 +88,10 @@ def remove_weekly_files(frames: ParquetFolder, weeks: Sequence[date]) -> int:
     """Removes what these weeks made that may hold one person's words or name; returns how many files."""
     removed = 0
     for folder in folders("week", "removed"):
-        for week in weeks:
-            if not (frames.root / folder).exists():
-                continue
-            for path in sorted((frames.root / folder).glob(f"{week}*"), key=str):
-                inner = sorted((one for one in path.rglob("*") if one.is_file()), key=str) if path.is_dir() else [path]
-                for file in inner:
-                    file.unlink(missing_ok=True)
-                removed += len(inner)
+        days = tuple(week.isoformat() for week in weeks)
+        for name in frames.names(folder):
+            if name.startswith(days):
+                removed += remove(frames.root / folder / name)
     return removed
 
 

@@ -1,14 +1,13 @@
 """The pass after an erasure: every table, file and the Dagster database are searched for what should be gone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import sqlalchemy as sa
 
 from feedback_pipeline.erasure.register import registered
+from feedback_pipeline.erasure.walk import databases
 from feedback_pipeline.parquet import ParquetFolder
 from feedback_pipeline.privacy.search import Found, Sought, search_database, search_files
 from feedback_pipeline.privacy.subjects import Scope, Subject
@@ -64,22 +63,24 @@ def verify(database: Database, frames: ParquetFolder, home: Path, subject: Subje
             user_ids=subject.user_ids,
         )
     )
-    tombstones = {"consent", "erasure"}
-    search_database(database.address(), "store", found, except_tables=tombstones)
-    dagster = urlsplit(database.dagster_url).path.lstrip("/")
-    if _exists(database, dagster):
-        search_database(database.address(database=dagster), "dagster", found)
+    for label, url in databases(database).items():
+        search_database(url, label, found, leave_out=_stays)
     search_files(frames.root, "data", found, leave_out=lambda parts: _is_left_out("data", parts))
     search_files(home, "home", found, leave_out=lambda parts: _is_home_left_out(parts, home, frames), row_ids=False)
     return _judged(database, subject, scope, found)
 
 
-def _is_left_out(label: str, parts: tuple[str, ...]) -> bool:
+def _stays(name: str) -> bool:
+    place = registered(name)
+    return place is not None and place.erased == "stays"
+
+
+def _is_left_out(label: str, parts: Sequence[str]) -> bool:
     place = registered("/".join((label, *parts)))
     return place is not None and bool(place.unsearched)
 
 
-def _is_home_left_out(parts: tuple[str, ...], home: Path, frames: ParquetFolder) -> bool:
+def _is_home_left_out(parts: Sequence[str], home: Path, frames: ParquetFolder) -> bool:
     inside = str(home.joinpath(*parts)).startswith(f"{str(frames.root).rstrip('/')}/")
     return inside or _is_left_out("home", parts)
 
@@ -164,8 +165,3 @@ def word_of(subject: Subject) -> str:
     """The person's own id as a whole word, as a regular expression of PostgreSQL."""
     escaped = "".join(one if one.isalnum() else f"\\{one}" for one in subject.user_id)
     return rf"(^|[^[:alnum:]]){escaped}($|[^[:alnum:]])"
-
-
-def _exists(database: Database, name: str) -> bool:
-    with psycopg.connect(database.address()) as connection:
-        return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None

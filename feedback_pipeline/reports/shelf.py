@@ -42,12 +42,14 @@ class Published:
 
 def published(frames: ParquetFolder, timezone: str) -> list[Published]:
     """Every report, newest first, months after the weeks they end in."""
-    roots = {kind: frames.root / folder for kind, folder in FOLDERS.items()}
     found = [
-        Published(_period(kind, date.fromisoformat(path.stem), timezone), path.stat().st_size)
-        for kind, root in roots.items()
-        if root.exists()
-        for path in root.glob("*.html")
+        Published(
+            _period(kind, date.fromisoformat(name.removesuffix(".html")), timezone),
+            (frames.root / folder / name).stat().st_size,
+        )
+        for kind, folder in FOLDERS.items()
+        for name in frames.names(folder)
+        if name.endswith(".html") and not name.startswith(".")
     ]
     return sorted(found, key=lambda each: (each.period.end, each.period.kind), reverse=True)
 

@@ -9,7 +9,7 @@ from datetime import date
 import orjson
 import polars as pl
 
-from feedback_pipeline.parquet import ParquetFolder, replaced_file
+from feedback_pipeline.parquet import ParquetFolder, replaced_file, scan_file
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.pairs import Pairs
 from feedback_pipeline.training.rules import CurationSettings
@@ -58,7 +58,7 @@ def kept(folder: ParquetFolder, week: date, settings: CurationSettings) -> Curat
         person_cap=numbers["person_cap"],
         quantum=numbers["quantum"],
         overlap=Overlap(**numbers["overlap"]),
-        corrections=pl.read_parquet(str(folder.path(CORRECTIONS, week))),
+        corrections=scan_file(folder.path(CORRECTIONS, week)).collect(),
         waiting=kept_waiting(folder, week),
     )
 
@@ -66,13 +66,12 @@ def kept(folder: ParquetFolder, week: date, settings: CurationSettings) -> Curat
 def kept_waiting(folder: ParquetFolder, week: date) -> pl.DataFrame:
     """What waited for a review when the week was curated (WAITING); no rows for a week that was not."""
     path = folder.path(CORRECTIONS, _waiting(week))
-    return pl.read_parquet(str(path)) if path.exists() else WAITING.empty()
+    return scan_file(path).collect() if path.exists() else WAITING.empty()
 
 
 def newest_waiting(folder: ParquetFolder) -> date | None:
     """Monday of the newest curated week; None where none was curated."""
-    kept_in = folder.root / CORRECTIONS
-    names = [path.name for path in kept_in.glob("*.waiting.parquet")] if kept_in.exists() else []
+    names = [name for name in folder.names(CORRECTIONS) if name.endswith(".waiting.parquet")]
     return date.fromisoformat(max(names)[:10]) if names else None
 
 

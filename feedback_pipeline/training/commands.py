@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from feedback_pipeline.parquet import replaced_file
+from feedback_pipeline.parquet import location, replaced_file
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
@@ -68,9 +68,7 @@ def export(
 
 
 def _write(output: Path, found: list[Part], format_: ExportFormat) -> None:
-    from upath import UPath
-
-    with replaced_file(UPath(output)) as file:
+    with replaced_file(location(str(output))) as file:
         for text in framed([part.lines for part in found], format_):
             file.write(text.encode())
 

@@ -2,18 +2,16 @@
 
 import hashlib
 import io
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import polars as pl
 import pyarrow as pa
 from upath import UPath
 
+from feedback_pipeline.parquet import names_in, remove_file, replaced_file
 from feedback_pipeline.training.companions import dataset_card, dataset_info
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.formats import FORMATS, Format
@@ -163,12 +161,10 @@ def _remove_others(root: UPath, staying: set[str]) -> None:
         for context in (("all",) if format_.one_file else CONTEXTS)
     }
     for folder in sorted({format_.folder for format_ in FORMATS.values()}):
-        if not (root / folder).exists():
-            continue
-        for path in (root / folder).iterdir():
-            name = f"{folder}/{path.name}"
+        for file in names_in(root / folder):
+            name = f"{folder}/{file}"
             if name in possible and name not in staying:
-                path.unlink()
+                remove_file(root / folder / file)
 
 
 def _with_the_same_lines(targets: Sequence[_Target]) -> list[list[_Target]]:
@@ -199,7 +195,7 @@ class _OpenFile:
         self.target = target
         self.size = 0
         self.sha256 = hashlib.sha256()
-        self._handle = stack.enter_context(_published(target.root / target.name))
+        self._handle = stack.enter_context(replaced_file(target.root / target.name))
         self._vouched = layouts.vouched(target.format, target.layout)
         self._check = WhileWriting(target.name, target.format) if target.format.rules else None
         self._lines = 0
@@ -283,37 +279,14 @@ def _companions(
     ):
         target = root / name
         if not present:
-            target.unlink(missing_ok=True)
+            remove_file(target)
             continue
-        with _published(target) as handle:
+        with replaced_file(target) as handle:
             handle.write(text)
         digest = hashlib.sha256(text).hexdigest()
         lines = text.count(b"\n")
         made.append(WrittenFile(name, kind, "all", "all", None, lines, 0, 0, len(text), digest))
     return made
-
-
-@contextmanager
-def _published(target: UPath) -> Iterator[IO[bytes]]:
-    """A file that appears under its name whole or not at all.
-
-    A local file is written beside its place and renamed; an object store shows an object only once it is closed.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.protocol not in ("", "file"):
-        with target.open("wb") as handle:
-            yield handle
-        return
-    final = Path(target.path)
-    draft = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
-    try:
-        with draft.open("wb") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        draft.replace(final)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def total(files: Iterable[WrittenFile]) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from erasure_world import (
 )
 from store_rows import MONDAY, answer_id, answers, later, vote_id, votes
 
-from feedback_pipeline.privacy import erasure, receipts, retention, subjects, traces
+from feedback_pipeline.privacy import erasure, receipts, subjects
 from feedback_pipeline.privacy.erasure import ErasureError
 from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import bulk, changes
@@ -326,7 +326,7 @@ def test_killed_with_its_last_breath_it_leaves_no_words_behind_once_asked_again(
 
 
 def test_folders_named_after_weeks_are_the_trainings_own() -> None:
-    assert {archive.CORRECTIONS} <= set(traces.WEEKLY_FOLDERS) & set(retention.WEEKLY_FOLDERS)
+    assert {archive.CORRECTIONS} <= set(folders("week", "removed"))
 
 
 def test_every_table_that_can_hold_a_person_is_known_to_the_erasure(database: Database) -> None:
