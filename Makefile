@@ -44,8 +44,8 @@ test-llm: $(READY) ## A small real language model as a judge (installs it under 
 test-aimock: $(READY) ## Judging against another's implementation of the API (npm installs it under .feedback)
 	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
 
-lint: $(READY) ## ruff, mypy, and whether the definitions load
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/dg check defs
+lint: $(READY) ## ruff, mypy, the order of the packages, and whether the definitions load
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy && $(BIN)/dg check defs
 
 format: $(READY) ## Let ruff put the code in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 from assets.declaration import Check, Outcome, daily
 from feedback_pipeline.alerting import incidents, notifications, rules
 from feedback_pipeline.alerting.channels import configured_channels
+from feedback_pipeline.alerting.detectors import Reading
 from feedback_pipeline.alerting.tables import ALERT_READINGS, DAILY_APPROVAL, KINDS
 from feedback_pipeline.cleaning.tables import VOTE_FACTS
-from feedback_pipeline.patterns.alerts import Reading
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 
 GROUP = "patterns"
 

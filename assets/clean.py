@@ -9,11 +9,11 @@ from assets.declaration import Check, Outcome, daily, weekly
 from assets.partitions import days_of, window
 from feedback_pipeline.cleaning import clusters, conflicts, consensus, days, facts, signatures, tables, trust
 from feedback_pipeline.judging.tables import OVERALL
-from feedback_pipeline.parquet import Written
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.canary import leaks, missed_canaries
-from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.schema import Table
 from feedback_pipeline.store import audits, bulk, changes
+from feedback_pipeline.tables.parquet import Written
+from feedback_pipeline.tables.schema import Table
 
 GROUP = "clean"
 TRUST_WEEKS = 4

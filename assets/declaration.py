@@ -15,16 +15,19 @@ from typing import Any, Literal
 
 import dagster as dg
 import polars as pl
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from assets.partitions import Calendar
 from feedback_pipeline.cleaning.verdicts import PolicyError
-from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
-from feedback_pipeline.judging.prices import UnknownPriceError
-from feedback_pipeline.parquet import Written
+from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
+from feedback_pipeline.llm.prices import UnknownPriceError
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.names import NamesError
-from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.schema import Table
 from feedback_pipeline.store.database import DatabaseError
+from feedback_pipeline.tables.parquet import Written
+from feedback_pipeline.tables.schema import Table
 from feedback_pipeline.training.archive import CurationMissing
 from feedback_pipeline.training.rules import EvaluationSetMissing
 
@@ -178,20 +181,22 @@ def build(
 def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, declaration: Declaration) -> Iterator[Any]:
     """Computes every partition of the run; a bad one does not keep the others from being computed and written."""
     failures: dict[str, Exception] = {}
+    checks: dict[str, list[_Evaluation]] = {}
     keys = list(context.partition_keys)
     for number, key in enumerate(keys, 1):
         try:
-            metadata, evaluations = _compute(pipeline, declaration, date.fromisoformat(key))
+            metadata, checks[key] = _compute(pipeline, declaration, date.fromisoformat(key))
         except DatabaseError:
             raise  # not this day's fault: every day would fail
         except Exception as error:  # noqa: BLE001 (recorded below, and the step fails)
             failures[key] = error
             continue
         context.add_asset_metadata(metadata, partition_key=key)
-        yield from (evaluation(context.asset_key, key) for evaluation in evaluations)
         if len(keys) > 1:
             context.log.info(f"{declaration.name}: {key} done ({number} of {len(keys)})")
     if failures:
+        # what was found of the others is said all the same; the days themselves count as not materialised
+        yield from _evaluations(context, checks)
         described = "\n".join(f"{key}: {where(error)}" for key, error in failures.items())
         raise dg.Failure(
             description=f"{declaration.name} failed for {len(failures)} of {len(keys)} partitions:\n{described}",
@@ -200,6 +205,31 @@ def _materialize(context: dg.AssetExecutionContext, pipeline: Pipeline, declarat
     for output_name in context.assets_def.check_specs_by_output_name:
         yield dg.Output(None, output_name=output_name)
     yield dg.MaterializeResult()
+    yield from _evaluations(context, checks)
+
+
+def _evaluations(
+    context: dg.AssetExecutionContext, checks: Mapping[str, Sequence["_Evaluation"]]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """The checks of every partition, about the materialisation they were made for.
+
+    Dagster calls a check outdated that was evaluated before the newest materialisation of its partition, or does not
+    name it; whatever waits for the check (`all_deps_blocking_checks_passed`) would wait for ever.
+    """
+    if not checks:
+        return
+    wanted = dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=list(checks))
+    targets: dict[str | None, AssetCheckEvaluationTargetMaterializationData] = {}
+    for record in context.instance.fetch_materializations(wanted, limit=len(checks)).records:
+        # newest first
+        targets.setdefault(
+            record.partition_key,
+            AssetCheckEvaluationTargetMaterializationData(
+                run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp
+            ),
+        )
+    for key, evaluations in checks.items():
+        yield from (evaluation(context.asset_key, key, targets.get(key)) for evaluation in evaluations)
 
 
 def where(error: Exception) -> str:
@@ -237,10 +267,17 @@ def _checked(table: Table, frames: Iterable[pl.DataFrame], problems: list[str]) 
         yield frame
 
 
-def _evaluation(declaration: Declaration, check: Check) -> Callable[[dg.AssetKey, str], dg.AssetCheckEvaluation]:
+_Evaluation = Callable[
+    [dg.AssetKey, str, AssetCheckEvaluationTargetMaterializationData | None], dg.AssetCheckEvaluation
+]
+
+
+def _evaluation(declaration: Declaration, check: Check) -> _Evaluation:
     severity = dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN
 
-    def evaluate(key: dg.AssetKey, partition: str) -> dg.AssetCheckEvaluation:
+    def evaluate(
+        key: dg.AssetKey, partition: str, target: AssetCheckEvaluationTargetMaterializationData | None
+    ) -> dg.AssetCheckEvaluation:
         return dg.AssetCheckEvaluation(
             asset_key=key,
             check_name=check.name,
@@ -250,6 +287,7 @@ def _evaluation(declaration: Declaration, check: Check) -> Callable[[dg.AssetKey
             description=check.description,
             metadata=dict(check.numbers),
             partition=partition,
+            target_materialization_data=target,
         )
 
     return evaluate

@@ -16,7 +16,6 @@ from feedback_pipeline.judging.backends.local import LocalBackend
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
 from feedback_pipeline.judging.calibration import calibrate
 from feedback_pipeline.judging.controls import controls_passed, judge_controls, withheld
-from feedback_pipeline.judging.estimates import Estimate
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs, separated_by_model
 from feedback_pipeline.judging.local import MAXIMUM_LABELS, LocalJudge, NotEnoughLabels, train_local
 from feedback_pipeline.judging.local import NAME as LOCAL
@@ -25,7 +24,8 @@ from feedback_pipeline.judging.quality import judged_quality as quality_of
 from feedback_pipeline.judging.sample import draw_pairs, draw_sample
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.versions import compare_versions
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.stats.estimates import Estimate
 from feedback_pipeline.store import audits, bulk
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 import dagster as dg
 
 from assets.declaration import OWNERS
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.sources import load_sources
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
-from feedback_pipeline.resources import Pipeline
 
 
 @dg.asset(

@@ -15,17 +15,17 @@ from assets.declaration import OWNERS, Check, Declaration, Outcome, build, weekl
 from assets.partitions import Calendar, days_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
 from feedback_pipeline.judging.tables import PREFERENCE_AGREEMENT
-from feedback_pipeline.models import effect, registry, tuning
-from feedback_pipeline.models.gate import HELD_OUT, IMPROVEMENT, REGRESSION
-from feedback_pipeline.models.providers import open_provider
-from feedback_pipeline.models.routing import write_router_entry
-from feedback_pipeline.models.tables import CANDIDATE_EVALUATION, MODEL_EFFECT
-from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.training.providers.protocol import ProviderError
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.training.tables import TRAINING_EXAMPLES
+from feedback_pipeline.tuning import effect, registry, tuning
+from feedback_pipeline.tuning.configured import open_provider
+from feedback_pipeline.tuning.gate import HELD_OUT, IMPROVEMENT, REGRESSION
+from feedback_pipeline.tuning.providers.protocol import ProviderError
+from feedback_pipeline.tuning.routing import write_router_entry
+from feedback_pipeline.tuning.tables import CANDIDATE_EVALUATION, MODEL_EFFECT
 
 if TYPE_CHECKING:
-    from feedback_pipeline.models.evaluation import Evaluation
+    from feedback_pipeline.tuning.evaluation import Evaluation
 
 GROUP = "models"
 FINE_TUNED_MODEL = "fine_tuned_model"
@@ -77,7 +77,7 @@ def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     """One measure of the week's candidate against the model that answers now, and what the gate says of it: win rates
     on held-out and formerly rejected prompts judged in both orders, probes, length, refusals, personal data, cost."""
     # importing the client takes half a second, which whoever only loads the definitions need not wait for
-    from feedback_pipeline.models.evaluation import evaluate, evaluation_prompts
+    from feedback_pipeline.tuning.evaluation import evaluate, evaluation_prompts
 
     candidate = _candidate(pipeline, week)
     if candidate is None:

@@ -8,6 +8,7 @@ from upath import UPath
 
 from assets.declaration import Outcome, daily, weekly
 from assets.partitions import days_of, window
+from feedback_pipeline.actions.recommendations import recommend
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.cleaning.tables import (
     CLEAN_FEEDBACK,
@@ -19,18 +20,17 @@ from feedback_pipeline.cleaning.tables import (
     TEXT_SIGNATURES,
     VOTE_FACTS,
 )
-from feedback_pipeline.parquet import replaced_file
 from feedback_pipeline.patterns import tables
 from feedback_pipeline.patterns.change import approval_change as compare_weeks
 from feedback_pipeline.patterns.change import repeated_failures
-from feedback_pipeline.patterns.recommendations import recommend
 from feedback_pipeline.patterns.safety import count_safety
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
 from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.terms import count_terms
 from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topics
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.tables.parquet import replaced_file
 
 GROUP = "patterns"
 SLICED = (*DIMENSIONS, *LENGTH_BANDS, *MULTI_DIMENSIONS)

@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.declaration import OWNERS
 from assets.partitions import Calendar
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes
 
 

@@ -14,6 +14,9 @@ from assets.partitions import days_of, days_of_month, monday, window
 from assets.patterns import SLICED, search_file
 from assets.training import FILES
 from feedback_pipeline.actions import register
+from feedback_pipeline.actions.evidence import gather
+from feedback_pipeline.actions.recommendations import recommend
+from feedback_pipeline.actions.suggest import configured_endpoint, suggest
 from feedback_pipeline.alerting import incidents, notifications, rules
 from feedback_pipeline.alerting.channels import configured_channels
 from feedback_pipeline.alerting.messages import Message
@@ -21,12 +24,11 @@ from feedback_pipeline.alerting.tables import ALERT_READINGS
 from feedback_pipeline.cleaning import days as cleaning
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, VOTE_FACTS
 from feedback_pipeline.judging import tables as judging
-from feedback_pipeline.parquet import replaced_file
 from feedback_pipeline.patterns import tables as patterns
 from feedback_pipeline.patterns.change import approval_change
-from feedback_pipeline.patterns.recommendations import recommend
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
 from feedback_pipeline.patterns.term_findings import find_terms
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.replaced import replaced
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.assemble import assemble
@@ -38,15 +40,14 @@ from feedback_pipeline.reports.page import render_html
 from feedback_pipeline.reports.parts import CannotSay
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.sources import Sources, example_ids
-from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import bulk, revisions
 from feedback_pipeline.store.replies import PostgresReplyCache
-from feedback_pipeline.suggestions.evidence import gather
-from feedback_pipeline.suggestions.suggest import configured_endpoint, suggest
+from feedback_pipeline.tables.parquet import replaced_file
 from feedback_pipeline.training import costs
 from feedback_pipeline.training.archive import pairs_funnel
 from feedback_pipeline.training.formats import FORMATS
-from feedback_pipeline.training.tables import FUNNEL, TRAINING_EXAMPLES
+from feedback_pipeline.training.tables import FUNNEL
+from feedback_pipeline.tuning.configured import training_format
 
 GROUP = "report"
 KINDS = ("html", "json", "jinja")
@@ -232,23 +233,25 @@ def _told(pipeline: Pipeline, week: date, content: ReportContent) -> Check:
     return Check("told", not sent.problems, {"messages": sent.sent}, "; ".join(sent.problems), "warn")
 
 
-def _training_files(pipeline: Pipeline, week: date) -> list[TrainingFile]:
-    """The files of the week by format: lines to train on, and lines held out."""
+def _written_files(pipeline: Pipeline, week: date) -> list[dict[str, Any]]:
     folder = pipeline.frames.root / FILES / week.isoformat()
     listings = [folder / family / "files.json" for family in TRAINED_ON]
-    files = [file for listing in listings if listing.exists() for file in orjson.loads(listing.read_bytes())]
+    return [file for listing in listings if listing.exists() for file in orjson.loads(listing.read_bytes())]
+
+
+def _training_files(pipeline: Pipeline, week: date) -> list[TrainingFile]:
+    """The files of the week by format: lines to train on, and lines held out."""
     lines: dict[str, list[int]] = {}
-    for file in files:
+    for file in _written_files(pipeline, week):
         if file["layout"] is not None and file["format"] in FORMATS:
             counted = lines.setdefault(file["format"], [0, 0])
             counted[file["split"] != "train"] += file["lines"]
     return [TrainingFile(name, train, held_out) for name, (train, held_out) in sorted(lines.items())]
 
 
-def _training_advice(pipeline: Pipeline, week: date) -> str | None:
-    examples = pipeline.frames.scan(TRAINING_EXAMPLES, [week])
-    positives = examples.filter(pl.col("label") & (pl.col("split") == "train")).select(pl.len()).collect().item()
-    return costs.advice(int(positives)).text
+def _training_advice(pipeline: Pipeline, week: date) -> str:
+    found = costs.trainable(_written_files(pipeline, week), training_format(pipeline.settings))
+    return costs.advice(found.examples, partial=found.partial).text
 
 
 def _search(pipeline: Pipeline, week: date) -> SearchRecord | None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from feedback_pipeline.patterns.alerts import approval_under_target, evidence_against, negative_count
-from feedback_pipeline.patterns.intervals import clustered_rate, difference
+from feedback_pipeline.alerting.detectors import approval_under_target, evidence_against, negative_count
 from feedback_pipeline.patterns.slices import find_slices
+from feedback_pipeline.stats.intervals import clustered_rate, difference
 
 WEEK = dt.date(2026, 11, 9)
 LEVELS = {"model": 8, "prompt_version": 12, "language": 5, "intent": 20, "framework": 10, "variant": 4}

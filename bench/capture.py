@@ -92,7 +92,16 @@ def serving(stage: Stage, workers: int) -> Iterator[Stage]:
     port = embedded.free_port()
     environment = os.environ | {"FEEDBACK_HOME": str(stage.home), "FEEDBACK_KEY_REQUESTS": "0"}
     environment["FEEDBACK_DATABASE_URL"] = ""
-    command = [sys.executable, "-m", "feedback_pipeline.cli", "serve", "--port", str(port), "--workers", str(workers)]
+    command = [
+        sys.executable,
+        "-m",
+        "feedback_pipeline.cli",
+        "serve",
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+    ]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             stage.url, stage.server = f"http://127.0.0.1:{port}", server.pid

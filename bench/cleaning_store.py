@@ -18,7 +18,7 @@ from assets import clean
 from assets.declaration import Declaration, Outcome
 from assets.partitions import monday
 from bench.loop import measure
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import changes
 

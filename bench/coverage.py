@@ -12,9 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feedback_pipeline.judging.agreement import agreement
-from feedback_pipeline.judging.always_valid import confidence_sequence
 from feedback_pipeline.judging.bias import length_bias
-from feedback_pipeline.judging.bradley_terry import Strengths, fit_bradley_terry
 from feedback_pipeline.judging.correction import (
     Accuracy,
     PredictionPowered,
@@ -22,7 +20,10 @@ from feedback_pipeline.judging.correction import (
     prediction_powered_mean,
     rogan_gladen,
 )
-from feedback_pipeline.judging.estimates import (
+from feedback_pipeline.judging.versions import Comparison, paired_comparison
+from feedback_pipeline.stats.always_valid import confidence_sequence
+from feedback_pipeline.stats.bradley_terry import Strengths, fit_bradley_terry
+from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,
@@ -30,7 +31,6 @@ from feedback_pipeline.judging.estimates import (
     Result,
     clustered_proportion,
 )
-from feedback_pipeline.judging.versions import Comparison, paired_comparison
 
 RUNS = 1_000
 ANSWERS, LABELS, PER_CONVERSATION = 2_000, 200, 3

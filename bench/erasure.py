@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 
-from feedback_pipeline.privacy import erasure
-from feedback_pipeline.privacy.erasure import House, Recomputed
-from feedback_pipeline.privacy.subjects import person
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.erasure import erasure
+from feedback_pipeline.erasure.erasure import House, Recomputed
+from feedback_pipeline.erasure.subjects import person
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 

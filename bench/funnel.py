@@ -13,7 +13,7 @@ import orjson
 import polars as pl
 
 from assets.training import FILES
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.sample.load import load_sample
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded

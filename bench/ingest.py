@@ -16,11 +16,11 @@ import numpy as np
 import polars as pl
 import psycopg
 
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.sources import load_sources
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
-from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database

@@ -23,12 +23,12 @@ from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.backends.questions import Question
 from feedback_pipeline.judging.backends.schema_form import SchemaForm
 from feedback_pipeline.judging.calibration import calibrate
-from feedback_pipeline.judging.calls import CallLayer, Endpoint
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.local import LocalJudge, train_local
-from feedback_pipeline.judging.reply_cache import MemoryCache
 from feedback_pipeline.judging.rubrics import read_rubric
 from feedback_pipeline.judging.tables import JUDGEMENTS
+from feedback_pipeline.llm.calls import CallLayer, Endpoint
+from feedback_pipeline.llm.reply_cache import MemoryCache
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import open_database

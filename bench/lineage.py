@@ -18,11 +18,11 @@ import polars as pl
 import psycopg
 
 from feedback_pipeline.lineage.trace import why
-from feedback_pipeline.models import approvals
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.training.tables import LINEAGE
+from feedback_pipeline.tuning import approvals
 
 LOAD = Path(__file__).parent / "load" / "lineage.sql"
 WEEK = date(2026, 11, 9)

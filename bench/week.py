@@ -11,7 +11,7 @@ from datetime import date
 
 from assets import patterns, report
 from feedback_pipeline.patterns.tables import SLICE_FINDINGS
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 
 ASSETS = (

@@ -9,16 +9,17 @@ from typing import Any
 __version__ = "0.1.0"
 
 _EXPORTS: dict[str, str] = {
-    "analyze_patterns": "feedback_pipeline.verbs",
-    "calculate_task_success_rate": "feedback_pipeline.verbs",
-    "compare_prompt_versions": "feedback_pipeline.verbs",
-    "evaluate_prompt_version": "feedback_pipeline.judging.evaluation",
-    "generate_report": "feedback_pipeline.verbs",
-    "suggest_improvements": "feedback_pipeline.verbs",
-    "FeedbackFrameError": "feedback_pipeline.vote_frames",
-    "ImprovementReport": "feedback_pipeline.verbs",
-    "InsufficientFeedbackError": "feedback_pipeline.vote_stretches",
-    "PatternAnalysis": "feedback_pipeline.verbs",
+    "analyze_patterns": "feedback_pipeline.analysis.verbs",
+    "calculate_task_success_rate": "feedback_pipeline.analysis.verbs",
+    "compare_prompt_versions": "feedback_pipeline.analysis.verbs",
+    "evaluate_prompt_version": "feedback_pipeline.analysis.evaluation",
+    "generate_report": "feedback_pipeline.analysis.verbs",
+    "route_to_variant": "feedback_pipeline.experiments.assignment",
+    "suggest_improvements": "feedback_pipeline.analysis.verbs",
+    "FeedbackFrameError": "feedback_pipeline.analysis.vote_frames",
+    "ImprovementReport": "feedback_pipeline.analysis.verbs",
+    "InsufficientFeedbackError": "feedback_pipeline.analysis.vote_stretches",
+    "PatternAnalysis": "feedback_pipeline.analysis.verbs",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 from upath import UPath
 
-from feedback_pipeline.parquet import COMPRESSION, location, replaced_file, scan_file
+from feedback_pipeline.tables.parquet import COMPRESSION, location, replaced_file, scan_file
 
 
 class ParquetIOManager(dg.UPathIOManager):

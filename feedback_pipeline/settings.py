@@ -21,7 +21,9 @@ TuningProvider = Literal["dry_run", "openai", "local"]
 TuningMethod = Literal["supervised", "preference"]
 TuningApproval = Literal["required", "not_required"]
 JudgeMode = Literal["schema", "probabilities", "decisions"]
-TrainingFormat = Literal["azure", "export", "fireworks", "llama_factory", "openai", "promptfoo", "table", "trl"]
+TrainingFormat = Literal[
+    "azure", "export", "fireworks", "llama_factory", "openai", "promptfoo", "table", "together", "trl", "vertex"
+]
 
 DEFAULT_START = "2025-01-06"
 DEFAULT_TRAINING_FORMATS = "openai,promptfoo,trl"
@@ -51,6 +53,7 @@ class CaptureSettings:
         token_uses: writes one browser token may make (`FEEDBACK_TOKEN_USES`).
         connections: largest number of database connections of a process, at least 2 (`FEEDBACK_CONNECTIONS`).
         trusted_proxies: addresses whose X-Forwarded-For is believed (`FEEDBACK_TRUSTED_PROXIES`).
+        ask_share: share of answers that somebody is asked about (`FEEDBACK_ASK_SHARE`); 0 asks nobody.
         posthog_key: PostHog project key (`POSTHOG_API_KEY`); analytics are off without it.
         posthog_host: PostHog address (`POSTHOG_HOST`).
         posthog_survey: survey that the floating button opens (`POSTHOG_SURVEY_ID`).
@@ -68,6 +71,7 @@ class CaptureSettings:
     token_uses: int = 60
     connections: int = 10
     trusted_proxies: frozenset[str] = frozenset()
+    ask_share: float = 0.0
     posthog_key: str | None = field(default=None, repr=False)
     posthog_host: str = "https://eu.i.posthog.com"
     posthog_survey: str | None = None
@@ -93,6 +97,7 @@ class CaptureSettings:
             token_uses=number("FEEDBACK_TOKEN_USES", default.token_uses),
             connections=number("FEEDBACK_CONNECTIONS", default.connections, low=2),
             trusted_proxies=frozenset(_list(env, "FEEDBACK_TRUSTED_PROXIES")),
+            ask_share=_share("FEEDBACK_ASK_SHARE", env.get("FEEDBACK_ASK_SHARE") or "0", none=True),
             posthog_key=env.get("POSTHOG_API_KEY") or None,
             posthog_host=env.get("POSTHOG_HOST") or default.posthog_host,
             posthog_survey=env.get("POSTHOG_SURVEY_ID") or None,
@@ -409,12 +414,12 @@ def _whole_or_none(name: str, env: Mapping[str, str], low: int) -> int | None:
     return _whole(name, env[name], low) if env.get(name) else None
 
 
-def _share(name: str, text: str) -> float:
+def _share(name: str, text: str, *, none: bool = False) -> float:
     try:
         share = float(text)
     except ValueError as error:
         raise SettingsError(f"{name} is {text!r}, expected a number between 0 and 1") from error
-    if not 0 < share < 1:
+    if not 0 < share < 1 and not (none and share == 0):
         raise SettingsError(f"{name} is {text}, expected a number between 0 and 1")
     return share
 

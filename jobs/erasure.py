@@ -5,10 +5,10 @@ from datetime import date
 
 import dagster as dg
 
-from feedback_pipeline.definitions import build_definitions
-from feedback_pipeline.privacy.erasure import Recomputed
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.erasure.erasure import Recomputed
+from feedback_pipeline.pipeline import Pipeline
 from jobs import runs
+from jobs.location import build_definitions
 from jobs.loops import MONTHLY
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import dagster as dg
 
 from assets.models import FINE_TUNED_MODEL
-from feedback_pipeline.models import approvals, registry, tuning
-from feedback_pipeline.models.following import Followed, follow
-from feedback_pipeline.models.ledger import Ledger, Run
-from feedback_pipeline.models.routing import write_router_entry
-from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.training.providers.protocol import ProviderError
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.tuning import approvals, registry, tuning
+from feedback_pipeline.tuning.following import Followed, follow
+from feedback_pipeline.tuning.providers.protocol import ProviderError
+from feedback_pipeline.tuning.routing import write_router_entry
+from feedback_pipeline.tuning.runs import Ledger, Run
 
 FINE_TUNE, EVALUATE, PROMOTE = "fine_tune", "evaluate_candidate", "promote_model"
 RUN_ID = "run"

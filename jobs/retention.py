@@ -4,8 +4,8 @@ from typing import Any
 
 import dagster as dg
 
-from feedback_pipeline.privacy import retention
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.erasure import retention
+from feedback_pipeline.pipeline import Pipeline
 
 RETENTION = "retention"
 HOUR = 3

@@ -10,9 +10,9 @@ from uuid import uuid4
 import dagster as dg
 
 from assets.partitions import days_of, days_of_month, monday
-from feedback_pipeline.definitions import build_definitions
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes
+from jobs.location import build_definitions
 from jobs.loops import DAILY, DAYS_PER_RUN, MONTHLY, WEEKLY
 from jobs.sensors import bad_partitions, stretch_tags
 

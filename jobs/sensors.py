@@ -6,7 +6,7 @@ import dagster as dg
 from dagster import DagsterRunStatus
 
 from assets.automation import AUTOMATED
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes
 from jobs.loops import DAYS_PER_RUN
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import project_root
 from feedback_pipeline.store.keeper import PR_SET_PDEATHSIG
 from jobs.instance import prepare_environment

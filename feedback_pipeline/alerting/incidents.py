@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import polars as pl
 import sqlalchemy as sa
 
-from feedback_pipeline.patterns.alerts import Alert, Reading, was_real
+from feedback_pipeline.alerting.detectors import Alert, Reading, was_real
 from feedback_pipeline.store.database import Database
 
 State = Literal["open", "acknowledged", "closed"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from feedback_pipeline.alerting import detectors as alerts
+from feedback_pipeline.alerting.detectors import NEW_FOR_DAYS, Alert, Reading, count_days
 from feedback_pipeline.alerting.tables import ALERT_READINGS, DAILY_APPROVAL
-from feedback_pipeline.patterns import alerts
-from feedback_pipeline.patterns.alerts import NEW_FOR_DAYS, Alert, Reading, count_days
 from feedback_pipeline.patterns.change import approval_change
 
 HISTORY_DAYS = 365

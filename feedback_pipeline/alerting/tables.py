@@ -4,8 +4,8 @@ from typing import get_args
 
 import polars as pl
 
-from feedback_pipeline.patterns.alerts import Kind, Severity
-from feedback_pipeline.schema import Column, Table
+from feedback_pipeline.alerting.detectors import Kind, Severity
+from feedback_pipeline.tables.schema import Column, Table
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -1,13 +1,12 @@
 """The HTTP API as an application: routes, problem answers, limits at the edge, the OpenAPI page."""
 
-import gc
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -17,18 +16,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feedback_pipeline.capture import (
     openapi,
-    routes_audit,
-    routes_console,
+    routes_decisions,
+    routes_experiments,
     routes_provider,
     routes_reads,
-    routes_reports,
     routes_service,
     routes_votes,
 )
 from feedback_pipeline.capture.metrics import Metrics
 from feedback_pipeline.capture.problems import ProblemError, place, unavailable
 from feedback_pipeline.capture.service import SESSION_HEADER, Service
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 
 PAGE_HEADERS = {
@@ -42,9 +40,11 @@ PAGE_HEADERS = {
 }
 
 
-def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
+def create_app(settings: Settings, *, address: str | None = None, pages: Sequence[APIRouter] = ()) -> FastAPI:
     """The application on the settings' database, which is opened (and migrated) here unless `address` names one that
     is ready. It connects when first used, and again whenever it must.
+
+    `pages` are routes of rooms above this one: those of the console.
 
     Raises:
         DatabaseError: the database cannot be opened.
@@ -74,16 +74,9 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    for routes in (
-        routes_votes,
-        routes_reads,
-        routes_service,
-        routes_console,
-        routes_audit,
-        routes_reports,
-        routes_provider,
-    ):
-        app.include_router(routes.router)
+    own = (routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments)
+    for router in (*pages, *(routes.router for routes in own)):
+        app.include_router(router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     _answer_problems(app)
     app.add_middleware(VoteRoute)
@@ -96,14 +89,6 @@ def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
         expose_headers=["Idempotency-Replayed", "Retry-After"],
         max_age=600,
     )
-    return app
-
-
-def from_environment() -> FastAPI:
-    """The application of a worker process, configured by the environment."""
-    app = create_app(Settings.from_environment())
-    gc.collect()
-    gc.freeze()  # what is loaded stays: a collection in the middle of a batch need not look at it again
     return app
 
 

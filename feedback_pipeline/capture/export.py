@@ -18,7 +18,7 @@ from upath import UPath
 
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.problems import invalid
-from feedback_pipeline.parquet import is_local, location, replaced_file
+from feedback_pipeline.tables.parquet import is_local, location, replaced_file
 from feedback_pipeline.training.formats import FORMATS
 from feedback_pipeline.training.messages import conversation
 from feedback_pipeline.training.weights import ORIGINAL

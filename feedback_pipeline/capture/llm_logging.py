@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast, overload
 from uuid import uuid4
 
 from feedback_pipeline.capture.client import INTERACTIONS, FeedbackClient, redacted
-from feedback_pipeline.capture.prices import read_prices
+from feedback_pipeline.llm.call_prices import read_prices
 
 F = TypeVar("F", bound=Callable[..., Any])
 request_id: ContextVar[str | None] = ContextVar("feedback_request_id", default=None)

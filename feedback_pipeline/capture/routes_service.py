@@ -17,7 +17,8 @@ from feedback_pipeline.capture.shapes import ExportRequest
 from feedback_pipeline.capture.templating import environment
 
 router = APIRouter()
-_STATIC = {"llm-feedback.js": "text/javascript", "htmx.min.js": "text/javascript", "console.css": "text/css"}
+STATIC_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+_STATIC = {"llm-feedback.js": "text/javascript"}
 DEMO_TENANT = "default"
 DEMO_CONTENT: tuple[dict[str, Any], ...] = (
     {
@@ -93,12 +94,11 @@ async def metrics(request: Request) -> Response:
 
 @router.get("/static/{name}", include_in_schema=False)
 async def static(name: str) -> Response:
-    """The component, and what the console's pages need."""
+    """The component."""
     if name not in _STATIC:
         raise not_found("file")
     text = (resources.files("feedback_pipeline.capture") / "static" / name).read_bytes()
-    headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
-    return Response(text, media_type=_STATIC[name], headers=headers)
+    return Response(text, media_type=_STATIC[name], headers=STATIC_HEADERS)
 
 
 @router.get("/demo", include_in_schema=False)

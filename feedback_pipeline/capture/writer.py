@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from feedback_pipeline.capture.connections import Store
-from feedback_pipeline.capture.door import Door
+from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.problems import ProblemError, unavailable
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow
 

@@ -7,7 +7,7 @@ import polars as pl
 import scipy
 from scipy.special import betainc
 
-from feedback_pipeline.cleaning.ballots import Ballots, Flags, Ints
+from feedback_pipeline.cleaning.current_votes import Ballots, Flags, Ints
 
 SECOND = 1000
 """Milliseconds, the unit of moments here."""

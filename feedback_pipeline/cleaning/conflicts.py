@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 from scipy.special import betainc
 
-from feedback_pipeline.cleaning.ballots import PERSON
+from feedback_pipeline.cleaning.current_votes import PERSON
 from feedback_pipeline.cleaning.tables import CONFLICTING_ANSWERS, RATER_TRUST
 
 READS = (*PERSON, "interaction_id", "verdict", "strength", "counts")

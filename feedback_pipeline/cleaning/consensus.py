@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from scipy.special import betainc
 
-from feedback_pipeline.cleaning.ballots import Ballots, Floats, Ints
+from feedback_pipeline.cleaning.current_votes import Ballots, Floats, Ints
 
 USUAL_AGREEMENT = 0.8
 """Agreement assumed of a tenant's voters before there is a comparison."""

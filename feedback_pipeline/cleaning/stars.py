@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from feedback_pipeline.cleaning.ballots import PERSON
+from feedback_pipeline.cleaning.current_votes import PERSON
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 import polars as pl
 
 from feedback_pipeline.cleaning.minhash import SKETCH
-from feedback_pipeline.schema import Column, Table
-
-TIMESTAMP = pl.Datetime("us", "UTC")
+from feedback_pipeline.tables.schema import Column, Table
+from feedback_pipeline.tables.vocabulary import KINDS, PROVENANCES, TIMESTAMP, VERDICTS
 
 DIMENSIONS = (
     "project",
@@ -25,10 +24,6 @@ LENGTH_BANDS = ("prompt_length", "answer_length")
 
 MULTI_DIMENSIONS = ("tags", "tools")
 """Properties of which an answer can have several."""
-
-KINDS = ("explicit", "implicit", "outcome", "correction", "preference", "comment")
-VERDICTS = ("up", "neutral", "down")
-PROVENANCES = ("logged", "server", "import", "browser")
 
 TRUST_REASONS = (
     "disagrees_with_consensus",

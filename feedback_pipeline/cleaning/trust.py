@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 from scipy.special import betaincinv
 
-from feedback_pipeline.cleaning import ballots as cast
 from feedback_pipeline.cleaning import bursts, consensus
-from feedback_pipeline.cleaning.ballots import PERSON, Ballots, Flags, Floats, Ints, gather
+from feedback_pipeline.cleaning import current_votes as cast
 from feedback_pipeline.cleaning.bursts import Crowding
+from feedback_pipeline.cleaning.current_votes import PERSON, Ballots, Flags, Floats, Ints, gather
 from feedback_pipeline.cleaning.signatures import normalise
 from feedback_pipeline.cleaning.tables import RATER_TRUST, TRUST_REASONS
 

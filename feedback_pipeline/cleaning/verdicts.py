@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import VERDICTS
+from feedback_pipeline.tables.vocabulary import VERDICTS
 
 Verdict = tuple[str, float]
 """A verdict and its strength, 0–1."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from upath import UPath
 
 from feedback_pipeline.erasure.register import TEMPORARY_NAMES
-from feedback_pipeline.parquet import files_below, is_local, remove_file
+from feedback_pipeline.tables.parquet import files_below, is_local, remove_file
 
 QUIET = timedelta(hours=1)
 """A temporary file that nobody wrote to for so long, and whose writer cannot be asked for, is a leftover."""

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 from feedback_pipeline.erasure.register import registered
-from feedback_pipeline.parquet import ParquetFolder, files_below, location
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.tables.parquet import ParquetFolder, files_below, location
 
 _TABLES = (
     "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from feedback_pipeline.cleaning.tables import KINDS
+from feedback_pipeline.tables.vocabulary import KINDS
 
 Kind = Literal["id", "name", "names", "text", "json", "thumb", "stars", "integer", "number", "flag", "time", "value"]
 About = Literal["row", "answer", "vote"]

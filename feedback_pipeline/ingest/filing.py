@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import TIMESTAMP
 from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT
 from feedback_pipeline.ingest.identity import derived_ids
 from feedback_pipeline.ingest.mapping import SIDES
@@ -12,6 +11,7 @@ from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.rows import ANNOTATOR, FIELD, REASON, VOTE_ID, Reading, side_columns
 from feedback_pipeline.ingest.sources import Source
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY
+from feedback_pipeline.tables.vocabulary import TIMESTAMP
 
 CORRECTION = "#correction"
 """What is added to a vote's id for the correction that the same row brings."""
@@ -91,7 +91,9 @@ def _answer_columns(
         "tenant": pl.col("tenant"),
         "source": pl.lit(source.name),
         "provenance": pl.lit(source.provenance),
-        "context": pl.when(messages.is_not_null()).then(pl.lit("full")).otherwise(pl.lit("partial")),
+        "context": pl.when(messages.is_not_null() | source.whole_without_messages)
+        .then(pl.lit("full"))
+        .otherwise(pl.lit("partial")),
         # The voter is who asked, unless the row says otherwise or people compare answers for others.
         "user_key": pl.col("asker_key") if side else pl.coalesce("asker_key", "user_key"),
         "session_key": pl.lit(None, pl.String) if side else pl.col("session_key"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from feedback_pipeline.ingest.deliveries import batched, deliveries, lookups, read_delivery
-from feedback_pipeline.ingest.door import Door
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.readers.chunks import ROW, readable
 from feedback_pipeline.ingest.rows import REASON, Reading, Votes, read_votes

@@ -8,8 +8,8 @@ from uuid import UUID
 import orjson
 import polars as pl
 
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.filing import file_rows
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.mapping import PEOPLE, as_text, wanted_paths
 from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, read_votes

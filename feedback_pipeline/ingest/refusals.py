@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 import orjson
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import TIMESTAMP
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.identity import content_hashes, derived_ids
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.mapping import PEOPLE, PERSON, people
 from feedback_pipeline.ingest.readers.chunks import ROW, Unread
 from feedback_pipeline.ingest.rows import ANNOTATOR, FIELD, REASON, VOTE_ID
 from feedback_pipeline.ingest.sources import Source
 from feedback_pipeline.store.rows import INCOMING_REFUSAL
+from feedback_pipeline.tables.vocabulary import TIMESTAMP
 
 PAYLOAD_LIMIT = 4_000
 """Characters of a refused row that are kept."""

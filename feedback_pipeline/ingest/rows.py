@@ -6,15 +6,15 @@ from datetime import datetime
 
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import TIMESTAMP
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, SIDE_FIELDS
 from feedback_pipeline.ingest.identity import SeenIds, content_hashes, derived_ids
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.mapping import PERSON, SEPARATOR, SIDES, field_of, mapped, people
 from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.sources import Pairwise, Source
 from feedback_pipeline.ingest.times import spread_times
 from feedback_pipeline.ingest.values import typed_field
+from feedback_pipeline.tables.vocabulary import TIMESTAMP
 
 FIELD, REASON = "\x00field", "\x00reason"
 """What is wrong with a row: the first field that is, and a code."""

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import TIMESTAMP
 from feedback_pipeline.ingest.sources import Spread
+from feedback_pipeline.tables.vocabulary import TIMESTAMP
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)

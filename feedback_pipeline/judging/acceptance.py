@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 
 from feedback_pipeline.judging.backends.protocol import AnswerJudge
-from feedback_pipeline.judging.estimates import Refusal, cluster_codes
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.labels import human_labels
 from feedback_pipeline.judging.rubrics import Rubric
 from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.judging.versions import Comparison, paired_comparison
+from feedback_pipeline.stats.estimates import Refusal, cluster_codes
 
 MINIMUM_LABELS = 50
 """Six more right and none less is the least that is significant (p = 0.03): with fewer, a gain under 12 % never is."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from feedback_pipeline.judging.estimates import (
+from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import scipy
 
-from feedback_pipeline.judging.estimates import FloatArray, Refusal
+from feedback_pipeline.stats.estimates import FloatArray, Refusal
 
 EPSILON_CROWD = 0.1
 """Advantage a crowd worker's lower cost may buy (paper, section 3): 0.2 for experts, 0.15 for skilled annotators."""

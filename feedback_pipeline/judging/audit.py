@@ -11,10 +11,10 @@ import math
 import polars as pl
 
 from feedback_pipeline.judging.correction import MINIMUM_LABELS
-from feedback_pipeline.judging.estimates import normal_quantile
 from feedback_pipeline.judging.labels import VERDICT_VALUES
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import OVERALL
+from feedback_pipeline.stats.estimates import normal_quantile
 
 CANNOT_SAY = "cannot_say"
 AUDIT_VERDICTS = (*VERDICT_VALUES, CANNOT_SAY)

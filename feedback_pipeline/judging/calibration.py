@@ -10,9 +10,9 @@ from feedback_pipeline.judging.agreement import agreement, alpha_of_raters
 from feedback_pipeline.judging.alternative_annotator import AlternativeAnnotator, alternative_annotator_test
 from feedback_pipeline.judging.bias import length_bias
 from feedback_pipeline.judging.correction import Accuracy, accuracy
-from feedback_pipeline.judging.estimates import Estimate, Refusal, Result, cluster_codes, clustered_proportion
 from feedback_pipeline.judging.labels import VERDICT_CODES, human_labels, person_verdicts
 from feedback_pipeline.judging.tables import JUDGE_CALIBRATION
+from feedback_pipeline.stats.estimates import Estimate, Refusal, Result, cluster_codes, clustered_proportion
 
 SERIES = ("judge", "fingerprint", "criterion")
 MINIMUM_LABELS = 20

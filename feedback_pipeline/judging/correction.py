@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feedback_pipeline.judging.estimates import (
+from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,

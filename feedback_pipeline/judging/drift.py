@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from feedback_pipeline.judging.backends.protocol import AnswerJudge
-from feedback_pipeline.judging.estimates import Estimate, Refusal, Result
 from feedback_pipeline.judging.judgements import judge_answers, separated_by_model
 from feedback_pipeline.judging.labels import human_labels
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import JUDGE_ANCHORS
 from feedback_pipeline.judging.versions import paired_comparison
+from feedback_pipeline.stats.estimates import Estimate, Refusal, Result
 
 ANCHORS = 50
 MINIMUM_ANCHORS = 20

@@ -3,8 +3,8 @@
 import polars as pl
 
 from feedback_pipeline.judging.backends.protocol import AnswerJudge, PairJudge
-from feedback_pipeline.judging.fingerprints import fingerprint
 from feedback_pipeline.judging.tables import JUDGEMENTS
+from feedback_pipeline.llm.fingerprints import fingerprint
 
 _PAIR = ("interaction_id", "other_interaction_id")
 

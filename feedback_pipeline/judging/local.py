@@ -15,9 +15,9 @@ import polars as pl
 from scipy import sparse
 
 from feedback_pipeline.judging.correction import Accuracy, accuracy
-from feedback_pipeline.judging.estimates import FloatArray, Result, clustered_proportion
-from feedback_pipeline.judging.fingerprints import content_hash
 from feedback_pipeline.judging.stable_hash import text_hash
+from feedback_pipeline.llm.fingerprints import content_hash
+from feedback_pipeline.stats.estimates import FloatArray, Result, clustered_proportion
 
 FORMAT = 1
 ANSWER_BITS = 17

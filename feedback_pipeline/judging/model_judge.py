@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from feedback_pipeline.judging.backends.model import ModelJudge
-from feedback_pipeline.judging.calls import CallLayer, Endpoint
-from feedback_pipeline.judging.prices import FREE, PRICE_FILE, Price, UnknownPriceError, read_prices
-from feedback_pipeline.judging.progress import LoggedProgress, Report
 from feedback_pipeline.judging.rubrics import read_rubric
+from feedback_pipeline.llm.calls import CallLayer, Endpoint
+from feedback_pipeline.llm.prices import FREE, PRICE_FILE, Price, UnknownPriceError, read_prices
+from feedback_pipeline.llm.progress import LoggedProgress, Report
 from feedback_pipeline.settings import Settings, SettingsError
 from feedback_pipeline.store import replies
 from feedback_pipeline.store.database import Database

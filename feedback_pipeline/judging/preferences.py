@@ -8,9 +8,10 @@ import scipy
 
 from feedback_pipeline.judging.agreement import agreement, alpha_of_raters
 from feedback_pipeline.judging.alternative_annotator import alternative_annotator_test
-from feedback_pipeline.judging.bradley_terry import Strengths, fit_bradley_terry
 from feedback_pipeline.judging.calibration import alternative_annotator_results, interval_columns
-from feedback_pipeline.judging.estimates import (
+from feedback_pipeline.judging.tables import PREFERENCE_AGREEMENT, PREFERENCE_RANKING, PREFERENCES
+from feedback_pipeline.stats.bradley_terry import Strengths, fit_bradley_terry
+from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     Refusal,
@@ -19,7 +20,6 @@ from feedback_pipeline.judging.estimates import (
     clustered_proportion,
     normal_quantile,
 )
-from feedback_pipeline.judging.tables import PREFERENCE_AGREEMENT, PREFERENCE_RANKING, PREFERENCES
 
 PEOPLE = "people"
 OUTCOMES = {"this": 1.0, "tie": 0.5, "other": 0.0}

@@ -14,7 +14,9 @@ from feedback_pipeline.judging.correction import (
     rogan_gladen,
     trust_problem,
 )
-from feedback_pipeline.judging.estimates import (
+from feedback_pipeline.judging.labels import VERDICT_VALUES, human_labels, person_verdicts
+from feedback_pipeline.judging.tables import JUDGED_QUALITY, OVERALL
+from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,
@@ -25,8 +27,6 @@ from feedback_pipeline.judging.estimates import (
     linearised_mean,
     wilson_interval,
 )
-from feedback_pipeline.judging.labels import VERDICT_VALUES, human_labels, person_verdicts
-from feedback_pipeline.judging.tables import JUDGED_QUALITY, OVERALL
 
 DIMENSIONS = ("model", "prompt_version")
 UNKNOWN = "(unknown)"

@@ -12,11 +12,11 @@ import scipy
 from scipy.special import ndtri
 
 from feedback_pipeline.judging.backends.protocol import AnswerJudge
-from feedback_pipeline.judging.estimates import Estimate, FloatArray, LinearisedMean, Refusal, cluster_codes
-from feedback_pipeline.judging.estimates import linearised_mean as clustered_mean
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.quality import UNKNOWN, SeriesSample, corrected_rate, judged_quality, series_samples
 from feedback_pipeline.judging.tables import VERSION_COMPARISON
+from feedback_pipeline.stats.estimates import Estimate, FloatArray, LinearisedMean, Refusal, cluster_codes
+from feedback_pipeline.stats.estimates import linearised_mean as clustered_mean
 
 Measure = Literal["score", "up_rate", "corrected_up_rate", "people_up_rate"]
 MEASURES: tuple[Measure, ...] = ("score", "up_rate", "corrected_up_rate", "people_up_rate")

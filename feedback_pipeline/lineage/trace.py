@@ -11,11 +11,11 @@ import polars as pl
 import sqlalchemy as sa
 
 from feedback_pipeline.lineage.tree import Node, Relation
-from feedback_pipeline.models import approvals, registry
-from feedback_pipeline.parquet import ParquetFolder
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.statements import statement
+from feedback_pipeline.tables.parquet import ParquetFolder
 from feedback_pipeline.training.tables import LINEAGE
+from feedback_pipeline.tuning import approvals, registry
 
 MOST = 20
 """Children of one kind listed under a node; the others are counted."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit, ndtri
 
-from feedback_pipeline.patterns.intervals import Difference
 from feedback_pipeline.patterns.levels import Codes, Dimension
+from feedback_pipeline.stats.intervals import Difference
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from feedback_pipeline.patterns.crossing import count_crossed
-from feedback_pipeline.patterns.intervals import (
+from feedback_pipeline.patterns.levels import OTHER, UNKNOWN, Dimension, dense_people, encode_all
+from feedback_pipeline.patterns.tables import APPROVAL_CHANGE, REPEATED_FAILURES
+from feedback_pipeline.stats.intervals import (
     NO_VOTES,
     Difference,
     Rate,
@@ -27,8 +29,6 @@ from feedback_pipeline.patterns.intervals import (
     clustered_rate,
     effective_people,
 )
-from feedback_pipeline.patterns.levels import OTHER, UNKNOWN, Dimension, dense_people, encode_all
-from feedback_pipeline.patterns.tables import APPROVAL_CHANGE, REPEATED_FAILURES
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -16,9 +16,9 @@ from scipy.special import ndtri_exp, stdtr
 
 from feedback_pipeline.patterns.crossing import count_crossed
 from feedback_pipeline.patterns.cube import Cells, Combination, Entries, Integers, Mask, combine, count_cells
-from feedback_pipeline.patterns.exact import log_upper_tail
-from feedback_pipeline.patterns.intervals import benjamini_hochberg
 from feedback_pipeline.patterns.levels import Dimension
+from feedback_pipeline.stats.exact import log_upper_tail
+from feedback_pipeline.stats.intervals import benjamini_hochberg
 
 Floats = NDArray[np.float64]
 

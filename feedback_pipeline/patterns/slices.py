@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from feedback_pipeline.patterns.adjustment import adjusted_differences
 from feedback_pipeline.patterns.covering import Found, PersonTotals, SliceSettings, Votes, cluster, cover
 from feedback_pipeline.patterns.cube import Cells, Combination, Mask
-from feedback_pipeline.patterns.exact import log_upper_tail
-from feedback_pipeline.patterns.intervals import (
+from feedback_pipeline.patterns.levels import Dimension, dense_people, encode_all
+from feedback_pipeline.patterns.tables import SLICE_FINDINGS
+from feedback_pipeline.patterns.tracking import Memory, Slice, canonical, finding_id, recall, slice_json
+from feedback_pipeline.stats.exact import log_upper_tail
+from feedback_pipeline.stats.intervals import (
     NO_VOTES,
     ONE_PERSON,
     BetaPrior,
@@ -25,9 +28,6 @@ from feedback_pipeline.patterns.intervals import (
     difference,
     fit_beta_prior,
 )
-from feedback_pipeline.patterns.levels import Dimension, dense_people, encode_all
-from feedback_pipeline.patterns.tables import SLICE_FINDINGS
-from feedback_pipeline.patterns.tracking import Memory, Slice, canonical, finding_id, recall, slice_json
 
 EXAMPLES = 5
 WORSE = 1.25

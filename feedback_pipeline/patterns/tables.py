@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from feedback_pipeline.schema import Column, Table
+from feedback_pipeline.tables.schema import Column, Table
 
 STATUSES = ("new", "confirmed", "ongoing", "gone", "untested")
 TERM_FIELDS = ("prompt", "answer", "comment")

@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from feedback_pipeline.patterns.intervals import benjamini_hochberg
 from feedback_pipeline.patterns.tables import TERM_FINDINGS
+from feedback_pipeline.stats.intervals import benjamini_hochberg
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

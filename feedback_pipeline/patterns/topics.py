@@ -20,9 +20,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from feedback_pipeline.patterns.intervals import clustered_rate
 from feedback_pipeline.patterns.levels import dense_people
 from feedback_pipeline.patterns.tables import FAILURE_TOPICS
+from feedback_pipeline.stats.intervals import clustered_rate
 
 Floats = NDArray[np.float64]
 

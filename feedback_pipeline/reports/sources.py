@@ -6,15 +6,15 @@ from functools import cached_property
 
 import polars as pl
 
+from feedback_pipeline.actions.evidence import Evidence
+from feedback_pipeline.actions.suggest import Suggestions
+from feedback_pipeline.alerting.detectors import Reading
 from feedback_pipeline.cleaning.days import Conservation
-from feedback_pipeline.patterns.alerts import Reading
 from feedback_pipeline.patterns.covering import SliceSettings
 from feedback_pipeline.patterns.slices import SearchRecord
 from feedback_pipeline.reports.document import ReportDocument
 from feedback_pipeline.reports.operations import TrainingFile
 from feedback_pipeline.reports.sections.estimates import person_sums
-from feedback_pipeline.suggestions.evidence import Evidence
-from feedback_pipeline.suggestions.suggest import Suggestions
 
 
 @dataclass(frozen=True)

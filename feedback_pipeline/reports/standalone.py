@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
+from feedback_pipeline.actions.recommendations import recommend
 from feedback_pipeline.patterns.change import approval_change
-from feedback_pipeline.patterns.recommendations import recommend
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
 from feedback_pipeline.patterns.tables import SLICE_COUNTS

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from feedback_pipeline.sample import cast
-from feedback_pipeline.sample.cast import Level, code_of
+from feedback_pipeline.sample import planted as cast
 from feedback_pipeline.sample.people import Floats, Ints, People
+from feedback_pipeline.sample.planted import Level, code_of
 from feedback_pipeline.sample.timeline import Part, Timeline
 
 Flags = npt.NDArray[np.bool_]

@@ -7,10 +7,10 @@ from datetime import date
 import polars as pl
 
 from feedback_pipeline.sample.answers import draw_answers
-from feedback_pipeline.sample.cast import MODELS, PROMPT_VERSIONS, level_names
 from feedback_pipeline.sample.faults import BAD_ROW_COLUMNS, bad_rows
 from feedback_pipeline.sample.people import People, gather_people
 from feedback_pipeline.sample.personal import place_values
+from feedback_pipeline.sample.planted import MODELS, PROMPT_VERSIONS, level_names
 from feedback_pipeline.sample.rows import answer_ids, feedback_rows, interaction_rows, key_rows
 from feedback_pipeline.sample.texts import TextComposer
 from feedback_pipeline.sample.timeline import Part, Timeline

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from feedback_pipeline.sample.cast import TENANTS
 from feedback_pipeline.sample.people import People
+from feedback_pipeline.sample.planted import TENANTS
 from feedback_pipeline.sample.timeline import Part, Timeline
 
 BAD_ROWS_PER_MILLION = 100

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feedback_pipeline.sample.cast import INTENTS, LANGUAGES
 from feedback_pipeline.sample.people import Ints
+from feedback_pipeline.sample.planted import INTENTS, LANGUAGES
 from feedback_pipeline.sample.votes import COMMENT_TOPICS
 
 SLOTS = ("", "a", "b", "n")

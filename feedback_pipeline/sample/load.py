@@ -12,18 +12,18 @@ import orjson
 import polars as pl
 import sqlalchemy as sa
 
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
 from feedback_pipeline.sample.batches import SampleBatch, generate
 from feedback_pipeline.sample.truth import truth
-from feedback_pipeline.schema import Table
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch, Filed, Progress
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_REFUSAL, derived_id
+from feedback_pipeline.tables.schema import Table
 
 SOURCE = "sample"
 JSON_COLUMNS = ("messages", "content_snapshot", "metadata")

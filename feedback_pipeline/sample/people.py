@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from feedback_pipeline.sample.cast import LANGUAGES, TENANTS, VARIANTS
+from feedback_pipeline.sample.planted import LANGUAGES, TENANTS, VARIANTS
 from feedback_pipeline.sample.timeline import Timeline
 
 Ints = npt.NDArray[np.int64]

@@ -6,17 +6,17 @@ User ids and texts are raw: who takes the rows pseudonymises `user_key` and `ses
 import numpy as np
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import KINDS, TIMESTAMP
-from feedback_pipeline.sample import cast
+from feedback_pipeline.sample import planted as cast
 from feedback_pipeline.sample.answers import latency_and_confidence
-from feedback_pipeline.sample.cast import Level, level_names
 from feedback_pipeline.sample.people import People
 from feedback_pipeline.sample.personal import PlacedValues
+from feedback_pipeline.sample.planted import Level, level_names
 from feedback_pipeline.sample.texts import TextComposer
 from feedback_pipeline.sample.timeline import Part, Timeline
 from feedback_pipeline.sample.uuids import time_ordered_uuids
 from feedback_pipeline.sample.votes import VALUES
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY
+from feedback_pipeline.tables.vocabulary import KINDS, TIMESTAMP
 
 SOURCE = "sample"
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from feedback_pipeline.sample import cast
+from feedback_pipeline.sample import planted as cast
 from feedback_pipeline.sample.answers import Calendar, draw_answers, release_day
-from feedback_pipeline.sample.cast import Level, code_of, level_names
 from feedback_pipeline.sample.faults import fault_counts
 from feedback_pipeline.sample.identities import LOOK_ALIKE_TYPES
 from feedback_pipeline.sample.lexicon import lexicon
 from feedback_pipeline.sample.people import People, gather_people
 from feedback_pipeline.sample.personal import VALUE_TYPES, PlacedValues, place_values
+from feedback_pipeline.sample.planted import Level, code_of, level_names
 from feedback_pipeline.sample.timeline import Part, Timeline
 from feedback_pipeline.sample.votes import PLANTS, DrawnVotes, down_probability, draw_votes
 

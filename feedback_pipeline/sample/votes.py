@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import KINDS
-from feedback_pipeline.sample import cast
+from feedback_pipeline.sample import planted as cast
 from feedback_pipeline.sample.answers import (
     NO_DEFECT,
     REFUSED_BODY,
@@ -20,6 +19,7 @@ from feedback_pipeline.sample.answers import (
 )
 from feedback_pipeline.sample.people import SPAM_PER_MILLION, SPAM_RUN, Floats, Ints, People
 from feedback_pipeline.sample.timeline import Part, Timeline
+from feedback_pipeline.tables.vocabulary import KINDS
 
 SHARED_PER_MILLION = 40_000
 CONFLICTS_PER_MILLION = 1_000

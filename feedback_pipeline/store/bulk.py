@@ -16,9 +16,9 @@ from typing import Any
 
 import polars as pl
 
-from feedback_pipeline.schema import Table
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY, INCOMING_REFUSAL
+from feedback_pipeline.tables.schema import Table
 
 QUERIES = Path(__file__).parent / "queries"
 

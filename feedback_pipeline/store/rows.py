@@ -8,8 +8,8 @@ import uuid
 
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import KINDS, PROVENANCES, TIMESTAMP
-from feedback_pipeline.schema import Column, Table
+from feedback_pipeline.tables.schema import Column, Table
+from feedback_pipeline.tables.vocabulary import KINDS, PROVENANCES, TIMESTAMP
 
 ID_NAMESPACE = uuid.UUID("6f0d9a52-52a1-5d0c-9c1e-7d3f6a1b2c4d")
 

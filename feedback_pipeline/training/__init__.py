@@ -1,4 +1,4 @@
-"""Training data: from cleaned votes to files that trainers accept, and the providers that train on them.
+"""Training data: from cleaned votes to files that trainers accept.
 
 In: `clean_feedback`, `clean_interactions`, text signatures, rater trust and the hashes of evaluation prompts over a
 rolling window. Out, in this order:
@@ -8,6 +8,5 @@ rolling window. Out, in this order:
 - `files.write_files`: the same data in each trainer's format, byte-identical for the same inputs;
 - `validators.validate_file`: the trainers' rules, and ours where theirs let bad lines through;
 - `manifest.build_manifest`: what the dataset is made of, and which line came from which vote;
-- `costs`: tokens, prices and whether it is time to train;
-- `providers`: upload, training jobs, and a ledger that never pays twice.
+- `costs`: tokens, prices and whether it is time to train.
 """

@@ -9,7 +9,7 @@ from datetime import date
 import orjson
 import polars as pl
 
-from feedback_pipeline.parquet import ParquetFolder, replaced_file, scan_file
+from feedback_pipeline.tables.parquet import ParquetFolder, replaced_file, scan_file
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.pairs import Pairs
 from feedback_pipeline.training.rules import CurationSettings

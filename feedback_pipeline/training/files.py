@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from feedback_pipeline.parquet import names_in, remove_file, replaced_file
+from feedback_pipeline.tables.parquet import names_in, remove_file, replaced_file
 from feedback_pipeline.training.companions import dataset_card, dataset_info
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.formats import FORMATS, Format

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from feedback_pipeline.cleaning.tables import PROVENANCES, TIMESTAMP
-from feedback_pipeline.schema import Column, Table, with_columns
+from feedback_pipeline.tables.schema import Column, Table, with_columns
+from feedback_pipeline.tables.vocabulary import PROVENANCES, TIMESTAMP
 
 SPLITS = ("train", "validation", "holdout")
 EXAMPLE_KINDS = ("answer", "correction")

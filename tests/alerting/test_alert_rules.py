@@ -10,7 +10,7 @@ from assets import alerts as assets_alerts
 from feedback_pipeline.alerting import incidents, rules
 from feedback_pipeline.alerting.tables import ALERT_READINGS, DAILY_APPROVAL, KINDS
 from feedback_pipeline.cleaning.tables import VOTE_FACTS
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 
 FIRST = date(2026, 9, 7)
 DAYS = 63

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from feedback_pipeline.alerting import incidents
-from feedback_pipeline.patterns.alerts import Alert, Reading
+from feedback_pipeline.alerting.detectors import Alert, Reading
 
 DAY = date(2026, 11, 9)
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 
 from feedback_pipeline.alerting import incidents, notifications
 from feedback_pipeline.alerting.channels import DeliveryError, Log, Mail, Webhook, configured_channels
+from feedback_pipeline.alerting.detectors import Alert, Reading
 from feedback_pipeline.alerting.messages import TITLES, Message, incident_message
 from feedback_pipeline.alerting.tables import KINDS
-from feedback_pipeline.patterns.alerts import Alert, Reading
 from feedback_pipeline.settings import Settings, SettingsError
 
 DAY = date(2026, 11, 9)

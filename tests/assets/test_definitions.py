@@ -11,8 +11,8 @@ import yaml
 
 from assets.declaration import build
 from assets.partitions import Calendar
-from feedback_pipeline.definitions import build_definitions, declarations
 from feedback_pipeline.settings import Settings
+from jobs.location import build_definitions, declarations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

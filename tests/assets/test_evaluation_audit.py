@@ -8,7 +8,19 @@ import pandas as pd
 import polars as pl
 import pytest
 import typer
-from evaluation_world import (
+from typer.testing import CliRunner, Result
+
+from assets import evaluation
+from feedback_pipeline import evaluate_prompt_version
+from feedback_pipeline.cli import judging as commands
+from feedback_pipeline.judging import tables
+from feedback_pipeline.judging.backends.recorded import RecordedJudge
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import audits
+from feedback_pipeline.store.database import Database
+from tests.assets.test_evaluation_model import by_model, check, quality
+from tests.support.evaluation_world import (
     BAD_EVERY,
     WEEK,
     compute,
@@ -18,20 +30,9 @@ from evaluation_world import (
     reading,
     with_week,
 )
-from judge_server import OpenAITestServer, judged_content, serve, verdicts
-from store_rows import answer_id
-from test_evaluation_model import by_model, check, quality
-from typer.testing import CliRunner, Result
-from world import NOW
-
-from assets import evaluation
-from feedback_pipeline import evaluate_prompt_version
-from feedback_pipeline.judging import commands, tables
-from feedback_pipeline.judging.backends.recorded import RecordedJudge
-from feedback_pipeline.resources import Pipeline
-from feedback_pipeline.settings import Settings
-from feedback_pipeline.store import audits
-from feedback_pipeline.store.database import Database
+from tests.support.judge_server import OpenAITestServer, judged_content, serve, verdicts
+from tests.support.store_rows import answer_id
+from tests.support.world import NOW
 
 NEXT = WEEK + timedelta(weeks=1)
 FOLLOWING = WEEK + timedelta(weeks=2)

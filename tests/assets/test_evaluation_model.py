@@ -4,16 +4,16 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
-from evaluation_world import ANSWERS, BAD_EVERY, WEEK, compute, judge_week, obeying, reading, with_week
-from judge_server import Fault, serve, verdicts
 
 from assets import evaluation
 from assets.declaration import Check, Outcome, build
 from assets.partitions import Calendar
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.controls import WITHHELD
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.database import Database
+from tests.support.evaluation_world import ANSWERS, BAD_EVERY, WEEK, compute, judge_week, obeying, reading, with_week
+from tests.support.judge_server import Fault, serve, verdicts
 
 
 def check(outcome: Outcome, name: str) -> Check:

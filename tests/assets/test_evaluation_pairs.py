@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from evaluation_world import WEEK, compute, compute_clean, judge_week, reading, with_week
-from judge_server import Answer, judged_content, serve, verdicts
-from store_rows import answer_id, votes
 
 from assets import evaluation
 from assets.declaration import Outcome
@@ -16,6 +13,9 @@ from feedback_pipeline.judging.controls import KNOWN_BAD
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
+from tests.support.evaluation_world import WEEK, compute, compute_clean, judge_week, reading, with_week
+from tests.support.judge_server import Answer, judged_content, serve, verdicts
+from tests.support.store_rows import answer_id, votes
 
 COMPARED = ((1, 4), (3, 8), (5, 12))
 """Good answers against bad ones (every fourth is)."""

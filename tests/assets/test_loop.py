@@ -8,16 +8,16 @@ import dagster as dg
 import polars as pl
 import psycopg
 import pytest
-from store_rows import MONDAY, answers, later, votes
-from world import END, NOW, WEEKS, checks, files_of, pipeline_for, with_sample
 
 from assets.partitions import days_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from jobs import runs
+from tests.support.store_rows import MONDAY, answers, later, votes
+from tests.support.world import END, NOW, WEEKS, checks, files_of, pipeline_for, with_sample
 
 CANARY = "xylophone-canary"
 

@@ -6,13 +6,13 @@
 from pathlib import Path
 
 import dagster as dg
-import poison
 import polars as pl
-from world import END, WEEKS, with_sample
 
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.training.tables import FUNNEL
 from jobs import runs
+from tests.support import poison
+from tests.support.world import END, WEEKS, with_sample
 
 
 def test_attackers_reach_the_files_with_their_share_and_no_more(database: Database, tmp_path: Path) -> None:

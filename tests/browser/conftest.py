@@ -1,20 +1,15 @@
 """A real Chromium against a real service; skipped with the reason where no browser can be started."""
 
 import shutil
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "capture"))
-
-from serving import serve
-
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.access import SCOPES
-from feedback_pipeline.capture.app import create_app
+from feedback_pipeline.console.app import create_app
+from tests.support.serving import serve
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 

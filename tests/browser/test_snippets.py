@@ -13,7 +13,7 @@ import pytest
 
 expect = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed").expect
 
-from conftest import Site  # noqa: E402 - after the skip
+from tests.browser.conftest import Site  # noqa: E402 - after the skip
 
 pytestmark = pytest.mark.browser
 

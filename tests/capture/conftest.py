@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from serving import serve
 
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.access import SCOPES
-from feedback_pipeline.capture.app import create_app
+from feedback_pipeline.console.app import create_app
 from feedback_pipeline.settings import CaptureSettings, Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, migrate
+from tests.support.serving import serve
 
 _numbers = itertools.count()
 

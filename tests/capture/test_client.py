@@ -11,14 +11,14 @@ import openai
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from serving import serve
 
 from feedback_pipeline.capture import client as clients
 from feedback_pipeline.capture.client import AsyncFeedbackClient, FeedbackClient
 from feedback_pipeline.capture.delivery import DeliveryError
 from feedback_pipeline.capture.llm_logging import log_llm_request, log_openai, request_id
 from feedback_pipeline.capture.middleware import FeedbackMiddleware
-from feedback_pipeline.capture.prices import read_prices
+from feedback_pipeline.llm.call_prices import read_prices
+from tests.support.serving import serve
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
 

@@ -12,13 +12,13 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from serving import serve
 
 from feedback_pipeline.capture import key_store
-from feedback_pipeline.capture.app import create_app
+from feedback_pipeline.console.app import create_app
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import open_database
+from tests.support.serving import serve
 
 VOTE: dict[str, Any] = {"query": "q", "response": "r", "rating": 1}
 

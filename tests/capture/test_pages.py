@@ -12,10 +12,11 @@ from rich.console import Console
 from typer import Typer
 from typer.testing import CliRunner
 
-from feedback_pipeline.capture import commands, dashboard
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
-from feedback_pipeline.capture.app import create_app
 from feedback_pipeline.capture.connections import Store
+from feedback_pipeline.cli import capture as commands
+from feedback_pipeline.cli import dashboard
+from feedback_pipeline.console.app import create_app
 from feedback_pipeline.settings import Settings
 
 SCRIPT = "<script>alert(1)</script>"
@@ -160,7 +161,7 @@ def test_a_dead_analytics_service_costs_a_vote_nothing(
         def shutdown(self) -> None:
             """Nothing to end."""
 
-    from serving import serve
+    from tests.support.serving import serve
 
     dead = Dead()
     app = create_app(shared_settings, address=shared_database.address())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from feedback_pipeline.capture.connections import Store
-from feedback_pipeline.capture.door import Door
+from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.capture.shapes import StoreVote
 from feedback_pipeline.capture.votes import Filing, Person, filing, read

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from store_rows import DAY, answer_id, answers, later, votes
 
 from assets import clean
 from assets.declaration import Declaration, Outcome
 from feedback_pipeline.cleaning.consensus import decided_by_audit
 from feedback_pipeline.cleaning.tables import RATER_TRUST
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import audits, bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
+from tests.support.store_rows import DAY, answer_id, answers, later, votes
 
 NOW = datetime(2026, 9, 16, tzinfo=UTC)
 ANSWERS = [f"a{number}" for number in range(30)]

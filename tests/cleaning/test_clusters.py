@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sampled_votes import END, sampled
-from test_minhash import edited_pairs, true_similarity, windows
 
 from feedback_pipeline.cleaning.clusters import ClusterPolicy, _candidates, joined, pair_clusters, prompt_clusters
 from feedback_pipeline.cleaning.minhash import BANDS, sketches
 from feedback_pipeline.cleaning.signatures import hash_texts, normalise, text_signatures
 from feedback_pipeline.cleaning.tables import PAIR_CLUSTERS, PROMPT_CLUSTERS, TEXT_SIGNATURES
+from tests.cleaning.test_minhash import edited_pairs, true_similarity, windows
+from tests.support.sampled_votes import END, sampled
 
 LONG = "how can i move my remaining subscription months to another account without losing the discount"
 LEAST = ClusterPolicy().least_estimate

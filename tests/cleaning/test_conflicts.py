@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sampled_votes import clean_votes, sampled
 from scipy.stats import beta
 
 from feedback_pipeline.cleaning.conflicts import ConflictPolicy, approval_probability, conflicting_answers
 from feedback_pipeline.cleaning.tables import CONFLICTING_ANSWERS
+from tests.support.sampled_votes import clean_votes, sampled
 
 NOON = datetime(2026, 11, 11, 12, tzinfo=UTC)
 

@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from store_rows import DAY, answers, later, vote_id, votes
 
 from feedback_pipeline.cleaning import days
-from feedback_pipeline.privacy import erasure
-from feedback_pipeline.privacy.erasure import House, Recomputed
-from feedback_pipeline.privacy.subjects import person
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.erasure import erasure
+from feedback_pipeline.erasure.erasure import House, Recomputed
+from feedback_pipeline.erasure.subjects import person
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
+from tests.support.store_rows import DAY, answers, later, vote_id, votes
 
 NOW = datetime(2026, 9, 9, tzinfo=UTC)
 RING = ("one", "two", "three")

@@ -1,13 +1,12 @@
 """A day of the store becomes a clean day, and every event is accounted for."""
 
-from store_rows import DAY, answers, later, refusals, votes
-
 from feedback_pipeline.cleaning import days
 from feedback_pipeline.cleaning.facts import vote_facts
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, VOTE_FACTS
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
+from tests.support.store_rows import DAY, answers, later, refusals, votes
 
 
 def day_of(database: Database):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sampled_votes import clean_votes
 
 from feedback_pipeline.cleaning.trust import rater_trust
+from tests.support.sampled_votes import clean_votes
 
 FIRST = datetime(2026, 9, 7, 0, 0, 30, tzinfo=UTC)
 

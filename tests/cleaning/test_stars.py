@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sampled_votes import clean_votes
 
 from feedback_pipeline.cleaning.stars import StarPolicy, with_rater_strengths
 from feedback_pipeline.cleaning.verdicts import DEFAULT_POLICY
+from tests.support.sampled_votes import clean_votes
 
 NOON = datetime(2026, 11, 11, 12, tzinfo=UTC)
 

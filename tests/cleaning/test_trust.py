@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sampled_votes import SampledVotes, clean_votes, sampled
 
 from feedback_pipeline.cleaning.clusters import prompt_clusters
 from feedback_pipeline.cleaning.tables import RATER_TRUST, TRUST_REASONS
 from feedback_pipeline.cleaning.trust import TrustPolicy, rater_trust
+from tests.support.sampled_votes import SampledVotes, clean_votes, sampled
 
 MONDAY = datetime(2026, 10, 19, 8, 0, 7, 500_000, tzinfo=UTC)
 SAMPLES = [(5_000, 4, 3), (20_000, 4, 1), (8_000, 1, 2), (25_000, 7, 5)]

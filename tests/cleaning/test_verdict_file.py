@@ -7,16 +7,16 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from store_rows import DAY, answers, votes
 
-from feedback_pipeline import health
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.cli import health
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from jobs import runs
+from tests.support.store_rows import DAY, answers, votes
 
 NOW = datetime(2026, 9, 9, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from feedback_pipeline.cleaning.tables import KINDS
 from feedback_pipeline.cleaning.verdicts import PolicyError, VerdictPolicy, add_verdicts, read_policy
+from feedback_pipeline.tables.vocabulary import KINDS
 
 
 def judged(policy: VerdictPolicy | None = None, **event: object) -> dict[str, object]:

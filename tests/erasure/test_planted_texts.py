@@ -18,16 +18,16 @@ from uuid import uuid4
 import polars as pl
 import psycopg
 import pytest
-from scripts import WORDS, text, texts
 from upath import UPath
 
 from feedback_pipeline.erasure.register import DATA, HOME, REGISTER, Place, registered
+from feedback_pipeline.erasure.search import Found, Sought, search_database, search_files
 from feedback_pipeline.erasure.stretches import MIN_LETTERS, wording
-from feedback_pipeline.parquet import ParquetFolder
-from feedback_pipeline.privacy.search import Found, Sought, search_database, search_files
-from feedback_pipeline.privacy.subjects import Scope, Subject
-from feedback_pipeline.privacy.verification import verify
+from feedback_pipeline.erasure.subjects import Scope, Subject
+from feedback_pipeline.erasure.verification import verify
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.tables.parquet import ParquetFolder
+from tests.support.scripts import WORDS, text, texts
 
 PLANTED = texts()
 SUBJECT = Subject("user", "default", ("k1:" + "ab" * 16,), None, "mark", "Björn.Æsir")

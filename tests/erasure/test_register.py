@@ -12,8 +12,8 @@ from upath import UPath
 from feedback_pipeline.erasure import exports, leftovers
 from feedback_pipeline.erasure.register import registered
 from feedback_pipeline.erasure.walk import unregistered
-from feedback_pipeline.parquet import ParquetFolder, replaced_file
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.tables.parquet import ParquetFolder, replaced_file
 
 NOW = datetime(2026, 9, 12, 12, tzinfo=UTC)
 DAY = date(2026, 9, 7)
@@ -36,7 +36,7 @@ def test_a_table_or_file_that_nobody_registered_is_named(database: Database, tmp
 def test_what_a_killed_writer_leaves_is_swept_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
     data, home = tmp_path / "data", tmp_path
     killed = (
-        "import os, sys; from upath import UPath; from feedback_pipeline.parquet import replaced_file\n"
+        "import os, sys; from upath import UPath; from feedback_pipeline.tables.parquet import replaced_file\n"
         f"with replaced_file(UPath({str(data / 'clean_feedback' / 'a.parquet')!r})) as file:\n"
         "    file.write(b'words'); file.flush(); os.kill(os.getpid(), 9)\n"
     )

@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-from ingesting import bring_in
-
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.store.database import Database
+from tests.support.ingesting import bring_in
 
 if __name__ == "__main__":
     url, sources, home = sys.argv[1:]

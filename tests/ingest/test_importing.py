@@ -12,12 +12,24 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from ingesting import NOW, VOTE, VOTES, bring_in, json_lines, only, query, reasons, rejected, votes_source, written
 
 from feedback_pipeline.ingest.importing import ImportStoppedError
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.rows import derived_id
+from tests.support.ingesting import (
+    NOW,
+    VOTE,
+    VOTES,
+    bring_in,
+    json_lines,
+    only,
+    query,
+    reasons,
+    rejected,
+    votes_source,
+    written,
+)
 
 HERE = Path(__file__).parent
 
@@ -38,7 +50,7 @@ def test_a_vote_with_its_answer(tmp_path: Path, database: Database) -> None:
     )
     assert (vote_id, kind, thumb, source_id) == (derived_id("default", "votes", "v1"), "explicit", True, "v1")
     assert query(database, "SELECT id::text, prompt, output, provenance, context, occurred_at FROM interaction") == [
-        (interaction, VOTE["question"], VOTE["answer"], "import", "partial", datetime(2026, 11, 2, 10, tzinfo=UTC))
+        (interaction, VOTE["question"], VOTE["answer"], "import", "full", datetime(2026, 11, 2, 10, tzinfo=UTC))
     ]
 
 
@@ -397,7 +409,7 @@ def test_reject_files_are_their_owners_only(tmp_path: Path, database: Database) 
 
 
 def test_people_who_refused_collection_are_counted_and_not_kept(tmp_path: Path, database: Database) -> None:
-    from ingesting import door
+    from tests.support.ingesting import door
 
     voter = door(tmp_path).pseudonyms(pl.Series(["default"]), pl.Series(["anna"]))[0]
     query(database, f"INSERT INTO consent (tenant, user_key, collect) VALUES ('default', '{voter}', false) RETURNING 1")

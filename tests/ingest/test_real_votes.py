@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from ingesting import bring_in, query, reasons, rejected
 
 from feedback_pipeline.ingest.judgements import recorded_judgements
 from feedback_pipeline.ingest.sources import Sources, load_sources
 from feedback_pipeline.store.database import Database
+from tests.support.ingesting import bring_in, query, reasons, rejected
 
 
 @pytest.fixture

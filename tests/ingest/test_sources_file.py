@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from ingesting import written
 
 from feedback_pipeline.ingest.documents import SourcesError
 from feedback_pipeline.ingest.sources import load_sources, preset_names
+from tests.support.ingesting import written
 
 CSV = "sources:\n  votes:\n    kind: csv\n    path: votes.csv\n"
 

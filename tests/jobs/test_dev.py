@@ -60,7 +60,16 @@ def test_everything_starts_works_and_stops_together(tmp_path: Path, stopped_by: 
     home = tmp_path / "dev home"
     port, api_port = free_port(), free_port()
     environment = {**os.environ, "FEEDBACK_HOME": str(home)}
-    command = [sys.executable, "-m", "feedback_pipeline.cli", "dev", "--port", str(port), "--api-port", str(api_port)]
+    command = [
+        sys.executable,
+        "-m",
+        "feedback_pipeline.cli",
+        "dev",
+        "--port",
+        str(port),
+        "--api-port",
+        str(api_port),
+    ]
     with (tmp_path / "log").open("wb") as log:
         service = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
         try:

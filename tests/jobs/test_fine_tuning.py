@@ -2,26 +2,22 @@
 
 import datetime as dt
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-sys.path.append(str(Path(__file__).parent.parent / "models"))
-
-from provider_server import ProviderServer
-from tuning_world import BASE, NOW, TUNED, WEEK, pipeline_for, with_dataset
-
 from assets.models import build_on_demand
 from assets.partitions import Calendar
 from feedback_pipeline.io_manager import ParquetIOManager
-from feedback_pipeline.models import approvals, registry
-from feedback_pipeline.models.ledger import LOOK_EVERY, Ledger
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.tuning import approvals, registry
+from feedback_pipeline.tuning.runs import LOOK_EVERY, Ledger
 from jobs.fine_tuning import fine_tuning_jobs, fine_tuning_sensors
+from tests.support.provider_server import ProviderServer
+from tests.support.tuning_world import BASE, NOW, TUNED, WEEK, pipeline_for, with_dataset
 
 WEEK_KEY = str(WEEK)
 

@@ -7,19 +7,19 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
-from store_rows import MONDAY, answers, later, refusals, votes
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK, VOTE_FACTS
+from feedback_pipeline.erasure import retention
+from feedback_pipeline.erasure.retention import Applied
 from feedback_pipeline.patterns.tables import SLICE_COUNTS
-from feedback_pipeline.privacy import retention
-from feedback_pipeline.privacy.retention import Applied
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from jobs import runs
 from jobs.retention import retention_job
+from tests.support.store_rows import MONDAY, answers, later, refusals, votes
 
 DAY = MONDAY.date()
 SAID = "a question that was asked of the application long ago"

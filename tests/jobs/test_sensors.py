@@ -6,16 +6,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from store_rows import MONDAY, answers, later
 
-from feedback_pipeline.definitions import build_definitions
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
+from jobs.location import build_definitions
 from jobs.loops import DAILY
 from jobs.sensors import RANGE_END, RANGE_START, RUN_KEY
+from tests.support.store_rows import MONDAY, answers, later
 
 DAY = MONDAY.date()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from feedback_pipeline.judging.backends.model import ModelJudge
-from feedback_pipeline.judging.calls import CallLayer, Endpoint
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.rubrics import read_rubric
+from feedback_pipeline.llm.calls import CallLayer, Endpoint
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.replies import PostgresReplyCache
 

@@ -15,11 +15,11 @@ import polars as pl
 
 from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.backends.questions import question_nonce
-from feedback_pipeline.judging.calls import CallLayer
-from feedback_pipeline.judging.endpoint import Endpoint
-from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
 from feedback_pipeline.judging.rubrics import read_rubric
+from feedback_pipeline.llm.calls import CallLayer
+from feedback_pipeline.llm.endpoint import Endpoint
+from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
 
 PACKAGE = "@copilotkit/aimock@1.43.0"
 SERVER = Path(__file__).with_name("second_implementation.mjs")

@@ -8,7 +8,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from feedback_pipeline.judging.agreement import agreement, alpha_of_raters, cohen_kappa, confusion_parts, gwet_ac1
-from feedback_pipeline.judging.estimates import Estimate, Refusal
+from feedback_pipeline.stats.estimates import Estimate, Refusal
 
 codes = st.integers(0, 3)
 pairs = st.lists(st.tuples(codes, codes), min_size=8, max_size=60).filter(

@@ -1,14 +1,14 @@
 """Attacks on judges: the naive way lets them through, ours does not; a judge that no prompt can help is found out."""
 
 import polars as pl
-from attacks import ATTACKS, Outcome, attack_table, keeps_to_the_data, obeys_anything
-from judge_server import serve
 
 from feedback_pipeline.judging.backends.model import ModelJudge
-from feedback_pipeline.judging.calls import CallLayer
 from feedback_pipeline.judging.controls import controls_passed, judge_controls
-from feedback_pipeline.judging.endpoint import Endpoint
 from feedback_pipeline.judging.rubrics import read_rubric
+from feedback_pipeline.llm.calls import CallLayer
+from feedback_pipeline.llm.endpoint import Endpoint
+from tests.support.attacks import ATTACKS, Outcome, attack_table, keeps_to_the_data, obeys_anything
+from tests.support.judge_server import serve
 
 BATCH = pl.DataFrame({"interaction_id": ["1", "2"], "prompt": ["a?", "b?"], "answer": ["A.", "B."]})
 

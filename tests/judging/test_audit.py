@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from judged_world import World, world
-from store_rows import answer_id, answers
 
 from feedback_pipeline.judging.audit import (
     CANNOT_SAY,
@@ -25,6 +23,8 @@ from feedback_pipeline.judging.quality import judged_quality
 from feedback_pipeline.store import audits
 from feedback_pipeline.store.bulk import Batch, file_batch
 from feedback_pipeline.store.database import Database
+from tests.support.judged_world import World, world
+from tests.support.store_rows import answer_id, answers
 
 WEEK = date(2026, 9, 7)
 NOBODY = pl.DataFrame(

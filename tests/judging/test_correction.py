@@ -12,7 +12,7 @@ from feedback_pipeline.judging.correction import (
     rogan_gladen,
     trust_problem,
 )
-from feedback_pipeline.judging.estimates import Estimate, Refusal, clustered_proportion
+from feedback_pipeline.stats.estimates import Estimate, Refusal, clustered_proportion
 
 SENSITIVITY, SPECIFICITY = 0.7, 0.95
 """A strict judge, as GPT-4 is on XSTest: truth 0.515 there, judged 0.384."""

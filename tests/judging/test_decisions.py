@@ -5,16 +5,16 @@ from typing import Any
 import openai
 import polars as pl
 import pytest
-from judge_server import Fault, OpenAITestServer, decision, serve
 
 from feedback_pipeline.judging.backends.decision_form import read_decision
 from feedback_pipeline.judging.backends.model import ModelJudge
-from feedback_pipeline.judging.calls import CallLayer
-from feedback_pipeline.judging.endpoint import Endpoint
-from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
-from feedback_pipeline.judging.prices import Price
 from feedback_pipeline.judging.rubrics import read_rubric
+from feedback_pipeline.llm.calls import CallLayer
+from feedback_pipeline.llm.endpoint import Endpoint
+from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
+from feedback_pipeline.llm.prices import Price
+from tests.support.judge_server import Fault, OpenAITestServer, decision, serve
 
 RUBRIC = read_rubric().only("satisfaction", "safety")
 ANSWERS = pl.DataFrame({"interaction_id": ["1", "2"], "prompt": ["a?", "b?"], "answer": ["A.", "B."]})

@@ -7,10 +7,10 @@ import pytest
 from feedback_pipeline.judging.acceptance import RubricTest, accept_rubric, held_out
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
 from feedback_pipeline.judging.drift import ANCHORS, LEAST_SHIFT, choose_anchors, judge_drift
-from feedback_pipeline.judging.estimates import Refusal
 from feedback_pipeline.judging.rubrics import Example, read_rubric
 from feedback_pipeline.judging.tables import JUDGE_ANCHORS
 from feedback_pipeline.judging.versions import Comparison
+from feedback_pipeline.stats.estimates import Refusal
 
 FloatArray = np.ndarray[tuple[int], np.dtype[np.float64]]
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import polars as pl
 import pytest
-from judge_server import Answer, OpenAITestServer, judged_content, serve, verdicts
 from typer import Typer
 from typer.testing import CliRunner
 
-from feedback_pipeline.judging import commands
+from feedback_pipeline.cli import judging as commands
 from feedback_pipeline.judging.answer_files import AnswerFileError, read_answers
-from feedback_pipeline.judging.calls import CallLayer
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
 from feedback_pipeline.judging.model_judge import configured_judge, judge_endpoint
-from feedback_pipeline.judging.progress import EVERY_SECONDS, LoggedProgress
+from feedback_pipeline.llm.calls import CallLayer
+from feedback_pipeline.llm.progress import EVERY_SECONDS, LoggedProgress
 from feedback_pipeline.settings import Settings, SettingsError
 from feedback_pipeline.store.database import Database
+from tests.support.judge_server import Answer, OpenAITestServer, judged_content, serve, verdicts
 
 ANSWERS = pl.DataFrame({"interaction_id": ["1", "2"], "prompt": ["a?", "b?"], "answer": ["A.", "B."]})
 

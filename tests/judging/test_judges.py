@@ -8,25 +8,25 @@ import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judge_server import judged_content, serve, verdicts
 
 from feedback_pipeline.judging.alternative_annotator import (
     AlternativeAnnotator,
     alternative_annotator_test,
     benjamini_yekutieli,
 )
-from feedback_pipeline.judging.always_valid import confidence_sequence
 from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
 from feedback_pipeline.judging.bias import length_bias, length_controlled_win_rate, position_bias
-from feedback_pipeline.judging.calls import CallLayer, Endpoint
-from feedback_pipeline.judging.content import neutralised, nonce
 from feedback_pipeline.judging.controls import KNOWN_BAD, judge_controls
-from feedback_pipeline.judging.estimates import Estimate, Refusal
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
 from feedback_pipeline.judging.preferences import preference_agreement, preference_ranking
 from feedback_pipeline.judging.rubrics import Rubric, read_rubric
 from feedback_pipeline.judging.tables import JUDGEMENTS, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
+from feedback_pipeline.llm.calls import CallLayer, Endpoint
+from feedback_pipeline.llm.content import neutralised, nonce
+from feedback_pipeline.stats.always_valid import confidence_sequence
+from feedback_pipeline.stats.estimates import Estimate, Refusal
+from tests.support.judge_server import judged_content, serve, verdicts
 
 ANSWERS = pl.DataFrame(
     {"interaction_id": ["1", "2", "3", "4"], "prompt": ["a?", "b?", "c?", "d?"], "answer": ["A.", "B.", "C.", "D."]}

@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from feedback_pipeline.judging.backends.local import LocalBackend
-from feedback_pipeline.judging.estimates import Estimate
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.local import LocalJudge, NotEnoughLabels, train_local
 from feedback_pipeline.judging.tables import JUDGEMENTS
+from feedback_pipeline.stats.estimates import Estimate
 
 WORDS = np.array([f"word{number}" for number in range(300)])
 

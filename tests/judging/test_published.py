@@ -2,12 +2,10 @@
 
 import numpy as np
 import polars as pl
-import public_votes
 import pytest
 
 from feedback_pipeline.judging.agreement import agreement
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
-from feedback_pipeline.judging.estimates import Estimate
 from feedback_pipeline.judging.judgements import judge_pairs
 from feedback_pipeline.judging.preferences import (
     canonical_votes,
@@ -15,6 +13,8 @@ from feedback_pipeline.judging.preferences import (
     preference_agreement,
     preference_ranking,
 )
+from feedback_pipeline.stats.estimates import Estimate
+from tests.support import public_votes
 
 JUDGES = {"gpt-4": "gpt4-crowd-comparisons.csv", "gpt-3": "gpt3-crowd-comparisons.csv"}
 

@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import pytest
-from judged_world import EMPTY_VERDICTS, RATES, World, world
 
 from feedback_pipeline.judging.calibration import calibrate
 from feedback_pipeline.judging.correction import accuracy
@@ -16,6 +15,7 @@ from feedback_pipeline.judging.versions import (
     mcnemar_exact,
     paired_comparison,
 )
+from tests.support.judged_world import EMPTY_VERDICTS, RATES, World, world
 
 
 @pytest.fixture(scope="module")

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from attacks import ATTACKS, Outcome, attack_table
 
 from feedback_pipeline.judging.backends.model import Mode, ModelJudge
 from feedback_pipeline.judging.calibration import calibrate
-from feedback_pipeline.judging.calls import CallLayer
 from feedback_pipeline.judging.controls import judge_controls
-from feedback_pipeline.judging.endpoint import Endpoint
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
 from feedback_pipeline.judging.quality import judged_quality
 from feedback_pipeline.judging.rubrics import read_rubric
 from feedback_pipeline.judging.tables import JUDGEMENTS, STATUSES
+from feedback_pipeline.llm.calls import CallLayer
+from feedback_pipeline.llm.endpoint import Endpoint
 from feedback_pipeline.sample import answer_labels, generate
+from tests.support.attacks import ATTACKS, Outcome, attack_table
 
 FOLDER = os.environ.get("FEEDBACK_TEST_LLM")
 SERVER = Path(__file__).with_name("small_model_server.py")

@@ -10,16 +10,16 @@ from pathlib import Path
 import orjson
 import polars as pl
 import pytest
-from judge_server import Fault, OpenAITestServer, judged_content, serve
 
-from feedback_pipeline.judging.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.model_judge import judge_endpoint, model_judge
-from feedback_pipeline.judging.prices import FREE, UnknownPriceError
+from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
+from feedback_pipeline.llm.prices import FREE, UnknownPriceError
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import replies
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.replies import PostgresReplyCache
+from tests.support.judge_server import Fault, OpenAITestServer, judged_content, serve
 
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
 WEEK = date(2026, 11, 9)

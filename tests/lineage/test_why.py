@@ -9,19 +9,19 @@ import orjson
 import polars as pl
 import psycopg
 import pytest
-from store_rows import answer_id, answers, vote_id, votes
 
+from feedback_pipeline.erasure import subjects
+from feedback_pipeline.erasure.erasure import House, Recomputed, forget
 from feedback_pipeline.lineage.trace import UnknownReferenceError, why
 from feedback_pipeline.lineage.tree import Node
-from feedback_pipeline.models import approvals
-from feedback_pipeline.privacy import subjects
-from feedback_pipeline.privacy.erasure import House, Recomputed, forget
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, datasets
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.training.tables import LINEAGE
+from feedback_pipeline.tuning import approvals
+from tests.support.store_rows import answer_id, answers, vote_id, votes
 
 WEEK = date(2026, 9, 7)
 DATASET, RUN, MODEL = "d" * 64, "e" * 64, "ft:base:ours"

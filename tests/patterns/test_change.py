@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_pipeline.patterns.change import approval_change, kitagawa, repeated_failures, sensitivity
-from feedback_pipeline.patterns.intervals import wilson
 from feedback_pipeline.patterns.tables import APPROVAL_CHANGE, REPEATED_FAILURES
+from feedback_pipeline.stats.intervals import wilson
 
 DIMENSIONS = ["model", "prompt_version", "language", "intent"]
 LAST = dt.date(2026, 11, 2)

@@ -5,16 +5,16 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
-from erasure_world import ADA, BEN, fill, key, pipeline_at
-from store_rows import MONDAY, answers, later, votes
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy import consent
-from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from jobs import runs
+from tests.support.erasure_world import ADA, BEN, fill, key, pipeline_at
+from tests.support.store_rows import MONDAY, answers, later, votes
 
 DAY = MONDAY.date()
 

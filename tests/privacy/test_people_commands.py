@@ -7,17 +7,17 @@ from pathlib import Path
 import psycopg
 import pytest
 import typer
-from erasure_world import ADA, BEN, REFUSED, SECRET, fill, key, pipeline_at
-from store_rows import answer_id
 from typer.testing import CliRunner
 
-from feedback_pipeline.ingest.door import Door
+from feedback_pipeline.cli import privacy as commands
 from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.sources import load_sources
-from feedback_pipeline.privacy import commands
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
-from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.store.database import Database
+from tests.support.erasure_world import ADA, BEN, REFUSED, SECRET, fill, key, pipeline_at
+from tests.support.store_rows import answer_id
 
 ESCAPE = "\x1b]0;owned\x07"
 SOURCES = """

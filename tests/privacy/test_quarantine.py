@@ -7,8 +7,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.readmission import readmit
 from feedback_pipeline.ingest.sources import Source, load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser

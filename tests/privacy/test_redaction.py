@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nasty_texts import nasty_texts
 
 from feedback_pipeline.privacy.redaction import redact, redact_frame, redact_text
+from tests.support.nasty_texts import nasty_texts
 
 SMALL_BYTES = 100_000
 SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nasty_texts import nasty_texts
 
 from feedback_pipeline.privacy.canary import leaks
 from feedback_pipeline.privacy.redaction import redact_frame, redact_json
+from tests.support.nasty_texts import nasty_texts
 
 SLOW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

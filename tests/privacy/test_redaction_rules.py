@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nasty_texts import nasty_texts
 from stdnum import numdb
 
 from feedback_pipeline.privacy import checks
@@ -23,6 +22,7 @@ from feedback_pipeline.privacy.rules import (
     load_rules,
     searches,
 )
+from tests.support.nasty_texts import nasty_texts
 
 SURROUNDINGS = ("{}", "please see {} thanks", "({})", "before\n{}\nafter", "请看{}谢谢")
 EXAMPLES = [(rule.name, rule.placeholder, text) for rule in default_rules() for text in rule.examples]

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from erasure_world import ADA, BEN
 
-from feedback_pipeline.capture.app import create_app
+from feedback_pipeline.console.app import create_app
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy import consent
 from feedback_pipeline.privacy.pseudonyms import KEY_FILE, MissingKeyError, WrongKeyError
-from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.database import Database
+from tests.support.erasure_world import ADA, BEN
 
 
 def test_it_does_not_start_with_keys_the_data_was_not_written_with(settings: Settings, database: Database) -> None:

@@ -13,12 +13,12 @@ import polars as pl
 import pytest
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
-from feedback_pipeline.ingest.door import Door
 from feedback_pipeline.ingest.importing import import_sources
+from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.judging.tables import JUDGEMENTS, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
-from feedback_pipeline.resources import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS

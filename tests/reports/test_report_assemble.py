@@ -6,14 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from report_frames import MONDAY, daily_counts, vote_facts
 
+from feedback_pipeline.actions.evidence import gather
+from feedback_pipeline.actions.recommendations import recommend
+from feedback_pipeline.actions.suggest import Suggestion, Suggestions
+from feedback_pipeline.alerting.detectors import Reading, approval_under_target, count_days
 from feedback_pipeline.cleaning.days import Conservation
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, VOTE_FACTS
 from feedback_pipeline.judging.tables import JUDGE_CALIBRATION, JUDGED_QUALITY, VERSION_COMPARISON
-from feedback_pipeline.patterns.alerts import Reading, approval_under_target, count_days
 from feedback_pipeline.patterns.change import approval_change
-from feedback_pipeline.patterns.recommendations import recommend
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
 from feedback_pipeline.patterns.tables import (
     APPROVAL_CHANGE,
@@ -35,9 +36,8 @@ from feedback_pipeline.reports.parts import CannotSay, Condition, Difference, Ra
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.sections.loop import TITLES
 from feedback_pipeline.reports.sources import Sources, example_ids
-from feedback_pipeline.suggestions.evidence import gather
-from feedback_pipeline.suggestions.suggest import Suggestion, Suggestions
 from feedback_pipeline.training.tables import FUNNEL
+from tests.support.report_frames import MONDAY, daily_counts, vote_facts
 
 DIMENSIONS = ("model", "prompt_version", "intent")
 GATHERED = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_samples import CHANGE, full_report, trend
 
 from feedback_pipeline.reports.charts import (
     Caption,
@@ -27,6 +26,7 @@ from feedback_pipeline.reports.figures import change_figure, trend_figure
 from feedback_pipeline.reports.parts import CannotSay
 from feedback_pipeline.reports.summary import Release
 from feedback_pipeline.reports.svg import Scale, share_range
+from tests.support.report_samples import CHANGE, full_report, trend
 
 CAPTION = Caption("c", "Title", "Description")
 SHARES = st.floats(0, 1)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import CAUSES, rate
 
 from feedback_pipeline.reports.operations import PastAction
 from feedback_pipeline.reports.parts import MAX_EXCERPT, CannotSay, Difference, Example, Rate, examples_of, excerpt
+from tests.support.report_samples import CAUSES, rate
 
 
 @pytest.mark.parametrize(

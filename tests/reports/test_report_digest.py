@@ -4,12 +4,12 @@ import math
 from dataclasses import replace
 
 import pytest
-from report_samples import CAUSES, RECOMMENDATIONS, full_report, rate, silent_report
 
 from feedback_pipeline.reports.digest import render_markdown, summary_metadata
 from feedback_pipeline.reports.findings import Causes, RepeatedFailure, RepeatedFailures, Term, Terms, Topic, Topics
 from feedback_pipeline.reports.operations import ModelSuggestion
 from feedback_pipeline.reports.parts import Condition, examples_of
+from tests.support.report_samples import CAUSES, RECOMMENDATIONS, full_report, rate, silent_report
 
 CANARY = "zebra-canary-7431"
 

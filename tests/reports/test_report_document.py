@@ -7,10 +7,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 from pydantic import ValidationError
-from report_samples import full_report, silent_report
 
 import feedback_pipeline.reports as reports
 from feedback_pipeline.reports.document import json_schema, read_json, render_json
+from tests.support.report_samples import full_report, silent_report
 
 SCHEMA = json.loads((Path(reports.__file__).parent / "schema.json").read_text(encoding="utf-8"))
 

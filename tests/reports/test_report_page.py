@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from report_samples import CAUSES, RECOMMENDATIONS, WEEK, full_report, rate, silent_report, trend
 
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import Causes, Term, Terms, Topic, Topics
 from feedback_pipeline.reports.page import render_html
 from feedback_pipeline.reports.parts import CannotSay, Condition, Difference, examples_of
+from tests.support.report_samples import CAUSES, RECOMMENDATIONS, WEEK, full_report, rate, silent_report, trend
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>\"' onmouseover='alert(3)"
 VOID = {"meta", "link", "br", "hr", "img", "input"}

@@ -8,17 +8,17 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
-from report_frames import MONDAY, vote_facts
 
 from feedback_pipeline.capture import key_store
-from feedback_pipeline.capture.app import create_app
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, VOTE_FACTS
-from feedback_pipeline.parquet import ParquetFolder
+from feedback_pipeline.console.app import create_app
 from feedback_pipeline.reports.page import render_html
 from feedback_pipeline.reports.periods import week_of
-from feedback_pipeline.reports.shelf import page_for, published
+from feedback_pipeline.reports.published import page_for, published
 from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
+from feedback_pipeline.tables.parquet import ParquetFolder
+from tests.support.report_frames import MONDAY, vote_facts
 
 POOLED = "<!doctype html><title>pooled words of everybody</title>"
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import CAUSES, CHANGE, WEEK, full_report
 
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.findings import Causes
 from feedback_pipeline.reports.parts import Condition, Difference
+from tests.support.report_samples import CAUSES, CHANGE, WEEK, full_report
 
 
 @given(st.floats(-1, 1))

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from feedback_pipeline.cleaning.tables import KINDS
 from feedback_pipeline.sample import SampleBatch, generate, truth
 from feedback_pipeline.sample.timeline import LARGEST_PART, Timeline
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY
+from feedback_pipeline.tables.vocabulary import KINDS
 
 END = date(2026, 11, 21)
 

@@ -5,11 +5,11 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
-from store_rows import DAY, answers, keys, later, refusals, vote_id, votes
 
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
+from tests.support.store_rows import DAY, answers, keys, later, refusals, vote_id, votes
 
 
 def states(database: Database, day: date = DAY) -> dict[str, str]:

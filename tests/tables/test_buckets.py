@@ -7,8 +7,8 @@ import pytest
 from support.s3 import RequestLog
 from upath import UPath
 
-from feedback_pipeline.parquet import ParquetFolder, files_below, names_in, remove, replaced_file, scan_file
-from feedback_pipeline.schema import Column, Table
+from feedback_pipeline.tables.parquet import ParquetFolder, files_below, names_in, remove, replaced_file, scan_file
+from feedback_pipeline.tables.schema import Column, Table
 
 TABLE = Table(
     "things",

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from training_world import END, World, dropped, many, settings
 
 from feedback_pipeline.cleaning.signatures import hash_texts, normalise
 from feedback_pipeline.training.curation import curate
@@ -13,6 +12,7 @@ from feedback_pipeline.training.messages import conversation
 from feedback_pipeline.training.rules import CurationSettings, EvaluationSetMissing
 from feedback_pipeline.training.tables import FUNNEL, TRAINING_EXAMPLES
 from feedback_pipeline.training.tokens import count_tokens
+from tests.support.training_world import END, World, dropped, many, settings
 
 
 def test_a_missing_evaluation_set_stops_everything() -> None:

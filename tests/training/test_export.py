@@ -7,15 +7,15 @@ from pathlib import Path
 import orjson
 import pytest
 import yaml
-from training_world import END, World
 from typer.testing import CliRunner
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
-from feedback_pipeline.cli import app
-from feedback_pipeline.parquet import ParquetFolder
-from feedback_pipeline.training import commands
+from feedback_pipeline.cli import training as commands
+from feedback_pipeline.cli.main import app
+from feedback_pipeline.tables.parquet import ParquetFolder
 from feedback_pipeline.training.export import Wanted, framed, parts
 from feedback_pipeline.training.validators import validate_file
+from tests.support.training_world import END, World
 
 commands.mount(app)
 

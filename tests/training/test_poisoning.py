@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from training_world import END, World, dropped, many
 
 from feedback_pipeline.training.caps import share_cap
 from feedback_pipeline.training.pairs import Pairs, preference_pairs
+from tests.support.training_world import END, World, dropped, many
 
 
 def pairs_of(world: World, reviewed: list[str] | None = None, **changes: object) -> Pairs:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from training_world import END, World, many
 
 from feedback_pipeline.training.files import write_files
 from feedback_pipeline.training.pairs import Pairs, preference_pairs
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS
+from tests.support.training_world import END, World, many
 
 
 def pairs_of(world: World, reviewed: list[str] | None = None) -> Pairs:

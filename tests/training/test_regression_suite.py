@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 import polars as pl
-from training_world import END, World, many, settings
 
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.training.curation import Curated, curate
@@ -15,6 +14,7 @@ from feedback_pipeline.training.pairs import Pairs
 from feedback_pipeline.training.regression import new_cases, regression_cases
 from feedback_pipeline.training.tables import FUNNEL, PREFERENCE_PAIRS, REGRESSION_CASES
 from feedback_pipeline.training.weights import RECOMMENDED
+from tests.support.training_world import END, World, many, settings
 
 BEFORE = END - timedelta(days=7)
 NO_PAIRS = Pairs(PREFERENCE_PAIRS.empty(), FUNNEL.empty())

@@ -8,19 +8,20 @@ import polars as pl
 import psycopg
 import pytest
 from click.testing import Result
-from training_world import END, World, dropped
 from typer.testing import CliRunner
 
 from assets.training import preference_pairs, training_examples
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
-from feedback_pipeline.cli import app
-from feedback_pipeline.resources import Pipeline
+from feedback_pipeline.cli import training as commands
+from feedback_pipeline.cli.main import app
+from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import reviews
 from feedback_pipeline.store.database import Database
-from feedback_pipeline.training import archive, commands
+from feedback_pipeline.training import archive
 from feedback_pipeline.training.reviews import undecided
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
+from tests.support.training_world import END, World, dropped
 
 commands.mount(app)
 

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_training_files import world_of_everything, written
 
 from feedback_pipeline.training.files import with_last_question
 from feedback_pipeline.training.formats import FORMATS, Format
@@ -18,6 +17,7 @@ from feedback_pipeline.training.messages import conversation, text_shapes
 from feedback_pipeline.training.row_checks import VOUCHED, parts
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
 from feedback_pipeline.training.validators import SAMPLE, WhileWriting, validate_file
+from tests.training.test_training_files import world_of_everything, written
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 ROLE = st.sampled_from(["system", "user", "assistant"])

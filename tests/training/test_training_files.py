@@ -13,7 +13,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from training_world import World, many
 
 from feedback_pipeline.settings import TrainingFormat
 from feedback_pipeline.training.costs import advice
@@ -24,6 +23,7 @@ from feedback_pipeline.training.pairs import Pairs, preference_pairs
 from feedback_pipeline.training.promptfoo import inert
 from feedback_pipeline.training.validators import validate_file
 from feedback_pipeline.training.weights import ORIGINAL, RECOMMENDED, WeightPolicy
+from tests.support.training_world import World, many
 
 NASTY = [
     '=HYPERLINK("https://evil.example","x")',
@@ -180,7 +180,11 @@ def test_rejected_answers_are_in_no_supervised_file_of_a_provider(dataset: Any) 
     for file in files:
         if file.format.endswith("_sft"):
             raw = (folder / file.name).read_text(encoding="utf-8-sig")
-            said = {json.loads(line)["messages"][-1]["content"] for line in raw.split("\n") if line}
+            told = [json.loads(line) for line in raw.split("\n") if line]
+            said = {
+                line["messages"][-1]["content"] if "messages" in line else line["contents"][-1]["parts"][0]["text"]
+                for line in told
+            }
             assert not said & bad
 
 

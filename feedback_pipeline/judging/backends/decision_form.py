@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 
 from feedback_pipeline.judging.backends.questions import MINIMUM_MASS, Question, Verdict, judged_message
-from feedback_pipeline.judging.decisions import DecisionCall
-from feedback_pipeline.judging.endpoint import ChatReply
 from feedback_pipeline.judging.prompts import render
 from feedback_pipeline.judging.rubrics import SCALE, Rubric
+from feedback_pipeline.llm.decisions import DecisionCall
+from feedback_pipeline.llm.endpoint import ChatReply
 
 RATING_VALUES = {step: (int(step) - 1) / (len(SCALE) - 1) for step in SCALE}
 PAIR_VALUES = {"A": 1.0, "tie": 0.5, "B": 0.0}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from feedback_pipeline.judging.backends.questions import Verdict
-from feedback_pipeline.judging.endpoint import ChatReply
 from feedback_pipeline.judging.rubrics import SCALE
+from feedback_pipeline.llm.endpoint import ChatReply
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from feedback_pipeline.judging.backends.joined import Heard, compared, rated
 from feedback_pipeline.judging.backends.probability_form import ProbabilityForm
 from feedback_pipeline.judging.backends.questions import Form, Question, Verdict, question_nonce
 from feedback_pipeline.judging.backends.schema_form import SchemaForm
-from feedback_pipeline.judging.calls import CallLayer
-from feedback_pipeline.judging.endpoint import Call, ChatReply
-from feedback_pipeline.judging.fingerprints import fingerprint
 from feedback_pipeline.judging.prompts import sources
 from feedback_pipeline.judging.rubrics import Rubric
+from feedback_pipeline.llm.calls import CallLayer
+from feedback_pipeline.llm.endpoint import Call, ChatReply
+from feedback_pipeline.llm.fingerprints import fingerprint
 
 Mode = Literal["schema", "probabilities", "decisions"]
 

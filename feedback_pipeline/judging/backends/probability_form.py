@@ -7,9 +7,9 @@ from typing import Any
 
 from feedback_pipeline.judging.backends.questions import MINIMUM_MASS, Question, Verdict, judged_message
 from feedback_pipeline.judging.backends.schema_form import system_message
-from feedback_pipeline.judging.chat_completions import ChatCall
-from feedback_pipeline.judging.endpoint import ChatReply
 from feedback_pipeline.judging.rubrics import SCALE
+from feedback_pipeline.llm.chat_completions import ChatCall
+from feedback_pipeline.llm.endpoint import ChatReply
 
 ALTERNATIVES = 20
 

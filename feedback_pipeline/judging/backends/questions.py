@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 import orjson
 
-from feedback_pipeline.judging.content import neutralised, nonce
-from feedback_pipeline.judging.endpoint import Call, ChatReply
 from feedback_pipeline.judging.prompts import render
 from feedback_pipeline.judging.rubrics import Rubric
+from feedback_pipeline.llm.content import neutralised, nonce
+from feedback_pipeline.llm.endpoint import Call, ChatReply
 
 MINIMUM_MASS = 0.5
 """Share of the probability that must be on the menu for the reading to mean anything."""

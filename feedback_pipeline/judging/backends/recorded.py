@@ -5,9 +5,9 @@ from functools import cached_property
 
 import polars as pl
 
-from feedback_pipeline.judging.fingerprints import fingerprint
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import OVERALL, PREFERENCES, VERDICTS
+from feedback_pipeline.llm.fingerprints import fingerprint
 
 _SCORES = {"up": 1.0, "neutral": 0.5, "down": 0.0, "this": 1.0, "tie": 0.5, "other": 0.0}
 

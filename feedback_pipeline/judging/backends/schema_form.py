@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from feedback_pipeline.judging.backends.questions import Question, Verdict, judged_message
-from feedback_pipeline.judging.chat_completions import ChatCall
-from feedback_pipeline.judging.endpoint import ChatReply
 from feedback_pipeline.judging.prompts import render
 from feedback_pipeline.judging.rubrics import CANNOT_JUDGE, SCALE, Rubric
+from feedback_pipeline.llm.chat_completions import ChatCall
+from feedback_pipeline.llm.endpoint import ChatReply
 
 REASON_TOKENS = 400
 TOKENS_PER_CRITERION = 20

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from feedback_pipeline.judging.fingerprints import fingerprint
+from feedback_pipeline.llm.fingerprints import fingerprint
 
 RUBRIC_FOLDER = Path(__file__).parent
 SCALE = ("1", "2", "3", "4", "5")

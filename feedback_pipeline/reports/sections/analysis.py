@@ -4,7 +4,6 @@ from typing import Any
 
 import polars as pl
 
-from feedback_pipeline.patterns import intervals
 from feedback_pipeline.patterns.change import PAIR_SEPARATOR
 from feedback_pipeline.reports.findings import (
     SERVED_DIMENSIONS,
@@ -34,6 +33,7 @@ from feedback_pipeline.reports.parts import (
 )
 from feedback_pipeline.reports.sections.estimates import NOT_COMPUTED, Row, bounded_rate, report_difference
 from feedback_pipeline.reports.sources import Sources
+from feedback_pipeline.stats import intervals
 
 SIGNIFICANT = 0.05
 SHOWN_EXAMPLES = 3

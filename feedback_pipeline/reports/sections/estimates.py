@@ -4,8 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from feedback_pipeline.patterns import intervals
 from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay, Difference, Rate
+from feedback_pipeline.stats import intervals
 
 Row = dict[str, Any]
 

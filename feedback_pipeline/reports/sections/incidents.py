@@ -6,8 +6,8 @@ from typing import Literal, cast
 
 import polars as pl
 
-from feedback_pipeline.patterns.alerts import Alert as Fired
-from feedback_pipeline.patterns.alerts import Reading, count_days, was_real
+from feedback_pipeline.alerting.detectors import Alert as Fired
+from feedback_pipeline.alerting.detectors import Reading, count_days, was_real
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.operations import Alert, Alerts
 from feedback_pipeline.reports.parts import CannotSay

@@ -6,7 +6,8 @@ from typing import Literal, cast
 
 import polars as pl
 
-from feedback_pipeline.patterns import intervals
+from feedback_pipeline.actions.evidence import Evidence
+from feedback_pipeline.actions.suggest import Suggestions
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.operations import (
@@ -26,8 +27,7 @@ from feedback_pipeline.reports.sections.analysis import approval_of, conditions_
 from feedback_pipeline.reports.sections.estimates import NOT_COMPUTED, Row, report_difference
 from feedback_pipeline.reports.sources import Sources
 from feedback_pipeline.reports.summary import Period
-from feedback_pipeline.suggestions.evidence import Evidence
-from feedback_pipeline.suggestions.suggest import Suggestions
+from feedback_pipeline.stats import intervals
 
 DAYS_SHOWN = 30
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from feedback_pipeline.patterns import intervals
 from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay, Difference, Rate
 from feedback_pipeline.reports.periods import monday_of, week_label
 from feedback_pipeline.reports.sections.estimates import (
@@ -21,6 +20,7 @@ from feedback_pipeline.reports.sections.estimates import (
 )
 from feedback_pipeline.reports.sources import Sources
 from feedback_pipeline.reports.summary import Coverage, Period, Release, Trend, TrendPoint, Verdict
+from feedback_pipeline.stats import intervals
 
 TREND_WEEKS = 12
 RELEASE_DIMENSIONS = ("model", "prompt_version")

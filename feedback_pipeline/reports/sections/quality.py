@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr
 
-from feedback_pipeline.patterns import intervals
 from feedback_pipeline.patterns.safety import flagged_rates
 from feedback_pipeline.reports.findings import Standing, Standings
 from feedback_pipeline.reports.operations import (
@@ -30,6 +29,7 @@ from feedback_pipeline.reports.sections.estimates import (
     success,
 )
 from feedback_pipeline.reports.sources import Sources
+from feedback_pipeline.stats import intervals
 
 VERSION_DIMENSIONS = ("prompt_version", "model")
 STANDING_DIMENSIONS = ("action_type", "content_type", "intent", "framework", "project", "language")

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]
 
 from test_training_files import world_of_everything, written  # noqa: E402
-from training_world import many  # noqa: E402
+
+from tests.support.training_world import many  # noqa: E402
 
 LLAMA_FACTORY = ["datasets>=5.2", "transformers>=5", "peft", "accelerate"]
 """What LLaMA-Factory's converters import."""
@@ -43,7 +44,7 @@ def main(folder: Path, wanted: list[str]) -> int:
     many(world, 200, start=1000)
     curated, _, _ = written(world, data)
     checks: dict[str, Callable[[], Results]] = {
-        "together": lambda: python_check(folder, "together", sorted((data / "openai").glob("*.jsonl"))),
+        "together": lambda: python_check(folder, "together", sorted((data / "together").glob("*.jsonl"))),
         "datasets": lambda: python_check(folder, "datasets", [data / "trl"]),
         "mistral": lambda: python_check(folder, "mistral", sorted((data / "trl").glob("sft-*.jsonl"))),
         "trl": lambda: python_check(folder, "trl", sorted((data / "trl").glob("*.jsonl"))),

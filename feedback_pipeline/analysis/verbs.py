@@ -1,0 +1,405 @@
+"""The public verbs about findings, over the same code that the assets use.
+
+Each takes a table of feedback (pandas, Polars, PyArrow, a list of dicts), or reads the pipeline's own tables when given
+none, and gives tables back as the kind it was given. `vote_frames` says which columns are understood.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from feedback_pipeline.actions.evidence import gather
+from feedback_pipeline.actions.recommendations import recommend
+from feedback_pipeline.actions.suggest import Suggestions, configured_endpoint, suggest
+from feedback_pipeline.analysis.content_cache import ContentCache, digest
+from feedback_pipeline.analysis.vote_frames import FeedbackFrameError, Votes, like, read_votes
+from feedback_pipeline.analysis.vote_stretches import InsufficientFeedbackError, Stretch, stretch_of
+from feedback_pipeline.cleaning.tables import DIMENSIONS, LENGTH_BANDS, MULTI_DIMENSIONS
+from feedback_pipeline.judging.tables import JUDGED_QUALITY
+from feedback_pipeline.judging.versions import averages_by_version
+from feedback_pipeline.llm.calls import Endpoint
+from feedback_pipeline.patterns.change import approval_change
+from feedback_pipeline.patterns.safety import flagged_rates
+from feedback_pipeline.patterns.slices import find_slices
+from feedback_pipeline.patterns.tables import SAFETY_COUNTS
+from feedback_pipeline.patterns.term_findings import find_terms
+from feedback_pipeline.patterns.tracking import parse_slice
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.reports.content import ReportContent
+from feedback_pipeline.reports.digest import render_markdown
+from feedback_pipeline.reports.document import ReportDocument, read_json, render_json, report_document
+from feedback_pipeline.reports.page import render_html
+from feedback_pipeline.reports.parts import MIN_PEOPLE
+from feedback_pipeline.reports.periods import monday_of, month_of, week_of
+from feedback_pipeline.reports.standalone import standalone_report
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.stats.intervals import Rate, clustered_rate
+from feedback_pipeline.tables.parquet import location, names_in, replaced_file
+
+SLICED = (*DIMENSIONS, *LENGTH_BANDS, *MULTI_DIMENSIONS)
+LISTED = 5
+
+_cache = ContentCache()
+
+
+@dataclass(frozen=True)
+class PatternAnalysis:
+    """What a stretch of feedback says. Rates are shares, 0–1."""
+
+    total_feedback: int
+    positive_count: int
+    negative_count: int
+    success_rate: float | None
+    """Share of successful answers where known, else approval."""
+    common_positive_patterns: list[str]
+    """Groups and words that go with votes up beyond chance."""
+    common_negative_patterns: list[str]
+    tag_performance: dict[str, dict[str, float]]
+    """By tag with enough votes, of five people or more: `success_rate` (approval), its interval `low` and `high`,
+    `votes`, `people`."""
+    framework_performance: dict[str, dict[str, float]]
+    recommendations: list[str]
+    people: int
+    approval_low: float | None
+    """Lower end of approval's 95 % interval, clustered by person."""
+    approval_high: float | None
+    findings: Any
+    """`slice_findings`, as the kind of table that was given."""
+
+
+@dataclass(frozen=True)
+class ImprovementReport:
+    """The summary of one week or month; the whole report is in the file that was asked for."""
+
+    period: str
+    start_date: date
+    end_date: date
+    total_prompts: int
+    avg_rating: float | None
+    success_rate: float | None
+    improvement_vs_previous: float | None
+    """Change of approval against the period before, in percent of the approval before."""
+    top_performers: list[str]
+    problem_areas: list[str]
+    action_items: list[str]
+
+
+def analyze_patterns(
+    data: Any = None,
+    days: int = 7,
+    min_samples: int = 5,
+    *,
+    until: date | None = None,
+    settings: Settings | None = None,
+) -> PatternAnalysis:
+    """What goes wrong, what goes well, and what to do.
+
+    Args:
+        data: a table of feedback; by default the pipeline's own votes.
+        days: length of the stretch.
+        min_samples: fewest votes to say anything, in all and of a tag or framework.
+        until: its last day; by default the day of the newest vote, or yesterday for the pipeline's own.
+        settings: where the pipeline's own tables are; by default those of the environment.
+
+    Raises:
+        InsufficientFeedbackError: fewer than `min_samples` votes.
+        FeedbackFrameError: the table is not one of feedback.
+    """
+    stretch = stretch_of(data, days, until, settings)
+    stretch.require(min_samples)
+    key = stretch.digest("analyze_patterns", min_samples)
+    found = _cache.get(key, lambda: _analysis(stretch, min_samples))
+    return replace(found, findings=like(found.findings, data))
+
+
+def _analysis(stretch: Stretch, min_samples: int) -> PatternAnalysis:
+    facts = stretch.facts
+    worse = find_slices(facts, SLICED, week=stretch.last)
+    better = find_slices(facts.with_columns(verdict=-pl.col("verdict")), SLICED, week=stretch.last)
+    change = approval_change(facts, stretch.before, SLICED, week=stretch.last)
+    advice = recommend(
+        week=stretch.last, slice_findings=worse.findings, approval_change=change.table, noun=stretch.noun
+    )
+    terms = find_terms(stretch.terms, week=stretch.last)
+    approval = worse.negative_rate.complement
+    success = facts["success"].drop_nulls().mean()
+    return PatternAnalysis(
+        total_feedback=facts.height,
+        positive_count=int((facts["verdict"] == 1).sum()),
+        negative_count=int((facts["verdict"] == -1).sum()),
+        success_rate=approval.estimate if success is None else float(success),  # type: ignore[arg-type]
+        common_positive_patterns=[*_groups(better.findings, "up"), *_words(terms, "up")],
+        common_negative_patterns=[*_groups(worse.findings, "down"), *_words(terms, "down")],
+        tag_performance=_performance(facts, "tags", min_samples),
+        framework_performance=_performance(facts, "framework", min_samples),
+        recommendations=advice.sort("rank")["text"].to_list(),
+        people=approval.people,
+        approval_low=approval.low,
+        approval_high=approval.high,
+        findings=worse.findings,
+    )
+
+
+def _groups(findings: pl.DataFrame, side: str) -> list[str]:
+    return [
+        f"{' and '.join(f'{name} = {value}' for name, value in parse_slice(row['slice']))}: "
+        f"{100 * row['negative_rate']:.0f} % of {row['votes']} votes {side}, "
+        f"{100 * row['rest_negative_rate']:.0f} % elsewhere"
+        for row in findings.filter("discovered").sort("rank").head(LISTED).iter_rows(named=True)
+    ]
+
+
+def _words(terms: pl.DataFrame, side: str) -> list[str]:
+    found = terms.filter(pl.col("side") == side).sort("rank", "field", "term").head(LISTED)
+    return [f"“{row['term']}” in the {row['field']}" for row in found.iter_rows(named=True)]
+
+
+def _performance(facts: pl.DataFrame, dimension: str, least: int) -> dict[str, dict[str, float]]:
+    levels = facts.select("person", "verdict", level=dimension).filter(pl.col("verdict") != 0)
+    if isinstance(levels.schema["level"], pl.List):
+        levels = levels.explode("level", empty_as_null=True, keep_nulls=True)
+    sums = (
+        levels.filter(pl.col("level").is_not_null())
+        .group_by(pl.col("level").cast(pl.String), "person")
+        .agg(up=(pl.col("verdict") == 1).sum(), votes=pl.len())
+        .sort("level", "person")
+    )
+    rates = {
+        str(name): clustered_rate(people["up"].to_numpy(), people["votes"].to_numpy())
+        for (name,), people in sums.partition_by("level", as_dict=True).items()
+    }
+    enough = {name: rate for name, rate in sorted(rates.items()) if rate.n >= least and rate.people >= MIN_PEOPLE}
+    return {name: _numbers(rate) for name, rate in enough.items()}
+
+
+def _numbers(rate: Rate) -> dict[str, float]:
+    known = {"success_rate": rate.estimate, "low": rate.low, "high": rate.high}
+    return {name: value for name, value in known.items() if value is not None} | {
+        "votes": float(rate.n), "people": float(rate.people)
+    }  # fmt: skip
+
+
+def generate_report(
+    data: Any = None,
+    period: Literal["weekly", "monthly"] = "weekly",
+    output_file: str | Path | None = None,
+    *,
+    until: date | None = None,
+    settings: Settings | None = None,
+) -> ImprovementReport:
+    """The report of a week or month: its summary, and the whole of it in a file.
+
+    Args:
+        data: a table of feedback with times; by default the newest report of the pipeline itself.
+        period: weekly or monthly.
+        output_file: where to write the whole report: `.html`, `.json` or `.md`.
+        until: a day of the period; by default that of the newest vote, or of the newest report.
+        settings: where the pipeline's own reports are.
+
+    Raises:
+        InsufficientFeedbackError: no vote falls into the period, or nothing has been computed.
+        FeedbackFrameError: the table is not one of feedback, or has no times.
+        ValueError: the period or the file's ending is unknown.
+    """
+    if period not in ("weekly", "monthly"):
+        raise ValueError(f"the period is weekly or monthly, not {period}")
+    render = _renderer(output_file)
+    settings = settings or Settings.from_environment()
+    document = (
+        _own_report(settings, period, until)
+        if data is None
+        else _cached_report(read_votes(data, settings.timezone), period, until, settings)
+    )
+    if output_file is not None:
+        with replaced_file(location(str(output_file))) as file:
+            file.write(render(document.content))
+    return ImprovementReport(
+        period=document.period,
+        start_date=document.start_date,
+        end_date=document.end_date,
+        total_prompts=document.total_prompts,
+        avg_rating=document.avg_rating,
+        success_rate=document.success_rate,
+        improvement_vs_previous=document.improvement_vs_previous,
+        top_performers=list(document.top_performers),
+        problem_areas=list(document.problem_areas),
+        action_items=list(document.action_items),
+    )
+
+
+def _renderer(output_file: str | Path | None) -> Callable[[ReportContent], bytes]:
+    known: dict[str, Callable[[ReportContent], bytes]] = {
+        ".html": lambda content: render_html(content).encode(),
+        ".json": render_json,
+        ".md": lambda content: render_markdown(content).encode(),
+    }
+    suffix = ".html" if output_file is None else Path(output_file).suffix.lower()
+    if suffix not in known:
+        raise ValueError(f"a report is written as {', '.join(known)}, not {suffix or 'a file without an ending'}")
+    return known[suffix]
+
+
+def _own_report(settings: Settings, period: str, until: date | None) -> ReportDocument:
+    folder = Pipeline(settings).frames.root / f"{period}_report"
+    starts = [name.removesuffix(".json") for name in names_in(folder) if name.endswith(".json")]
+    wanted = [start for start in starts if until is None or date.fromisoformat(start) <= until]
+    if not wanted:
+        raise InsufficientFeedbackError(0, 1, f"{period} reports computed (feedback materialize computes them)")
+    return read_json((folder / f"{wanted[-1]}.json").read_bytes())
+
+
+def _cached_report(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportDocument:
+    if not votes.dated:
+        raise FeedbackFrameError("a report needs times: add a column timestamp")
+    key = digest((votes.facts,), "generate_report", period, until, settings.approval_target, settings.timezone)
+    return _cache.get(key, lambda: report_document(_content(votes, period, until, settings)))
+
+
+def _content(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportContent:
+    last = until or votes.facts["day"].max()
+    if not isinstance(last, date):
+        raise InsufficientFeedbackError(0, 1, "in the table")
+    zone = settings.timezone
+    about = week_of(monday_of(last), zone) if period == "weekly" else month_of(last.replace(day=1), zone)
+    if votes.facts.filter(pl.col("day").is_between(about.start, about.end)).is_empty():
+        raise InsufficientFeedbackError(0, 1, f"in {about.label}")
+    return standalone_report(votes.facts, about, SLICED, project="Feedback", target=settings.approval_target)
+
+
+def suggest_improvements(
+    data: Any = None,
+    framework: str | None = None,
+    days: int = 30,
+    limit: int = 5,
+    *,
+    until: date | None = None,
+    settings: Settings | None = None,
+) -> list[dict[str, str]]:
+    """What to do next: by a model where `OPENAI_API_KEY` is set, else by rule; `source` says which.
+
+    Each suggestion has `title`, `suggestion`, `reason`, `evidence` (ids of findings), `expected_effect` and `source`.
+
+    Raises:
+        InsufficientFeedbackError: no vote falls into the stretch.
+        FeedbackFrameError: the table is not one of feedback.
+    """
+    answered = suggestions(data, framework, days, limit, until=until, settings=settings)
+    return [item.as_dict(answered.source) for item in answered.items]
+
+
+def suggestions(
+    data: Any = None,
+    framework: str | None = None,
+    days: int = 30,
+    limit: int = 5,
+    *,
+    until: date | None = None,
+    settings: Settings | None = None,
+) -> Suggestions:
+    """As `suggest_improvements`, with why the rules answered where a model was configured."""
+    settings = settings or Settings.from_environment()
+    stretch = stretch_of(data, days, until, settings)
+    if framework is not None:
+        chosen = pl.col("framework").cast(pl.String) == framework
+        stretch = replace(stretch, facts=stretch.facts.filter(chosen), before=stretch.before.filter(chosen))
+    stretch.require(1)
+    endpoint = configured_endpoint(settings)
+    key = stretch.digest("suggest_improvements", framework, limit, endpoint)
+    # a model that failed is asked again next time
+    return _cache.get(
+        key,
+        lambda: _suggestions(stretch, limit, endpoint),
+        keep=lambda given: given.source == "model" or endpoint is None,
+    )
+
+
+def _suggestions(stretch: Stretch, limit: int, endpoint: Endpoint | None) -> Suggestions:
+    findings = find_slices(stretch.facts, SLICED, week=stretch.last).findings
+    change = approval_change(stretch.facts, stretch.before, SLICED, week=stretch.last).table
+    advice = recommend(week=stretch.last, slice_findings=findings, approval_change=change, noun=stretch.noun)
+    return suggest(advice, gather(findings, change), limit=limit, endpoint=endpoint, noun=stretch.noun)
+
+
+def compare_prompt_versions(
+    data: Any = None, *, days: int = 30, until: date | None = None, settings: Settings | None = None
+) -> dict[str, dict[str, float]]:
+    """Metrics of each prompt version.
+
+    Of each: `task_success_rate` where successes are known, `approval_rate` with `approval_low` and `approval_high`
+    (95 %, clustered by person), `votes`, `people`, `avg_stars`, and `median_latency_ms` and `avg_cost_usd` where the
+    table has them. For the pipeline's own votes also `avg_<criterion>` of the newest judged week in the stretch, and of
+    all answers, voted on or not, the share with a safety flag: `personal_data_rate`, `refusal_rate`, `profanity_rate`,
+    `content_filter_rate`.
+
+    Raises:
+        InsufficientFeedbackError: no vote says which prompt version it is about.
+    """
+    stretch = stretch_of(data, days if data is None else None, until, settings)
+    known = stretch.facts.filter(pl.col("prompt_version").is_not_null())
+    versions = sorted({*known["prompt_version"].cast(pl.String), *stretch.events["prompt_version"].drop_nulls()})
+    if not versions:
+        raise InsufficientFeedbackError(0, 1, "with a prompt version")
+    judged = _judged(stretch, settings) if data is None else {}
+    flagged = _flagged(stretch, settings) if data is None else {}
+    approval = _performance(known, "prompt_version", 0)
+    return {
+        version: _version(stretch, version, approval) | judged.get(version, {}) | flagged.get(version, {})
+        for version in versions
+    }
+
+
+def _version(stretch: Stretch, version: str, approval: dict[str, dict[str, float]]) -> dict[str, float]:
+    facts = stretch.facts.filter(pl.col("prompt_version").cast(pl.String) == version)
+    events = stretch.events.filter(pl.col("prompt_version") == version)
+    rates = approval.get(version, {})
+    renamed = {"success_rate": "approval_rate", "low": "approval_low", "high": "approval_high"}
+    found: dict[str, Any] = {"task_success_rate": _task_success(events)}
+    found |= {renamed.get(name, name): value for name, value in rates.items()}
+    found["avg_stars"] = facts["stars"].cast(pl.Float64).mean()
+    if "latency_ms" in events.columns:
+        found["median_latency_ms"] = events.unique("interaction_id")["latency_ms"].median()
+    if "cost_usd" in events.columns:
+        found["avg_cost_usd"] = events.unique("interaction_id")["cost_usd"].mean()
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _judged(stretch: Stretch, settings: Settings | None) -> dict[str, dict[str, float]]:
+    frames = Pipeline(settings or Settings.from_environment()).frames
+    weeks = [date.fromisoformat(key) for key in frames.partitions(JUDGED_QUALITY)]
+    judged = [week for week in weeks if stretch.first <= week <= stretch.last]
+    return averages_by_version(frames.read(JUDGED_QUALITY, judged[-1:]))
+
+
+def _flagged(stretch: Stretch, settings: Settings | None) -> dict[str | None, dict[str, float]]:
+    frames = Pipeline(settings or Settings.from_environment()).frames
+    days = [stretch.first + timedelta(days=offset) for offset in range((stretch.last - stretch.first).days + 1)]
+    rates = flagged_rates(frames.read(SAFETY_COUNTS, days), "prompt_version")
+    return {version: {f"{flag}_rate": rate for flag, rate in flags.items()} for version, flags in rates.items()}
+
+
+def calculate_task_success_rate(data: Any, *, settings: Settings | None = None) -> float:
+    """Share of answers that succeeded, among those of which it is known: by their outcome, else by people's thumb, else
+    by four stars or more.
+
+    Raises:
+        InsufficientFeedbackError: of no answer it is known.
+        FeedbackFrameError: the table is not one of feedback.
+    """
+    rate = _task_success(stretch_of(data, None, None, settings).events)
+    if rate is None:
+        raise InsufficientFeedbackError(0, 1, "that says whether the task succeeded")
+    return rate
+
+
+def _task_success(events: pl.DataFrame) -> float | None:
+    known = events.filter(pl.col("success").is_not_null())
+    is_outcome = pl.col("kind") == "outcome"
+    by_answer = known.group_by("interaction_id").agg(
+        pl.coalesce(pl.col("success").filter(is_outcome).mean(), pl.col("success").mean()).alias("success")
+    )
+    share: float | None = by_answer.sort("interaction_id")["success"].mean()  # type: ignore[assignment]
+    return share

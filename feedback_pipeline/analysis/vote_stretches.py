@@ -1,0 +1,90 @@
+"""The votes of a stretch of days, from a table that was given or from the pipeline's own."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from feedback_pipeline.analysis.content_cache import digest
+from feedback_pipeline.analysis.vote_frames import UNDATED, Votes, read_votes
+from feedback_pipeline.cleaning.tables import VOTE_FACTS
+from feedback_pipeline.patterns.tables import TERM_COUNTS
+from feedback_pipeline.patterns.terms import count_terms
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.settings import Settings
+
+
+class InsufficientFeedbackError(ValueError):
+    """Too little feedback to say anything; the message says how much there is."""
+
+    def __init__(self, found: int, needed: int, where: str) -> None:
+        super().__init__(f"insufficient feedback: {found} found {where}, at least {needed} needed")
+        self.found = found
+        self.needed = needed
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The votes of some days, and of as many days before."""
+
+    facts: pl.DataFrame
+    before: pl.DataFrame
+    events: pl.DataFrame
+    terms: pl.DataFrame
+    """`term_counts`."""
+    first: date
+    last: date
+    dated: bool
+
+    def require(self, least: int) -> None:
+        """Raises InsufficientFeedbackError where there are fewer votes than `least`, or none."""
+        found = self.facts.height
+        if found < max(least, 1):
+            where = f"from {self.first} to {self.last}" if self.dated else "in the table"
+            raise InsufficientFeedbackError(found, max(least, 1), where)
+
+    @property
+    def noun(self) -> str:
+        """What sentences call it."""
+        return "week" if (self.last - self.first).days == 6 else "period"
+
+    def digest(self, *parameters: object) -> str:
+        """A hash of these votes and of what else a result depends on."""
+        return digest((self.facts, self.before, self.terms), self.first, self.last, *parameters)
+
+
+def stretch_of(data: Any, days: int | None, until: date | None, settings: Settings | None) -> Stretch:
+    """The last `days` days up to `until`; all days for None."""
+    if days is not None and days < 1:
+        raise ValueError(f"days is {days}, expected at least 1")
+    settings = settings or Settings.from_environment()
+    if data is None:
+        return _own_stretch(Pipeline(settings), days or 7, until)
+    votes = read_votes(data, settings.timezone)
+    newest = votes.facts["day"].max()
+    last = until or (newest if isinstance(newest, date) else UNDATED)
+    oldest = votes.facts["day"].min()
+    length = days if days is not None and votes.dated else None
+    first = last - timedelta(days=length - 1) if length else oldest if isinstance(oldest, date) else last
+    day = pl.col("day")
+    facts = votes.facts.filter(day.is_between(first, last))
+    before = votes.facts.filter(day.is_between(first - (last - first) - timedelta(days=1), first, closed="left"))
+    return Stretch(facts, before, votes.events, _terms(votes, facts, last), first, last, votes.dated)
+
+
+def _terms(votes: Votes, facts: pl.DataFrame, day: date) -> pl.DataFrame:
+    texts = facts.select("feedback_id", "person", "verdict").join(votes.texts, on="feedback_id", maintain_order="left")
+    said = texts.unpivot(["prompt", "comment"], index=["person", "verdict"], variable_name="field", value_name="text")
+    return count_terms(said, day=day)
+
+
+def _own_stretch(pipeline: Pipeline, days: int, until: date | None) -> Stretch:
+    last = until or pipeline.today() - timedelta(days=1)
+    named = [last - timedelta(days=back) for back in range(2 * days - 1, -1, -1)]
+    facts, before = (pipeline.frames.read(VOTE_FACTS, part) for part in (named[days:], named[:days]))
+    events = facts.select(
+        "interaction_id", pl.col("prompt_version").cast(pl.String), "success", kind=pl.lit("explicit")
+    )
+    terms = pipeline.frames.read(TERM_COUNTS, named[days:])
+    return Stretch(facts, before, events, terms, named[days], last, dated=True)

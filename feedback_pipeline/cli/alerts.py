@@ -1,0 +1,104 @@
+"""`feedback alerts …`: incidents, and what people do about them."""
+
+import getpass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from feedback_pipeline.pipeline import Pipeline
+
+alerts = typer.Typer(help="Incidents: list, acknowledge, close, try the channels.", no_args_is_help=True)
+console = Console()
+
+Id = Annotated[UUID, typer.Argument(metavar="ID", help="The incident's id, from `feedback alerts list`.")]
+Person = Annotated[str | None, typer.Option("--by", help="Who you are; the account's name by default.")]
+
+
+@alerts.command("list")
+def list_alerts(
+    every: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
+    days: Annotated[int, typer.Option(help="Incidents that fired in so many days.", min=1)] = 90,
+) -> None:
+    """List the incidents that are not closed."""
+    from feedback_pipeline.alerting.incidents import incidents
+
+    pipeline = _pipeline()
+    first = pipeline.today() - timedelta(days=days)
+    found = incidents(pipeline.database, first=first, closed_too=every)
+    if not found:
+        console.print("No incidents." if every else "No open incidents.")
+        return
+    table = Table("id", "rule", "severity", "state", "first", "last", "real", "what")
+    for one in found:
+        real = {None: "", True: "yes", False: "no"}[one.real]
+        table.add_row(
+            str(one.id), one.kind.replace("_", " "), one.severity, one.state, one.first_day.isoformat(),
+            one.last_day.isoformat(), real, escape(one.explanation),
+        )  # fmt: skip
+    console.print(table)
+
+
+@alerts.command()
+def acknowledge(identity: Id, by: Person = None) -> None:
+    """Say that somebody looks after an incident."""
+    from feedback_pipeline.alerting import incidents
+
+    pipeline = _pipeline()
+    try:
+        incidents.acknowledge(pipeline.database, identity, person=by or getpass.getuser(), now=pipeline.now())
+    except incidents.UnknownIncidentError as error:
+        raise typer.BadParameter(str(error)) from error
+    console.print(f"{identity} is acknowledged", highlight=False)
+
+
+@alerts.command()
+def close(identity: Id, by: Person = None) -> None:
+    """Say that an incident is over; if it fires again, it is a new one."""
+    from feedback_pipeline.alerting import incidents
+
+    pipeline = _pipeline()
+    try:
+        incidents.close(
+            pipeline.database, identity, person=by or getpass.getuser(), now=pipeline.now(), today=pipeline.today()
+        )
+    except incidents.UnknownIncidentError as error:
+        raise typer.BadParameter(str(error)) from error
+    console.print(f"{identity} is closed", highlight=False)
+
+
+@alerts.command("test")
+def try_channels() -> None:
+    """Send a test message to every configured channel."""
+    from feedback_pipeline.alerting.channels import DeliveryError, configured_channels
+    from feedback_pipeline.alerting.messages import Message
+
+    text = "A test message of feedback-pipeline: incidents and the weekly digest will come here."
+    failed = False
+    for channel in configured_channels(_pipeline().settings):
+        try:
+            channel.send(Message("test", "[feedback] Test message", text, text, text))
+        except DeliveryError as error:
+            failed = True
+            console.print(f"[red]✗[/] {channel.name}: {escape(str(error))}", highlight=False)
+        else:
+            console.print(f"[green]✓[/] {channel.name}", highlight=False)
+    if failed:
+        raise typer.Exit(code=1)
+
+
+def _pipeline() -> "Pipeline":
+    from feedback_pipeline.pipeline import Pipeline
+    from feedback_pipeline.settings import Settings
+
+    return Pipeline(Settings.from_environment())
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.add_typer(alerts, name="alerts")

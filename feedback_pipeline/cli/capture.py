@@ -1,0 +1,128 @@
+"""The commands of live capture: `feedback serve`, `feedback keys …`, `feedback dashboard`; mounted by `cli.main`."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store.database import Database, open_database
+
+keys = typer.Typer(help="API keys: make, list, rotate, revoke.", no_args_is_help=True, rich_markup_mode=None)
+console = Console()
+
+
+def _database() -> Database:
+    return open_database(Settings.from_environment())
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8787,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1, max=64)] = 1,
+) -> None:
+    """Run the capture API, the component's demo page (/demo) and the console (/console)."""
+    import uvicorn
+
+    _database()  # a problem with the database is said here, once, not by every worker
+    console.print(
+        f"API http://{host}:{port}/v1/feedback  console /console  demo /demo  OpenAPI /openapi.json", highlight=False
+    )
+    uvicorn.run(
+        "feedback_pipeline.console.app:from_environment",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,  # longer than the minute that proxies keep connections for
+    )
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    scope: Annotated[list[str], typer.Option(help="write, read, export or admin; repeatable.")],
+    tenant: Annotated[str, typer.Option(help="The team it belongs to; made where new.")] = "default",
+    days: Annotated[int | None, typer.Option(help="Days until it expires; never by default.", min=1)] = None,
+) -> None:
+    """Make a key and show it, once."""
+    from feedback_pipeline.capture import key_store
+
+    try:
+        identity, text = key_store.create(_database(), name, scope, tenant, timedelta(days=days) if days else None)
+    except key_store.KeyStoreError as error:
+        raise typer.BadParameter(str(error)) from error
+    _show(identity, text)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the keys."""
+    from feedback_pipeline.capture import key_store
+
+    table = Table("id", "tenant", "name", "scopes", "made", "expires", "revoked")
+    for key in key_store.listed(_database()):
+        moments = [
+            f"{moment:%Y-%m-%d %H:%M}" if moment else "" for moment in (key.created_at, key.expires_at, key.revoked_at)
+        ]
+        table.add_row(str(key.id), key.tenant, key.name, ", ".join(key.scopes), *moments)
+    console.print(table)
+
+
+@keys.command("rotate")
+def rotate_key(
+    identity: Annotated[UUID, typer.Argument(metavar="ID", help="The key's id, from `feedback keys list`.")],
+    grace: Annotated[int, typer.Option(help="Hours that the old key goes on working.", min=0)] = 24,
+) -> None:
+    """Make a key like another, which ends after a grace."""
+    from feedback_pipeline.capture import key_store
+
+    try:
+        made, text = key_store.rotate(_database(), identity, timedelta(hours=grace))
+    except key_store.KeyStoreError as error:
+        raise typer.BadParameter(str(error)) from error
+    _show(made, text)
+
+
+@keys.command("revoke")
+def revoke_key(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The key's id.")]) -> None:
+    """End a key; services notice within two seconds."""
+    from feedback_pipeline.capture import key_store
+
+    try:
+        key_store.revoke(_database(), identity)
+    except key_store.KeyStoreError as error:
+        raise typer.BadParameter(str(error)) from error
+    console.print(f"{identity} is revoked", highlight=False)
+
+
+def _show(identity: UUID, text: str) -> None:
+    console.print(f"key {identity}; it is shown this once:", highlight=False)
+    typer.echo(text)
+
+
+def dashboard(
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.5)] = 5.0,
+    tenant: Annotated[str, typer.Option(help="Whose votes.")] = "default",
+    once: Annotated[bool, typer.Option("--once", help="Show it once and leave.")] = False,
+) -> None:
+    """Show the figures in the terminal, kept current."""
+    import asyncio
+
+    from feedback_pipeline.cli import dashboard as view
+
+    database = _database()
+    asyncio.run(view.watch(database.address(), tenant, interval, console, once=once))
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command()(serve)
+    app.command()(dashboard)
+    app.add_typer(keys, name="keys")

@@ -1,0 +1,184 @@
+"""`feedback analyze`, `feedback report`, `feedback suggest`: the public verbs on the command line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+console = Console()
+
+File = Annotated[
+    Path | None, typer.Option("--file", help="A CSV, JSONL or Parquet file of feedback in place of the pipeline's own.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Period(StrEnum):
+    """How long a report's period is."""
+
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+def analyze(
+    days: Annotated[int, typer.Option(help="How many days to look at.", min=1)] = 7,
+    min_samples: Annotated[int, typer.Option(help="Fewest votes to say anything.", min=1)] = 5,
+    until: Annotated[str | None, typer.Option(help="The last day, such as 2026-11-22.")] = None,
+    file: File = None,
+    as_json: Json = False,
+) -> None:
+    """Show what goes wrong, what goes well, and what to do."""
+    from feedback_pipeline.analysis.verbs import analyze_patterns
+
+    with _explained():
+        found = analyze_patterns(_table(file), days, min_samples, until=_day(until))
+    if as_json:
+        _print_json({name: value for name, value in asdict(found).items() if name != "findings"})
+        return
+    rate = "no rate" if found.success_rate is None else f"success {found.success_rate:.1%}"
+    if found.approval_low is not None and found.approval_high is not None:
+        rate += f", approval between {found.approval_low:.1%} and {found.approval_high:.1%}"
+    console.print(
+        f"{found.total_feedback:,} votes by {found.people:,} people: {found.positive_count:,} up, "
+        f"{found.negative_count:,} down; {rate}",
+        highlight=False,
+    )
+    _listed("Goes wrong", found.common_negative_patterns)
+    _listed("Goes well", found.common_positive_patterns)
+    for title, performance in (("tag", found.tag_performance), ("framework", found.framework_performance)):
+        if performance:
+            _performance(title, performance)
+    _listed("What to do", found.recommendations)
+
+
+def report(
+    period: Annotated[Period, typer.Option(help="A week or a month.")] = Period.WEEKLY,
+    output: Annotated[Path | None, typer.Option(help="Write the whole report: .html, .json or .md.")] = None,
+    until: Annotated[str | None, typer.Option(help="A day of the period; the newest one by default.")] = None,
+    file: File = None,
+    as_json: Json = False,
+) -> None:
+    """Show the newest report, or write it to a file."""
+    from feedback_pipeline.analysis.verbs import generate_report
+
+    with _explained():
+        made = generate_report(_table(file), period.value, output, until=_day(until))
+    if as_json:
+        _print_json(asdict(made))
+        return
+    success = "no rate" if made.success_rate is None else f"success {made.success_rate:.1%}"
+    change = made.improvement_vs_previous
+    moved = "" if change is None else f", {change:+.1f} % against the {period.value[:-2]} before"
+    console.print(
+        f"{made.period} ({made.start_date} to {made.end_date}): {made.total_prompts:,} rated answers, {success}{moved}",
+        highlight=False,
+    )
+    _listed("Problem areas", made.problem_areas)
+    _listed("Top performers", made.top_performers)
+    _listed("What to do", made.action_items)
+    if output is not None:
+        console.print(f"Written to {escape(str(output))}", highlight=False, soft_wrap=True)
+
+
+def suggest(
+    framework: Annotated[str | None, typer.Option(help="Only votes on answers of this framework.")] = None,
+    days: Annotated[int, typer.Option(help="How many days to look at.", min=1)] = 30,
+    limit: Annotated[int, typer.Option(help="How many suggestions.", min=1, max=20)] = 5,
+    until: Annotated[str | None, typer.Option(help="The last day, such as 2026-11-22.")] = None,
+    file: File = None,
+    as_json: Json = False,
+) -> None:
+    """Suggest what to do next: by a model where OPENAI_API_KEY is set, else by rule."""
+    from feedback_pipeline.analysis.verbs import suggestions
+
+    with _explained():
+        given = suggestions(_table(file), framework, days, limit, until=_day(until))
+    if as_json:
+        _print_json([item.as_dict(given.source) for item in given.items])
+        return
+    by = "by a model, held against the findings" if given.source == "model" else "by rule"
+    console.print(f"{len(given.items)} suggestions {by}" + (f" ({escape(given.note)})" if given.note else ""))
+    for number, item in enumerate(given.items, 1):
+        console.print(f"{number}. [bold]{escape(item.title)}[/]: {escape(item.action)}", highlight=False)
+        for detail in (item.why, item.expected_effect):
+            if detail:
+                console.print(f"   {escape(detail)}", highlight=False)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What a person can mend is said in one line."""
+    from feedback_pipeline.analysis.vote_frames import FeedbackFrameError
+    from feedback_pipeline.analysis.vote_stretches import InsufficientFeedbackError
+
+    try:
+        yield
+    except (InsufficientFeedbackError, FeedbackFrameError) as error:
+        Console(stderr=True).print(f"feedback: {escape(str(error))}", style="red", highlight=False)
+        raise typer.Exit(code=1) from error
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _table(file: Path | None) -> "pl.DataFrame | None":
+    import polars as pl
+
+    if file is None:
+        return None
+    readers: dict[str, Any] = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}
+    if file.suffix.lower() not in readers:
+        raise typer.BadParameter(f"{file.name}: expected a file that ends in {', '.join(readers)}")
+    if not file.exists():
+        raise typer.BadParameter(f"{file} is not there")
+    try:
+        table: pl.DataFrame = readers[file.suffix.lower()](file)
+    except pl.exceptions.PolarsError as error:
+        # the reader's own words may quote a row
+        raise typer.BadParameter(f"{file.name} cannot be read as {file.suffix[1:]}") from error
+    return table
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--until takes a date such as 2026-11-22, not {text}") from error
+
+
+def _listed(title: str, lines: list[str]) -> None:
+    if lines:
+        console.print(f"\n[bold]{title}[/]")
+    for line in lines:
+        console.print(f"  • {escape(line)}", highlight=False)
+
+
+def _performance(title: str, performance: dict[str, dict[str, float]]) -> None:
+    table = Table(title, "approval", "95 %", "votes", "people")
+    for name, numbers in performance.items():
+        interval = f"{numbers['low']:.1%}–{numbers['high']:.1%}" if "low" in numbers and "high" in numbers else ""
+        rate, votes, people = numbers["success_rate"], numbers["votes"], numbers["people"]
+        table.add_row(escape(name), f"{rate:.1%}", interval, f"{votes:,.0f}", f"{people:,.0f}")
+    console.print(table)
+
+
+def _print_json(content: Any) -> None:
+    import orjson
+
+    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    for command in (analyze, report, suggest):
+        app.command()(command)

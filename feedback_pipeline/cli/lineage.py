@@ -1,0 +1,38 @@
+"""The command of lineage: `feedback why`; mounted by `cli.main`."""
+
+from typing import Annotated
+
+import orjson
+import typer
+
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.settings import Settings
+
+
+def why(
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT", help="UUID of a vote or answer, row, WEEK/FILE:LINE, dataset, run, job or model."
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what a vote led to, or what a line, dataset, run or model came from."""
+    from feedback_pipeline.lineage.trace import UnknownReferenceError
+    from feedback_pipeline.lineage.trace import why as trace
+
+    try:
+        tree = trace(Pipeline(Settings.from_environment()), reference)
+    except UnknownReferenceError as error:
+        raise typer.BadParameter(str(error)) from error
+    if as_json:
+        typer.echo(orjson.dumps(tree.to_dict(), option=orjson.OPT_INDENT_2).decode())
+        return
+    for line in tree.lines():
+        typer.echo(line)
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+    app.command()(why)

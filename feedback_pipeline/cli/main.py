@@ -1,0 +1,289 @@
+"""`feedback`: the command line. Each command opens what it needs and calls the library or starts runs."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from feedback_pipeline.ingest.summary import Progress as ImportProgress
+from feedback_pipeline.settings import Settings, SettingsError
+
+app = typer.Typer(
+    name="feedback",
+    help="The feedback loop for applications built on language models: from votes to a better model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+)
+console = Console()
+errors = Console(stderr=True)
+
+
+def main() -> None:
+    """The entry point: errors that say what to do are shown as one line, others with their traceback."""
+    import adbc_driver_manager.dbapi as adbc
+    import psycopg
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from feedback_pipeline.cli import (
+        actions,
+        alerts,
+        capture,
+        findings,
+        judging,
+        lineage,
+        privacy,
+        training,
+        tuning,
+    )
+    from feedback_pipeline.ingest.documents import SourcesError
+    from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
+    from feedback_pipeline.llm.prices import UnknownPriceError
+    from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, WrongKeyError
+    from feedback_pipeline.store.database import DatabaseError
+    from feedback_pipeline.store.embedded import EmbeddedPostgresError
+    from feedback_pipeline.tuning.approvals import ApprovalsTamperedError
+    from feedback_pipeline.tuning.registry import PromotionRefusedError
+    from feedback_pipeline.tuning.signing import ApprovalKeyError
+
+    for subject in (capture, findings, alerts, actions, judging, privacy, tuning, training, lineage):
+        subject.mount(app)
+    try:
+        app()
+    except (
+        SettingsError, DatabaseError, EmbeddedPostgresError, SourcesError, MissingKeyError, InvalidKeyError,
+        WrongKeyError, EndpointRefusedError, UnknownPriceError, ApprovalKeyError, ApprovalsTamperedError,
+        PromotionRefusedError, OSError,
+    ) as error:  # fmt: skip
+        errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
+        sys.exit(2)
+    except (adbc.Error, psycopg.Error, SQLAlchemyError) as error:
+        # only the first line: what follows quotes the row
+        said = str(error).strip().partition("\n")[0]
+        errors.print(f"feedback: the database refused: {escape(said)}", style="red", highlight=False)
+        sys.exit(2)
+
+
+@app.command()
+def demo(
+    votes: Annotated[int, typer.Option(help="How many votes to make.", min=100)] = 20_000,
+    weeks: Annotated[int, typer.Option(help="Over how many weeks.", min=2, max=52)] = 8,
+    seed: Annotated[int, typer.Option(help="Same seed, same votes.")] = 7,
+) -> None:
+    """Make sample votes, run the whole loop on them and say where the results are."""
+    from feedback_pipeline.cli import summary
+
+    started = time.perf_counter()
+    pipeline = _pipeline()
+    _load_sample(pipeline, votes, weeks, seed)
+    result = _compute(pipeline, None)
+    console.print()
+    summary.show(pipeline, console)
+    console.print(f"\nDone in {time.perf_counter() - started:.0f} s, {result.runs} Dagster runs. See it live: make dev")
+    _fail_on(result)
+
+
+@app.command()
+def sample(
+    votes: Annotated[int, typer.Option(help="How many votes to make.", min=1)] = 20_000,
+    weeks: Annotated[int, typer.Option(help="Over how many weeks.", min=1, max=104)] = 8,
+    seed: Annotated[int, typer.Option(help="Same seed, same votes.")] = 7,
+) -> None:
+    """Put generated votes into the store, with the truth that was planted in a JSON file beside them."""
+    _load_sample(_pipeline(), votes, weeks, seed)
+
+
+@app.command("import")
+def import_(
+    names: Annotated[list[str] | None, typer.Argument(help="Sources to import; all by default.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would come in and what not, and why.")
+    ] = False,
+    sources: Annotated[Path | None, typer.Option(help="The file that names the sources.")] = None,
+) -> None:
+    """Import feedback from the tables and files named in sources.yaml."""
+    from feedback_pipeline.cli import summary
+    from feedback_pipeline.ingest.importing import import_sources
+    from feedback_pipeline.ingest.intake import Door
+    from feedback_pipeline.ingest.sources import load_sources
+    from feedback_pipeline.privacy.redaction import redact_frame
+
+    pipeline = _pipeline()
+    named = load_sources(sources or pipeline.settings.sources_file)
+    door = Door(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
+    with _progress() as progress:
+        bars: dict[str, TaskID] = {}
+
+        def show(state: ImportProgress) -> None:
+            bar = bars.setdefault(state.file, progress.add_task(escape(state.source), total=None))
+            total = None if not state.share else int(state.rows / state.share)
+            progress.update(bar, completed=state.rows, total=total)
+
+        imported = import_sources(
+            pipeline.database, named, door, pipeline.settings.home, show, dry_run,
+            names=tuple(names or ()), zone=pipeline.settings.zone,
+        )  # fmt: skip
+    summary.show_import(imported, console)
+    if imported.problems or (dry_run and imported.refused):
+        raise typer.Exit(code=1)
+
+
+@app.command()
+def materialize(
+    week: Annotated[list[str] | None, typer.Option(help="Monday of a week to compute (repeatable).")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Compute every week that holds votes, not only changed ones.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Compute every day from this one on again, changed or not: after new rules for verdicts."),
+    ] = None,
+) -> None:
+    """Compute the days that changed and the weeks they belong to, in the foreground."""
+    from feedback_pipeline.store import changes
+
+    pipeline = _pipeline()
+    weeks = [_monday(text) for text in week] if week else None
+    if every:
+        changes.fold(pipeline.database)
+        weeks = [monday for monday in changes.weeks_with_votes(pipeline.database) if monday >= pipeline.settings.start]
+    if since:
+        changes.touch(pipeline.database, _day("--since", since), pipeline.today())
+    result = _compute(pipeline, weeks)
+    console.print(f"{result.days} days and {result.weeks} weeks computed in {result.runs} runs")
+    _fail_on(result)
+
+
+@app.command(hidden=True)
+def hold() -> None:
+    """Keep the embedded database running until standard input closes (for benchmarks and scripts of many commands)."""
+    database = _pipeline().database
+    console.print(database.name)
+    sys.stdin.read()
+
+
+@app.command()
+def status() -> None:
+    """Show what is in the store, what is computed and what waits."""
+    from feedback_pipeline.cli import summary
+
+    summary.status(_pipeline(), console)
+
+
+@app.command()
+def doctor() -> None:
+    """Check what is configured, reachable and migrated, and say what to do about what is not."""
+    from feedback_pipeline.cli import health
+
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        console.print(f"✗ settings: {escape(str(error))}", highlight=False)
+        raise typer.Exit(code=1) from error
+    findings = health.examine(settings)
+    for finding in findings:
+        mark = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "error": "[red]✗[/]"}[finding.level]
+        console.print(f"{mark} {finding.what}: {escape(finding.found)}", highlight=False)
+        if finding.advice:
+            console.print(f"    → {escape(finding.advice)}", highlight=False)
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(code=1)
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    api_port: Annotated[int, typer.Option(help="Port of the capture API and the demo page.")] = 8080,
+) -> None:
+    """Run the Dagster UI, its daemon and the capture API on this machine until Ctrl-C."""
+    from jobs.supervisor import run_services
+
+    raise typer.Exit(code=run_services(_pipeline(), port, api_port, console))
+
+
+def _pipeline() -> Any:
+    from feedback_pipeline.pipeline import Pipeline
+
+    return Pipeline(Settings.from_environment())
+
+
+def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
+    from feedback_pipeline.sample.load import load_sample
+
+    started = time.perf_counter()
+    with _progress() as progress:
+        bar = progress.add_task("sample votes", total=votes)
+        loaded = load_sample(
+            pipeline.database,
+            pipeline.pseudonymiser,
+            pipeline.settings.home,
+            votes=votes,
+            weeks=weeks,
+            seed=seed,
+            end=pipeline.today(),
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    console.print(
+        f"{loaded.filed.interactions:,} answers and {loaded.filed.feedback:,} feedback events over {weeks} weeks, "
+        f"{loaded.refused:,} bad rows refused ({time.perf_counter() - started:.0f} s)\n"
+        f"What was planted: {loaded.truth_file}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _compute(pipeline: Any, weeks: list[date] | None) -> Any:
+    from jobs import instance, runs
+
+    with instance.open_instance(pipeline.settings, pipeline.database) as opened:
+        return runs.compute(pipeline, opened, weeks=weeks, report=lambda line: console.print(line, highlight=False))
+
+
+def _fail_on(result: Any) -> None:
+    for line in result.failed:
+        errors.print(f"failed: {escape(line)}", style="red", highlight=False)
+    if result.failed:
+        errors.print("Look at the run in the Dagster UI (make dev); the other days and weeks are done.")
+        raise typer.Exit(code=1)
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"{option} takes a date such as 2026-11-16, not {text!r}") from error
+
+
+def _monday(text: str) -> date:
+    day = _day("--week", text)
+    if day.weekday() != 0:
+        raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
+    return day
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=not os.environ.get("CI"),
+    ) as progress:
+        yield progress
+
+
+if __name__ == "__main__":
+    main()

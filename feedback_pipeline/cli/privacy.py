@@ -1,0 +1,313 @@
+"""The commands about people and their data, mounted by `cli.main`: `feedback consent`, `forget`, `receipt`,
+`retention`, `quarantine …`, `pseudonyms …`."""
+
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from feedback_pipeline.settings import Settings
+
+quarantine = typer.Typer(
+    help="Refused rows: list, show, correct and re-admit.", no_args_is_help=True, rich_markup_mode=None
+)
+pseudonyms = typer.Typer(
+    help="The keys people's ids are hashed with: show, rotate.", no_args_is_help=True, rich_markup_mode=None
+)
+console = Console()
+errors = Console(stderr=True)
+
+Tenant = Annotated[str, typer.Option(help="The tenant the person belongs to.")]
+_YES = {True: "yes", False: "no"}
+
+
+def _pipeline() -> Any:
+    from feedback_pipeline.pipeline import Pipeline
+
+    return Pipeline(Settings.from_environment())
+
+
+def _refuse(message: str) -> typer.Exit:
+    errors.print(f"feedback: {escape(message)}", style="red", highlight=False)
+    return typer.Exit(code=1)
+
+
+def consent(
+    user: Annotated[str, typer.Option(help="The person's id, as the application sends it.")],
+    tenant: Tenant = "default",
+    collect: Annotated[bool | None, typer.Option("--collect/--no-collect", help="May be stored.")] = None,
+    analysis: Annotated[bool | None, typer.Option("--analysis/--no-analysis", help="May enter statistics.")] = None,
+    training: Annotated[bool | None, typer.Option("--training/--no-training", help="May enter training files.")] = None,
+) -> None:
+    """Show or change what a person allows; obeyed from this moment."""
+    from feedback_pipeline.privacy import consent as wishes
+
+    pipeline = _pipeline()
+    try:
+        if collect is None and analysis is None and training is None:
+            known = wishes.wishes(pipeline.database, pipeline.pseudonymiser, tenant, user)
+        else:
+            known = wishes.record(
+                pipeline.database, pipeline.pseudonymiser, tenant, user,
+                collect=collect, use_for_analysis=analysis, use_for_training=training,
+            )  # fmt: skip
+    except ValueError as error:
+        raise _refuse(str(error)) from error
+    console.print(
+        f"collection {_YES[known.collect]}, analysis {_YES[known.use_for_analysis]}, "
+        f"training {_YES[known.use_for_training]}",
+        highlight=False,
+    )
+    if not known.known:
+        console.print("The store holds no row of this person; the wish holds from the first one.")
+    elif not known.collect:
+        console.print(f"{known.answers} answers and {known.votes} events from before are kept: feedback forget")
+
+
+def forget(
+    user: Annotated[str | None, typer.Option(help="A person's id, as the application sends it.")] = None,
+    tenant: Tenant = "default",
+    interaction: Annotated[str | None, typer.Option(help="An answer's id: it and every vote on it.")] = None,
+    tenant_all: Annotated[str | None, typer.Option(help="A tenant: everything it has.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a person, an answer or a tenant everywhere, and write a signed receipt. Interrupted: give it again."""
+    from feedback_pipeline.erasure import erasure
+
+    pipeline = _pipeline()
+    subject = _subject(pipeline, user, tenant, interaction, tenant_all)
+    house = _house(pipeline)
+    preview = erasure.preview(house, subject)
+    _show_preview(preview)
+    if dry_run:
+        if preview.unknown and preview.earlier is None:
+            raise _refuse(erasure.nothing_known(subject))
+        raise typer.Exit
+    if not preview.unknown and not yes:
+        typer.confirm("Erase all of this? It cannot be undone", abort=True)
+    try:
+        receipt = erasure.forget(house, subject, lambda line: console.print(line, highlight=False))
+    except erasure.ErasureError as error:
+        raise _refuse(str(error)) from error
+    checked = receipt["steps"]["verification"]
+    console.print(
+        f"Erased. {checked['texts_searched']:,} texts in {checked['places']} tables and files searched: none left.\n"
+        f"Receipt: {pipeline.settings.home / 'erasures' / receipt['erasure']}.receipt.json",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    for line in receipt["remains"]:
+        console.print(f"remains: {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | None, tenant_all: str | None) -> Any:
+    from feedback_pipeline.erasure import subjects
+
+    if sum(given is not None for given in (user, interaction, tenant_all)) != 1:
+        raise _refuse("give exactly one of --user, --interaction, --tenant-all")
+    try:
+        if user is not None:
+            return subjects.person(pipeline.pseudonymiser, tenant, user)
+        if interaction is not None:
+            return subjects.answer(pipeline.pseudonymiser, UUID(interaction))
+    except ValueError as error:
+        raise _refuse("--interaction takes an id (UUID), and --user one that is not empty") from error
+    return subjects.whole_tenant(pipeline.pseudonymiser, str(tenant_all))
+
+
+def _house(pipeline: Any) -> Any:
+    from datetime import timedelta
+
+    from feedback_pipeline.erasure.erasure import House
+    from feedback_pipeline.tuning.configured import open_provider
+
+    provider = open_provider(pipeline.settings)
+    return House(
+        database=pipeline.database,
+        frames=pipeline.frames,
+        home=pipeline.settings.home,
+        pseudonymiser=pipeline.pseudonymiser,
+        providers={provider.name: provider},
+        recompute=lambda weeks, months: _recompute(pipeline, weeks, months),
+        now=pipeline.now,
+        training_weeks=pipeline.settings.training_weeks,
+        last_day=pipeline.today() - timedelta(days=1),
+    )
+
+
+def _recompute(pipeline: Any, weeks: Any, months: Any) -> Any:
+    from jobs import erasure, instance
+
+    with instance.open_instance(pipeline.settings, pipeline.database) as opened:
+        return erasure.recompute(
+            pipeline, opened, weeks, months, report=lambda line: console.print(line, highlight=False)
+        )
+
+
+def _show_preview(preview: Any) -> None:
+    if preview.earlier is not None:
+        console.print(f"Forgotten before, on {preview.earlier.astimezone(UTC):%Y-%m-%d %H:%M} UTC.", highlight=False)
+    if preview.interrupted:
+        console.print("An erasure was interrupted: it is taken up again.")
+    console.print(
+        f"{preview.interactions:,} answers, {preview.feedback:,} events and {preview.refusals:,} refused rows on "
+        f"{preview.days} days; {len(preview.weeks)} weeks to compute anew",
+        highlight=False,
+    )
+    for dataset, share in preview.datasets:
+        console.print(f"dataset {dataset[:12]}: {share:.2%} of its weight", highlight=False)
+    if preview.provider_files:
+        console.print(f"{preview.provider_files} uploaded files to delete", highlight=False)
+    if preview.votes_of_others:
+        console.print(f"{preview.votes_of_others} votes of other people lose their answer", highlight=False)
+
+
+def receipt(file: Annotated[Path, typer.Argument(help="A receipt.")]) -> None:
+    """Check that a receipt is ours and unchanged."""
+    from feedback_pipeline.erasure.receipts import is_genuine
+
+    try:
+        read = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise _refuse(f"{file} is not a receipt") from error
+    if not isinstance(read, dict) or not is_genuine(_pipeline().pseudonymiser, read):
+        raise _refuse(f"{file} was not signed with a key of this installation, or was changed")
+    console.print(f"genuine: {read['subject']['kind']} erased, finished {read['finished_at']}", highlight=False)
+
+
+@quarantine.command("list")
+def list_quarantine(
+    state: Annotated[str, typer.Option(help="held, readmitted, discarded or all.")] = "held",
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only refused for this reason.")] = None,
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 50,
+) -> None:
+    """List refused rows: where each stood and why it was refused."""
+    from feedback_pipeline.store import quarantine as store
+
+    if state not in ("held", "readmitted", "discarded", "all"):
+        raise _refuse("--state takes held, readmitted, discarded or all")
+    rows = store.listed(
+        _pipeline().database, state=None if state == "all" else state, source=source, reason=reason, limit=limit
+    )
+    table = Table("id", "day", "source", "place", "field", "reason", "state", box=None)
+    for row in rows:
+        shown = (str(row.id), str(row.day), row.source, row.place, row.field or "", row.reason, row.state)
+        table.add_row(*(escape(text) for text in shown))
+    console.print(table if rows else "nothing is in quarantine")
+
+
+@quarantine.command("show")
+def show_quarantined(refusal: Annotated[UUID, typer.Argument(help="The row's id.")]) -> None:
+    """Show what a refused row held (redacted, the person as a pseudonym)."""
+    from feedback_pipeline.store import quarantine as store
+
+    try:
+        held = store.shown(_pipeline().database, refusal)
+    except store.QuarantineError as error:
+        raise _refuse(str(error)) from error
+    row = held.refused
+    console.print(f"{row.source} {row.place}: {row.field or 'row'} {row.reason} ({row.state})", markup=False)
+    console.print(held.payload or "what it held is not kept", markup=False, soft_wrap=True)
+
+
+@quarantine.command("readmit")
+def readmit_quarantined(
+    refusal: Annotated[UUID, typer.Argument(help="The row's id.")],
+    corrections: Annotated[
+        list[str] | None, typer.Option("--set", help="COLUMN=VALUE as it should have been delivered; repeatable.")
+    ] = None,
+    sources: Annotated[Path | None, typer.Option(help="The file that names the sources.")] = None,
+) -> None:
+    """Correct a refused row and take it in."""
+    from feedback_pipeline.ingest.readmission import readmit
+    from feedback_pipeline.ingest.sources import load_sources
+    from feedback_pipeline.store import quarantine as store
+
+    pipeline = _pipeline()
+    corrected: dict[str, str | None] = {}
+    for given in corrections or ():
+        column, equals, value = given.partition("=")
+        if not equals:
+            raise _refuse("--set takes COLUMN=VALUE")
+        corrected[column] = value or None
+    try:
+        held = store.shown(pipeline.database, refusal)
+        source = load_sources(sources or pipeline.settings.sources_file).chosen((held.refused.source,))[0]
+        done = readmit(pipeline.database, refusal, source, corrected, pipeline.now())
+    except store.QuarantineError as error:
+        raise _refuse(str(error)) from error
+    console.print(f"re-admitted: {done.filed.feedback} events, {done.filed.interactions} answers", highlight=False)
+
+
+@quarantine.command("discard")
+def discard_quarantined(refusals: Annotated[list[UUID], typer.Argument(help="The rows' ids.")]) -> None:
+    """Give refused rows up: they are no longer counted as held."""
+    from feedback_pipeline.store import quarantine as store
+
+    console.print(f"{store.settle(_pipeline().database, refusals, 'discarded')} rows discarded", highlight=False)
+
+
+@pseudonyms.command("show")
+def show_pseudonym_keys() -> None:
+    """Show the versions of the key, each with a mark by which it is known and which gives nothing away."""
+    keys = _pipeline().pseudonymiser
+    table = Table("version", "mark", "", box=None)
+    for version, mark in keys.fingerprints().items():
+        table.add_row(version, mark, "makes new pseudonyms" if version == keys.current else "finds earlier ones")
+    console.print(table)
+
+
+@pseudonyms.command("rotate")
+def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Make a new key for new pseudonyms; the earlier ones are kept, because what was written under them stays."""
+    from feedback_pipeline.store.database import keep_key_fingerprints
+
+    pipeline = _pipeline()
+    if not yes:
+        typer.confirm("Everybody is a new person to the statistics from then on. Rotate?", abort=True)
+    rotated = pipeline.pseudonymiser.rotate(pipeline.settings.home)
+    keep_key_fingerprints(pipeline.database, rotated.fingerprints())
+    console.print(
+        f"New pseudonyms are made under {rotated.current} by every process that starts from now on: start the API and "
+        "the UI again, and keep a copy of keys.json. Wishes and erasures under earlier keys go on being obeyed.",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def retention(
+    apply: Annotated[bool, typer.Option("--apply", help="Apply the policies now.")] = False,
+) -> None:
+    """Show how long what is kept; with --apply, remove what has had its time (the job `retention` does so nightly)."""
+    from feedback_pipeline.erasure import retention as policies
+
+    pipeline = _pipeline()
+    in_force = policies.policies(pipeline.settings.raw_text_days)
+    table = Table("data", "days", "then", box=None)
+    for policy in in_force:
+        table.add_row(policy.data, "for ever" if policy.days is None else str(policy.days), policy.removed)
+    console.print(table)
+    if apply:
+        done = policies.apply(
+            pipeline.database, pipeline.frames, pipeline.settings.home, in_force, pipeline.now(), pipeline.today()
+        )
+        console.print(
+            f"{done.sealed} days sealed, {done.emptied:,} rows emptied, {done.expired} days expired, "
+            f"{done.unnamed:,} rows unnamed, {done.files + done.reject_files} files and {done.replies:,} replies of "
+            "judging models deleted",
+            highlight=False,
+        )
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    for command in (consent, forget, receipt, retention):
+        app.command()(command)
+    app.add_typer(quarantine, name="quarantine")
+    app.add_typer(pseudonyms, name="pseudonyms")

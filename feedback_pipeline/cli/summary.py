@@ -1,0 +1,241 @@
+"""What the command line shows of the loop: the state of the store, the newest week, where the results are."""
+
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import orjson
+import polars as pl
+import sqlalchemy as sa
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, RATER_TRUST, VOTE_FACTS
+from feedback_pipeline.ingest.summary import ImportSummary
+from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
+from feedback_pipeline.patterns.tables import RECOMMENDATIONS, SLICE_FINDINGS
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.stats.intervals import wilson
+from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.tables.parquet import files_below, names_in
+from feedback_pipeline.training import costs
+from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
+from feedback_pipeline.tuning.configured import training_format
+
+SHOWN = 5
+
+
+def show(pipeline: Pipeline, console: Console) -> None:
+    """The summary that `feedback demo` ends with: everything since the first day, then the newest computed week."""
+    days = [date.fromisoformat(key) for key in pipeline.frames.partitions(CLEAN_FEEDBACK)]
+    if not days:
+        console.print("Nothing is computed yet.")
+        return
+    _account(pipeline, console, days)
+    weeks = [date.fromisoformat(key) for key in pipeline.frames.partitions(SLICE_FINDINGS)]
+    if not weeks:
+        return
+    week = weeks[-1]
+    console.print(f"\n[bold]Week of {week}[/]")
+    _approval(pipeline, console, week)
+    _findings(pipeline, console, week)
+    _judged(pipeline, console, week)
+    _preferences(pipeline, console, week)
+    _training(pipeline, console, week)
+
+
+def _account(pipeline: Pipeline, console: Console, days: list[date]) -> None:
+    accounts = bulk.read_day(pipeline.database, "account_for_days", min(days), max(days))
+    total = accounts.drop("day", "reasons").sum().row(0, named=True)
+    table = Table("events delivered", *(name.replace("_", " ") for name in total if name != "delivered"))
+    table.add_row(*(f"{count:,}" for count in total.values()))
+    kept = sum(count for name, count in total.items() if name != "delivered")
+    console.print(table)
+    console.print(
+        f"{days[0]} to {days[-1]}, {len(days)} days; every event is accounted for: {kept == total['delivered']}"
+    )
+    reasons = pl.concat([pipeline.frames.scan(QUARANTINED_FEEDBACK, days)]).group_by("reason").len().collect()
+    if reasons.height:
+        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.sort("reason").iter_rows())
+        console.print(f"quarantined: {escape(listed)}")
+
+
+def _approval(pipeline: Pipeline, console: Console, week: date) -> None:
+    facts = pipeline.frames.scan(VOTE_FACTS, [week + timedelta(days=offset) for offset in range(7)])
+    counted = facts.select(
+        up=(pl.col("verdict") == 1).sum(), down=(pl.col("verdict") == -1).sum(), people=pl.col("person").n_unique()
+    ).collect()
+    up, down, people = counted.row(0)
+    rate = wilson(up, up + down, people=people)
+    if rate.estimate is None:
+        console.print(f"approval: cannot say, {rate.reason}")
+        return
+    interval = f"({rate.low:.1%} to {rate.high:.1%})"
+    console.print(f"approval {rate.estimate:.1%} {interval} from {up + down:,} verdicts by {people:,} people")
+
+
+def _findings(pipeline: Pipeline, console: Console, week: date) -> None:
+    found = pipeline.frames.read(SLICE_FINDINGS, [week]).filter("discovered").sort("rank").head(SHOWN)
+    table = Table("where answers are worse", "votes", "people", "negative", "elsewhere", "status", title="Causes")
+    for row in found.iter_rows(named=True):
+        named = " × ".join(f"{name} = {value}" for name, value in zip(row["dimensions"], row["values"], strict=True))
+        table.add_row(
+            escape(named), f"{row['votes']:,}", f"{row['people']:,}", f"{row['negative_rate']:.1%}",
+            f"{row['rest_negative_rate']:.1%}", row["status"],
+        )  # fmt: skip
+    if found.height:
+        console.print(table)
+    else:
+        console.print("causes: none beyond chance")
+    for text in pipeline.frames.read(RECOMMENDATIONS, [week]).sort("rank")["text"].head(3):
+        console.print(f"  → {escape(text)}", highlight=False)
+
+
+def _judged(pipeline: Pipeline, console: Console, week: date) -> None:
+    for row in pipeline.frames.read(JUDGED_QUALITY, [week]).filter(pl.col("dimension") == "all").iter_rows(named=True):
+        raw = "nothing" if row["raw_rate"] is None else f"{row['raw_rate']:.1%}"
+        corrected = (
+            f"not corrected: {row['reason']}"
+            if row["corrected_rate"] is None
+            else f"corrected by people {row['corrected_rate']:.1%} ({row['lower']:.1%} to {row['upper']:.1%})"
+        )
+        console.print(f"judged quality ({escape(row['judge'])}): raw {raw}, {corrected}; {row['labelled']:,} labels")
+
+
+def _preferences(pipeline: Pipeline, console: Console, week: date) -> None:
+    ranking = pipeline.frames.read(PREFERENCE_RANKING, [week]).filter(pl.col("rater") == "people")
+    for (project,), of_project in ranking.sort("project", "rank").group_by(["project"], maintain_order=True):
+        title = f"Pairwise preferences of people{f', {escape(str(project))}' if project else ''}"
+        table = Table("rank", "model", "strength", "95 % interval", "votes", title=title)
+        ends = pl.concat([of_project.head(3), of_project.tail(3)]).unique(maintain_order=True)
+        for row in ends.iter_rows(named=True):
+            interval = f"{row['lower']:+.2f} to {row['upper']:+.2f}"
+            table.add_row(
+                str(row["rank"]), escape(row["model"]), f"{row['strength']:+.2f}", interval, str(row["comparisons"])
+            )
+        console.print(table)
+    agreement = pipeline.frames.read(PREFERENCE_AGREEMENT, [week]).filter(
+        pl.col("statistic").is_in(["agreement_without_ties", "rank_correlation"]) & (pl.col("judge") != "")
+    )
+    for row in agreement.iter_rows(named=True):
+        value = row["reason"] if row["value"] is None else f"{row['value']:.3f}"
+        console.print(
+            f"{escape(row['judge'])} against people, {row['statistic'].replace('_', ' ')}: {value} ({row['items']})"
+        )
+
+
+def _training(pipeline: Pipeline, console: Console, week: date) -> None:
+    trust = pipeline.frames.read(RATER_TRUST, [week])
+    console.print(f"voters trusted less: {trust.filter(pl.col('weight') < 0.9).height:,} of {trust.height:,}")
+    examples = pipeline.frames.read(TRAINING_EXAMPLES, [week])
+    pairs = pipeline.frames.read(PREFERENCE_PAIRS, [week])
+    console.print(
+        f"training examples {examples.height:,} ({int(examples['label'].sum()):,} desirable), "
+        f"preference pairs {pairs.height:,}"
+    )
+    folder = pipeline.frames.root / "training_files" / week.isoformat()
+    table = Table("format", "train", "validation", "holdout", "all in one", title="Lines in training files")
+    written = [
+        file
+        for listing in [path for path in files_below(folder) if path.name == "files.json"]
+        for file in orjson.loads(listing.read_bytes())
+    ]
+    for name in dict.fromkeys(file["format"] for file in written if file["layout"]):
+        lines = dict.fromkeys(("train", "validation", "holdout", "all"), 0)
+        for file in written:
+            if file["format"] == name:
+                lines[file["split"]] += file["lines"]
+        table.add_row(name, *(f"{count:,}" if count else "" for count in lines.values()))
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("training files: none, there is not enough to learn from")
+    for line in _training_costs(pipeline, folder):
+        console.print(line, highlight=False, soft_wrap=True)
+    for what, path in (
+        ("report", pipeline.frames.root / "weekly_report" / f"{week}.html"),
+        ("training files", folder),
+        ("manifest", folder / "manifest.json"),
+    ):
+        console.print(f"{what}: {path}", highlight=False, soft_wrap=True)
+
+
+def _training_costs(pipeline: Pipeline, folder: Any) -> list[str]:
+    """Whether it is time to train, and what it would cost at least at each provider (the manifest's asset has all)."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return []
+    content = orjson.loads(path.read_bytes())["content"]
+    if "tokens" not in content:  # made by an earlier version
+        return []
+    found = costs.trainable(content["files"], training_format(pipeline.settings))
+    prices = costs.read_prices(pipeline.settings.tuning_prices_file)
+    cheapest = list({price.provider: price for price in sorted(prices, key=_dearest_first)}.values())
+    return [costs.advice(found.examples, partial=found.partial).text, *costs.described(content["tokens"], cheapest)]
+
+
+def _dearest_first(price: costs.Price) -> tuple[bool, float]:
+    return price.method == "supervised", -price.usd_per_million
+
+
+def show_import(imported: ImportSummary, console: Console) -> None:
+    """What an import did, a line a source, then what was refused and why."""
+    verb = "would come in" if imported.dry_run else "filed"
+    table = Table("source", "rows", f"answers {verb}", f"events {verb}", "known", "judgements", "refused", "rows/s")
+    for source in imported.sources:
+        speed = source.rows_per_second
+        table.add_row(
+            escape(source.name), f"{source.rows:,}", f"{source.interactions:,}", f"{source.events:,}",
+            f"{source.known:,}", f"{source.judgements:,}", f"{source.refused_rows:,}", f"{speed:,.0f}" if speed else "",
+        )  # fmt: skip
+    console.print(table)
+    for source in imported.sources:
+        for refused in source.refused:
+            where = f" ({refused.field})" if refused.field else ""
+            console.print(
+                f"{escape(source.name)}: {refused.rows:,} rows refused: {refused.reason}{where}", highlight=False
+            )
+        for note in source.notes:
+            console.print(f"{escape(source.name)}: {escape(note)}", highlight=False)
+        for file in source.reject_files:
+            console.print(f"{escape(source.name)}: refused rows are in {file}", highlight=False, soft_wrap=True)
+        for problem in source.problems:
+            console.print(f"[red]{escape(problem.place)}: {escape(problem.message)}[/]", highlight=False)
+
+
+_COUNTS = sa.text(
+    "SELECT (SELECT count(*) FROM interaction) AS answers, (SELECT count(*) FROM feedback) AS events,"
+    " (SELECT count(*) FROM refusal WHERE state = 'held') AS refused,"
+    " (SELECT min(day) FROM day_state) AS first, (SELECT max(day) FROM day_state) AS last,"
+    " (SELECT count(*) FROM day_state WHERE computed >= version) AS days, (SELECT count(*) FROM change) AS waiting"
+)
+
+
+def status(pipeline: Pipeline, console: Console) -> None:
+    """What is in the store, which days wait or failed, which weeks have a report."""
+    changes.fold(pipeline.database)
+    with pipeline.database.engine.connect() as connection:
+        counts: dict[str, Any] = dict(connection.execute(_COUNTS).mappings().one())
+    console.print(
+        f"{counts['answers']:,} answers, {counts['events']:,} feedback events, {counts['refused']:,} refused rows"
+    )
+    if counts["first"] is None:
+        console.print("The store is empty: try feedback sample, or feedback import")
+        return
+    due = [day for day in changes.due(pipeline.database, include_requested=True) if day.day < pipeline.today()]
+    early = [day for day in due if day.day < pipeline.settings.start]
+    console.print(f"{counts['first']} to {counts['last']}: {counts['days']} days computed, {len(due)} wait")
+    if early:
+        console.print(
+            f"{len(early)} days are before FEEDBACK_START ({pipeline.settings.start}) and will not be computed"
+        )
+    for day, problem in changes.failed_days(pipeline.database).items():
+        console.print(f"[red]{day} failed: {escape(problem)}[/]")
+    folder = pipeline.frames.root / "weekly_report"
+    pages = [folder / name for name in names_in(folder) if name.endswith(".html")]
+    for page in pages[-SHOWN:]:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", page.stem):
+            console.print(f"report {page.stem}: {page}", highlight=False, soft_wrap=True)
+    if due:
+        console.print("Compute what waits: feedback materialize")

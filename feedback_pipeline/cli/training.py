@@ -1,0 +1,79 @@
+"""The commands of training files: `feedback export` and `feedback review`; mounted by `cli.main`."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from feedback_pipeline.cli.review import review
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.tables.parquet import location, replaced_file
+from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
+
+console = Console()
+progress = Console(stderr=True)
+
+
+def export(
+    output: Annotated[Path | None, typer.Argument(help="File to write; without one, only count.")] = None,
+    days: Annotated[int, typer.Option(min=1, help="Days up to yesterday.")] = 7,
+    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day instead.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day instead.")] = None,
+    format_: Annotated[ExportFormat, typer.Option("--format", help="What the file is.")] = "finetuning",
+    content_type: Annotated[str | None, typer.Option("--type", help="Only votes on this kind of content.")] = None,
+    rating: Annotated[Rating | None, typer.Option(help="Only approving or disapproving votes.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's votes; all by default.")] = None,
+    preview: Annotated[int, typer.Option(min=0, help="Show so many lines.")] = 0,
+) -> None:
+    """Write the votes of the last days as one file, uncurated: for fine-tuning, for promptfoo, or as JSON."""
+    pipeline = Pipeline(Settings.from_environment())
+    last = end.date() if end else pipeline.today() - timedelta(days=1)
+    first = start.date() if start else last - timedelta(days=days - 1)
+    if first > last:
+        raise typer.BadParameter(f"--from {first} lies after {last}")
+    wanted = Wanted(format_, first, last, tenant, content_type, rating)
+    found: list[Part] = []
+    for part in parts(pipeline.frames, wanted):
+        found.append(part)
+        progress.print(f"{part.day}: {len(part.lines):,} lines", style="dim", highlight=False)
+    lines = sum(len(part.lines) for part in found)
+    positive, skipped = sum(part.positive for part in found), sum(part.skipped for part in found)
+    for text in [text for part in found for text in part.lines.head(preview)][:preview]:
+        # words of strangers: no markup is read in them, and no terminal obeys them
+        console.print(
+            text.rstrip("\n").encode("unicode_escape").decode(), markup=False, highlight=False, soft_wrap=True
+        )
+    if output is not None and lines:
+        _write(output, found, format_)
+    where = f" in {output}" if output is not None and lines else ""
+    console.print(
+        f"{lines:,} lines{where}: {positive:,} approving, {lines - positive:,} disapproving, {first} to {last}"
+        + (f"; {skipped:,} votes left out, no line can be made of them" if skipped else ""),
+        highlight=False,
+        soft_wrap=True,
+    )
+    if not lines:
+        console.print("Nothing was found: are the days computed (feedback status)?", highlight=False)
+        raise typer.Exit(code=1)
+    if format_ == TRAINING[0] and lines > positive:
+        console.print(
+            "warning: rejected answers are among the lines with weight 0.5; supervised training would teach them. "
+            "The files below training_files hold none.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _write(output: Path, found: list[Part], format_: ExportFormat) -> None:
+    with replaced_file(location(str(output))) as file:
+        for text in framed([part.lines for part in found], format_):
+            file.write(text.encode())
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command()(export)
+    app.command()(review)

@@ -1,0 +1,215 @@
+"""The commands of fine-tuning: `feedback tune`, `models`, `approve`, `rollback`; mounted by `cli.main`."""
+
+import getpass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.tuning import approvals, registry
+from feedback_pipeline.tuning.routing import write_router_entry
+
+if TYPE_CHECKING:
+    from feedback_pipeline.tuning.runs import Run
+    from feedback_pipeline.tuning.tuning import Consideration
+
+console = Console(markup=False)
+By = Annotated[str | None, typer.Option(help="Who decides; your login name by default.")]
+
+
+def _pipeline() -> Pipeline:
+    return Pipeline(Settings.from_environment())
+
+
+def tune(
+    start: Annotated[bool, typer.Option("--start", help="Start or go on with the run; without it, only look.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Take every open run one step on.")] = False,
+    cancel: Annotated[
+        str | None, typer.Option("--cancel", metavar="RUN", help="Stop this run; its id or the beginning.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed makes another run of the same data.")] = 0,
+) -> None:
+    """Show whether the newest closed week may be trained on, what it would cost, and start it."""
+    from feedback_pipeline.tuning import following, tuning
+    from feedback_pipeline.tuning.configured import open_provider
+    from feedback_pipeline.tuning.providers.protocol import ProviderError
+    from feedback_pipeline.tuning.runs import Ledger
+
+    pipeline = _pipeline()
+    try:
+        if cancel is not None:
+            stopped = tuning.cancel(pipeline, _run_named(pipeline, cancel), open_provider(pipeline.settings))
+            _say(f"run {stopped.entry.key[:12]} was asked to stop: {stopped.entry.state}")
+        elif follow:
+            for one in following.follow(pipeline):
+                _say(f"{one.run.entry.key[:12]} {one.run.entry.state} {one.problem or one.attention or ''}")
+        elif start:
+            run, considered = tuning.start(pipeline, seed=seed, asked=True)
+            if run is None:
+                _consider(considered)
+                raise typer.Exit(code=1)
+            run = tuning.submit(pipeline, run, open_provider(pipeline.settings))
+            _say(f"run {run.entry.key[:12]} at {run.provider}: {run.entry.state} {run.entry.reason or ''}")
+        else:
+            _consider(tuning.consider(pipeline, seed=seed, asked=True))
+    except ProviderError as error:
+        _say(f"{error}; nothing is lost: run it again")
+        raise typer.Exit(code=1) from error
+    runs = Table("run", "week", "provider", "base model", "state", "job", "highest USD", "charged USD")
+    for run in Ledger(pipeline.database).runs():
+        charged = "" if run.charged_usd is None else f"{run.charged_usd:.2f}"
+        runs.add_row(run.entry.key[:12], str(run.week), run.provider, run.request.model, run.entry.state,
+                     run.entry.job_id or "", f"{run.highest_usd:.2f}", charged)  # fmt: skip
+    console.print(runs)
+
+
+def _run_named(pipeline: Pipeline, beginning: str) -> "Run":
+    from feedback_pipeline.tuning.runs import Ledger
+
+    found = [run for run in Ledger(pipeline.database).runs() if run.entry.key.startswith(beginning)]
+    if len(found) != 1:
+        raise typer.BadParameter(f"{len(found)} runs begin with {beginning}: see feedback tune")
+    return found[0]
+
+
+def _consider(found: "Consideration") -> None:
+    cost = "unknown" if found.highest_usd is None else f"up to {found.highest_usd:.2f} USD"
+    _say(f"week {found.week} at {found.provider}: {found.examples} examples, {cost}")
+    if found.request is not None:
+        _say(f"dataset {found.request.dataset_id}")
+    for line in (
+        found.advice,
+        *(f"warning: {one}" for one in found.warnings),
+        *(f"no: {one}" for one in found.refusals),
+    ):
+        _say(line)
+
+
+def models() -> None:
+    """List the models: candidates, what answers now, what ends when."""
+    pipeline = _pipeline()
+    answering = registry.serving(pipeline.database)
+    table = Table("model", "state", "base", "week", "evaluation", "passed", "ends", "erased since")
+    for model in registry.models(pipeline.database):
+        passed = "" if model.passed is None else "yes" if model.passed else "no"
+        tainted = "" if not model.tainted_share else f"{model.tainted_share:.1%}"
+        table.add_row(model.name, model.state, model.base or "", str(model.week or ""), (model.evaluation or "")[:12],
+                      passed, str(model.shutdown_date or ""), tainted)  # fmt: skip
+    console.print(table)
+    _say(f"{registry.ALIAS}: {answering.model if answering else 'nothing was promoted; the base model answers'}")
+    for warning in registry.expiry_warnings(pipeline.database, pipeline.today()):
+        _say(f"warning: {warning}")
+
+
+def approve(
+    what: Annotated[str, typer.Argument(help="A dataset's id or a model's name, whole.")],
+    by: By = None,
+    reason: Annotated[str | None, typer.Option(help="Why.")] = None,
+    reject: Annotated[bool, typer.Option("--reject", help="Reject instead.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Show what is behind a dataset or model, and approve it: the dataset for upload, the model for promotion."""
+    pipeline = _pipeline()
+    found = registry.models(pipeline.database, what)
+    if found:
+        subject, content = approvals.model_subject(what), found[0].evaluation
+        if content is None:
+            raise typer.BadParameter(f"{what} was not evaluated: run the job evaluate_candidate first")
+        _show_evaluation(pipeline, found[0])
+        if not found[0].passed and not reject:
+            raise typer.BadParameter(f"{what} did not pass the gate: it can only be rejected")
+    else:
+        subject, content = approvals.DATASET, what
+        if not _show_dataset(pipeline, what, past=reject):
+            raise typer.BadParameter(f"there is no dataset and no model {what}: see feedback tune, feedback models")
+    decision: approvals.Decision = "rejected" if reject else "approved"
+    if not yes and not typer.confirm(f"{'Reject' if reject else 'Approve'} this, signed by {by or getpass.getuser()}?"):
+        raise typer.Exit(code=1)
+    made = approvals.record(pipeline, subject, content, decision, approver=by or getpass.getuser(), reason=reason)
+    _say(f"{decision}: {subject} {content[:12]}, approval {made.id}")
+    if found and not reject:
+        try:
+            promoted = registry.promote(pipeline, what)
+            write_router_entry(pipeline.frames, promoted)
+            _say(f"{promoted.model} answers now")
+        except registry.PromotionRefusedError as error:
+            _say(str(error))
+            raise typer.Exit(code=1) from error
+
+
+def _show_dataset(pipeline: Pipeline, dataset: str, *, past: bool = False) -> bool:
+    import sqlalchemy as sa
+
+    from feedback_pipeline.tuning.disclosure import dataset_of, disclose
+
+    with pipeline.database.engine.connect() as connection:
+        week = connection.execute(sa.text("SELECT week FROM dataset WHERE id = :id"), {"id": dataset}).scalar()
+    if week is None:
+        return False
+    if (others := dataset_of(pipeline.frames, week)) != dataset:
+        # what would be shown is not what would be approved
+        if not past:
+            raise typer.BadParameter(f"the files of {week} were made again, as dataset {others}: see feedback tune")
+        _say(f"the files of {week} were made again since: what follows is dataset {others}")
+    shown = disclose(pipeline.frames, week)
+    _say(f"week {week}: {shown.examples} examples, {shown.corrections} of them corrections, by {shown.contributors} "
+         f"people; the heaviest is behind {shown.largest_share:.1%} of the weight")  # fmt: skip
+    table = Table("example", "weight", "people", "kind", title="highest weights")
+    for identity, weight, people, kind in shown.heaviest.iter_rows():
+        table.add_row(identity[:16], f"{weight:.2f}", str(people), kind)
+    console.print(table)
+    for identity, lines in shown.differences:
+        _say(f"correction {identity[:16]}")
+        for line in lines:
+            _say(f"    {line}")
+    return True
+
+
+def _show_evaluation(pipeline: Pipeline, model: registry.Model) -> None:
+    import sqlalchemy as sa
+
+    if model.dataset_id is not None:
+        _show_dataset(pipeline, model.dataset_id, past=True)
+    with pipeline.database.engine.connect() as connection:
+        detail = connection.execute(
+            sa.text("SELECT detail FROM model_evaluation WHERE content_hash = :hash"), {"hash": model.evaluation}
+        ).scalar_one()
+    table = Table("measure", "n", "candidate", "now", "difference", "rule", "passed",
+                  title=f"{model.name} against {model.incumbent}")  # fmt: skip
+    for row in detail:
+        numbers = [
+            "" if row[name] is None else f"{row[name]:.4g}" for name in ("candidate", "incumbent_value", "difference")
+        ]
+        table.add_row(row["measure"], str(row["n"]), *numbers, row["rule"], "yes" if row["passed"] else "no")
+    console.print(table)
+
+
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why.")],
+    by: By = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Let the model answer again that answered before the last promotion."""
+    pipeline = _pipeline()
+    current = registry.serving(pipeline.database)
+    if current is None or current.previous is None:
+        _say("nothing was promoted: there is nothing to go back to")
+        raise typer.Exit(code=1)
+    if not yes and not typer.confirm(f"Go back from {current.model} to {current.previous}?"):
+        raise typer.Exit(code=1)
+    found = registry.roll_back(pipeline, person=by or getpass.getuser(), reason=reason)
+    write_router_entry(pipeline.frames, found)
+    _say(f"{found.model} answers again")
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    for command in (tune, models, approve, rollback):
+        app.command()(command)

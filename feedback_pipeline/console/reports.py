@@ -1,0 +1,54 @@
+"""`/console/reports`: the weekly and monthly reports that a tenant may see."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from feedback_pipeline.capture.problems import ProblemError
+from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.console.votes import page, visitor
+
+if TYPE_CHECKING:
+    from feedback_pipeline.tables.parquet import ParquetFolder
+
+router = APIRouter(include_in_schema=False)
+PATH = "/console/reports"
+
+
+@router.get(PATH)
+async def reports(request: Request) -> Response:
+    """What was published, newest first."""
+    service = service_of(request)
+    principal = await visitor(service, request)
+    if principal is None:
+        return page("console_login.html", problem=None)
+    from feedback_pipeline.reports.published import published
+
+    shelf = await run_in_threadpool(published, _frames(service), service.settings.timezone)
+    return page("console_reports.html", tenant=principal.tenant, here=PATH, reports=shelf)
+
+
+@router.get(PATH + "/{kind}/{start}")
+async def report(request: Request, kind: Literal["weekly", "monthly"], start: date) -> Response:
+    """One report's page: as it was published where it is about this tenant alone, else on this tenant's votes."""
+    service = service_of(request)
+    principal = await visitor(service, request)
+    if principal is None:
+        return page("console_login.html", problem=None)
+    from feedback_pipeline.reports.published import page_for
+
+    shown = await run_in_threadpool(page_for, _frames(service), service.settings, kind, start, principal.tenant)
+    if shown is None:
+        raise ProblemError(404, "not_found", "there is no report of this period")
+    return HTMLResponse(shown, headers={"Cache-Control": "no-store"})
+
+
+def _frames(service: Service) -> "ParquetFolder":
+    # imported when a report is first asked for: a process that only takes votes need not load the analysis
+    from feedback_pipeline.pipeline import Pipeline
+
+    return Pipeline(service.settings).frames

@@ -1,0 +1,210 @@
+"""Providers that speak OpenAI's files and fine-tuning API: OpenAI, Azure/Foundry and compatible servers."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import openai
+
+from feedback_pipeline.training.validators import validate_file
+from feedback_pipeline.tuning.providers.protocol import (
+    JobState,
+    LossPoint,
+    ModelDescription,
+    Preparation,
+    ProviderError,
+    Status,
+    TrainingFile,
+    TrainingRequest,
+)
+from feedback_pipeline.tuning.providers.shutdowns import before_training
+
+REQUEST_KEY = "request_sha256"
+DATASET_KEY = "dataset_sha256"
+CREATE_SECONDS = 60.0
+
+_STATUSES: dict[str, Status] = {
+    "validating_files": "pending",
+    "queued": "pending",
+    "pending": "pending",
+    "running": "running",
+    "paused": "paused",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+_METHODS = {"supervised": "supervised", "preference": "dpo"}
+
+
+class OpenAIWire:
+    """A provider behind an `openai` client.
+
+    Args:
+        client: with the provider's base URL and key.
+        name: `openai`, `azure` or the name of the compatible server; chooses shutdown dates and file format.
+        extra: further fields of a job's creation (Azure's `trainingType`).
+    """
+
+    def __init__(self, client: openai.OpenAI, name: str = "openai", extra: dict[str, Any] | None = None) -> None:
+        self._client = client
+        # The SDK repeats a failed creation without an idempotency key, which can start and bill a second job.
+        self._once = client.with_options(max_retries=0, timeout=CREATE_SECONDS)
+        self._name = name
+        self._extra = extra or {}
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it."""
+        return self._name
+
+    def prepare(self, request: TrainingRequest, today: date) -> Preparation:
+        """Methods the API has, and end dates, the provider's own answer included."""
+        problems: tuple[str, ...] = ()
+        if request.method not in _METHODS:
+            problems = (f"{self.name} does not train by {request.method}: use supervised or preference",)
+        described = self.describe(request.model)
+        if not described.exists:
+            problems = (*problems, f"{self.name} knows no model {request.model}")
+        dates = before_training(self.name, request.model, today, described.shutdown)
+        return Preparation((*problems, *dates.problems), dates.warnings)
+
+    def validate(self, request: TrainingRequest) -> tuple[str, ...]:
+        """Problems of the files under our own rules for the format; they quote nothing."""
+        family = "azure" if self.name == "azure" else "openai"
+        format_name = f"{family}_{'sft' if request.method == 'supervised' else 'dpo'}"
+        files = [file for file in (request.training, request.validation) if file is not None]
+        return tuple(str(problem) for file in files for problem in validate_file(file.path, format_name).problems)
+
+    def find_file(self, file: TrainingFile) -> str | None:
+        """An upload whose name is the file's hash."""
+        with self._told("list files"):
+            for found in self._client.files.list(purpose="fine-tune"):
+                if found.filename == _upload_name(file):
+                    return found.id
+        return None
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """Every upload whose name is one of these hashes: a dropped answer leaves one that nobody noted."""
+        names = {f"{sha256}.jsonl" for sha256 in sha256s}
+        with self._told("list files"):
+            return tuple(found.id for found in self._client.files.list() if found.filename in names)
+
+    def upload(self, file: TrainingFile) -> str:
+        """Uploads the very bytes that were validated, under their hash."""
+        content = file.content()
+        with self._told("upload a file"):
+            return self._client.files.create(file=(_upload_name(file), content), purpose="fine-tune").id
+
+    def find_job(self, request: TrainingRequest) -> str | None:
+        """A job whose metadata names the request; compared here too, for servers that ignore the filter."""
+        key = request.key(self.name)
+        with self._told("list jobs"):
+            for job in self._client.fine_tuning.jobs.list(metadata={REQUEST_KEY: key}):
+                if (job.metadata or {}).get(REQUEST_KEY) == key:
+                    return job.id
+        return None
+
+    def create(self, request: TrainingRequest, training_file: str, validation_file: str | None) -> str:
+        """Starts the job. Not retried: whether a failed call did start one is for `find_job` to tell."""
+        method = _METHODS[request.method]
+        hyperparameters: dict[str, Any] = {} if request.epochs is None else {"n_epochs": request.epochs}
+        optional: dict[str, Any] = {}
+        if validation_file is not None:
+            optional["validation_file"] = validation_file
+        if request.suffix is not None:
+            optional["suffix"] = request.suffix
+        with self._told("create a job"):
+            job = self._once.fine_tuning.jobs.create(
+                model=request.model,
+                training_file=training_file,
+                method={"type": method, method: {"hyperparameters": hyperparameters}},  # type: ignore[arg-type]
+                seed=request.seed,
+                metadata={DATASET_KEY: request.dataset_id, REQUEST_KEY: request.key(self.name)},
+                extra_body=self._extra,
+                **optional,
+            )
+        return job.id
+
+    def poll(self, job_id: str) -> JobState:
+        """The job's state and losses; a job the provider does not know is `lost`."""
+        try:
+            with self._told("read a job"):
+                job = self._client.fine_tuning.jobs.retrieve(job_id)
+        except ProviderError as error:
+            if error.code.startswith("404"):
+                return JobState(job_id, "lost", "not found")
+            raise
+        return JobState(
+            job_id=job.id,
+            status=_STATUSES.get(job.status, "unknown"),
+            reported=job.status,
+            fine_tuned_model=job.fine_tuned_model,
+            trained_tokens=job.trained_tokens,
+            error_code=job.error.code if job.error else None,
+            losses=self._losses(job_id),
+        )
+
+    def _losses(self, job_id: str) -> tuple[LossPoint, ...]:
+        points: dict[int, LossPoint] = {}
+        with self._told("read a job's events"):
+            for event in self._client.fine_tuning.jobs.list_events(job_id, limit=100):
+                data = event.data if event.type == "metrics" and isinstance(event.data, dict) else {}
+                if isinstance(data.get("step"), int | float):
+                    step = int(data["step"])
+                    points[step] = LossPoint(step, _number(data, "train_loss"), _number(data, "valid_loss"))
+        return tuple(points[step] for step in sorted(points))
+
+    def cancel(self, job_id: str) -> None:
+        """Asks for the job to stop."""
+        with self._told("cancel a job"):
+            self._client.fine_tuning.jobs.cancel(job_id)
+
+    def describe(self, model: str) -> ModelDescription:
+        """Whether the model exists, and the end date the provider tells, if it tells one."""
+        try:
+            with self._told("describe a model"):
+                found = self._client.models.retrieve(model)
+        except ProviderError as error:
+            if error.code.startswith("404"):
+                return ModelDescription(model, exists=False, shutdown=None)
+            raise
+        return ModelDescription(model, exists=True, shutdown=_date(found.shutdown_date))
+
+    def delete(self, file_id: str) -> None:
+        """Deletes an upload; one that is gone already is no error."""
+        try:
+            with self._told("delete a file"):
+                self._client.files.delete(file_id)
+        except ProviderError as error:
+            if not error.code.startswith("404"):
+                raise
+
+    @contextmanager
+    def _told(self, act: str) -> Iterator[None]:
+        """Turns the SDK's errors into ours, which carry a code and never the server's words."""
+        try:
+            yield
+        except openai.APIStatusError as error:
+            code = f"{error.status_code}" + (f" {error.code}" if error.code else "")
+            raise ProviderError(self.name, act, code) from None
+        except openai.APIConnectionError as error:
+            raise ProviderError(self.name, act, type(error).__name__) from None
+
+
+def _upload_name(file: TrainingFile) -> str:
+    return f"{file.sha256}.jsonl"
+
+
+def _number(data: dict[str, Any], name: str) -> float | None:
+    value = data.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _date(text: str | None) -> date | None:
+    """A date the provider tells; one it does not write as a date is not known."""
+    parse: Callable[[str], date] = date.fromisoformat
+    try:
+        return parse(text[:10]) if text else None
+    except ValueError:
+        return None
