@@ -32,13 +32,17 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed makes another run of the same data.")] = 0,
 ) -> None:
-    """Show whether the newest closed week may be trained on, what it would cost, and start it."""
+    """Show whether the newest closed week may be trained on, what it would cost, and start it.
+
+    Ends with 1 where a run was asked for and refused, by us or by the provider.
+    """
     from feedback_pipeline.tuning import following, tuning
     from feedback_pipeline.tuning.configured import open_provider
     from feedback_pipeline.tuning.providers.protocol import ProviderError
     from feedback_pipeline.tuning.runs import Ledger
 
     pipeline = _pipeline()
+    refused = False
     try:
         if cancel is not None:
             stopped = tuning.cancel(pipeline, _run_named(pipeline, cancel), open_provider(pipeline.settings))
@@ -53,17 +57,20 @@ def tune(
                 raise typer.Exit(code=1)
             run = tuning.submit(pipeline, run, open_provider(pipeline.settings))
             _say(f"run {run.entry.key[:12]} at {run.provider}: {run.entry.state} {run.entry.reason or ''}")
+            refused = run.entry.state in ("refused", "failed", "cancelled", "lost")
         else:
             _consider(tuning.consider(pipeline, seed=seed, asked=True))
     except ProviderError as error:
         _say(f"{error}; nothing is lost: run it again")
         raise typer.Exit(code=1) from error
-    runs = Table("run", "week", "provider", "base model", "state", "job", "highest USD", "charged USD")
+    runs = Table("run", "week", "provider", "base model", "state", "job", "highest USD", "charged USD", "reason")
     for run in Ledger(pipeline.database).runs():
         charged = "" if run.charged_usd is None else f"{run.charged_usd:.2f}"
         runs.add_row(run.entry.key[:12], str(run.week), run.provider, run.request.model, run.entry.state,
-                     run.entry.job_id or "", f"{run.highest_usd:.2f}", charged)  # fmt: skip
+                     run.entry.job_id or "", f"{run.highest_usd:.2f}", charged, run.entry.reason or "")  # fmt: skip
     console.print(runs)
+    if refused:
+        raise typer.Exit(code=1)
 
 
 def _run_named(pipeline: Pipeline, beginning: str) -> "Run":
@@ -94,6 +101,8 @@ def models() -> None:
     answering = registry.serving(pipeline.database)
     table = Table("model", "state", "base", "week", "evaluation", "passed", "ends", "erased since")
     for model in registry.models(pipeline.database):
+        if model.kind != "model":
+            continue
         passed = "" if model.passed is None else "yes" if model.passed else "no"
         tainted = "" if not model.tainted_share else f"{model.tainted_share:.1%}"
         table.add_row(model.name, model.state, model.base or "", str(model.week or ""), (model.evaluation or "")[:12],
@@ -130,6 +139,10 @@ def approve(
         raise typer.Exit(code=1)
     made = approvals.record(pipeline, subject, content, decision, approver=by or getpass.getuser(), reason=reason)
     _say(f"{decision}: {subject} {content[:12]}, approval {made.id}")
+    if found and found[0].kind == "prompt":
+        if not reject:
+            _say("approved is not shown: feedback prompt rollout shows it to a share of people, or to all")
+        return
     if found and not reject:
         try:
             promoted = registry.promote(pipeline, what)
@@ -168,9 +181,25 @@ def _show_dataset(pipeline: Pipeline, dataset: str, *, past: bool = False) -> bo
     return True
 
 
+def _show_prompt(pipeline: Pipeline, name: str) -> None:
+    """How a version differs from the one it came from, and what it answers."""
+    from feedback_pipeline.experiments import prompts
+
+    tenant, prompt, version = prompts.parsed(name) or ("", "", "")
+    after = prompts.prompt_named(pipeline.database, prompt, version, tenant)
+    if after.parent is not None:
+        before = prompts.prompt_named(pipeline.database, prompt, after.parent, tenant)
+        for line in prompts.difference(before, after):
+            _say(line)
+    for cited in (after.proposal or {}).get("cites", ()):
+        _say(f"answers {cited}")
+
+
 def _show_evaluation(pipeline: Pipeline, model: registry.Model) -> None:
     import sqlalchemy as sa
 
+    if model.kind == "prompt":
+        _show_prompt(pipeline, model.name)
     if model.dataset_id is not None:
         _show_dataset(pipeline, model.dataset_id, past=True)
     with pipeline.database.engine.connect() as connection:

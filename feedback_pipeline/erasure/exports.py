@@ -16,8 +16,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from upath import UPath
 
-from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import files_below, location, remove_file
 
 FOLDER = "exports"

@@ -16,8 +16,8 @@ from upath import UPath
 from feedback_pipeline.erasure import exports, leftovers
 from feedback_pipeline.erasure.register import Period, folders
 from feedback_pipeline.store import changes
-from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder, names_in, remove
 
 CLEANED_DAYS = 396

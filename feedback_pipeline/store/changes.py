@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from feedback_pipeline.store.database import Database
 
 MAXIMUM_ATTEMPTS = 3
+MAX_SMALLINT = 32_767
 
 _FOLD = sa.text(
     """
@@ -75,12 +76,13 @@ def versions(database: Database) -> dict[date, int]:
         return {row.day: row.version for row in rows}
 
 
-def due(database: Database, *, include_requested: bool = False) -> list[DueDay]:
+def due(database: Database, *, include_requested: bool = False, given_up: bool = False) -> list[DueDay]:
     """Days to compute, ascending; those already asked for and not yet answered are left out.
 
     Args:
         database: the store.
         include_requested: also days with a run under way (for a command that runs in the foreground).
+        given_up: also days that failed too often to be tried again by themselves: a person asks for them.
     """
     behind = "computed" if include_requested else "GREATEST(requested, computed)"
     statement = sa.text(
@@ -88,7 +90,7 @@ def due(database: Database, *, include_requested: bool = False) -> list[DueDay]:
         f" WHERE version > {behind} AND attempts < :attempts ORDER BY day"
     )
     with database.engine.connect() as connection:
-        rows = connection.execute(statement, {"attempts": MAXIMUM_ATTEMPTS}).all()
+        rows = connection.execute(statement, {"attempts": MAX_SMALLINT if given_up else MAXIMUM_ATTEMPTS}).all()
     return [DueDay(row.day, row.version, row.attempts, alone=row.attempts > 0) for row in rows]
 
 
@@ -128,7 +130,9 @@ def mark_computed(database: Database, days: Iterable[DueDay]) -> None:
     )
 
 
-def mark_failed(database: Database, days: Iterable[date], problem: str, *, to_blame: Iterable[date]) -> None:
+def mark_failed(
+    database: Database, days: Iterable[date], problem: str, *, to_blame: Iterable[date], counted: bool = True
+) -> None:
     """Takes back the request for days whose run failed: those to blame are tried alone, a few times, the others again.
 
     Args:
@@ -136,8 +140,10 @@ def mark_failed(database: Database, days: Iterable[date], problem: str, *, to_bl
         days: all days of the failed run.
         problem: why, in codes and numbers only.
         to_blame: the days that failed; where none is known, every day is.
+        counted: False where the machine failed (`faults.machine_fault`): no attempt of any day is used up.
     """
-    blamed = set(to_blame) or set(days)
+    days = list(days)
+    blamed = (set(to_blame) or set(days)) if counted else set()
     _update(
         database,
         "UPDATE day_state SET requested = computed, attempts = attempts + :blame,"

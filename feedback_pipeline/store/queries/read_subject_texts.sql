@@ -5,7 +5,8 @@ CROSS JOIN LATERAL (VALUES (i.prompt, true), (i.output, true), (i.messages, true
 WHERE i.id = ANY (CAST(:interactions AS uuid[])) AND t.text IS NOT NULL
 UNION ALL
 SELECT t.text, t.words FROM feedback f
-CROSS JOIN LATERAL (VALUES (f.comment, true), (f.correction, true), (f.value, false), (f.raw, false)) t (text, words)
+CROSS JOIN LATERAL (VALUES (f.comment, true), (f.correction, true), (f.value, false), (f.shown, false),
+    (f.metadata, false), (f.raw, false)) t (text, words)
 WHERE f.id = ANY (CAST(:feedback AS uuid[])) AND t.text IS NOT NULL
 UNION ALL
 SELECT r.payload, false FROM refusal r WHERE r.id = ANY (CAST(:refusals AS uuid[])) AND r.payload IS NOT NULL

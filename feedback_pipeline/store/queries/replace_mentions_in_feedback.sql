@@ -3,5 +3,7 @@ UPDATE feedback SET
     comment = regexp_replace(comment, :word, :placeholder, 'gi'),
     correction = regexp_replace(correction, :word, :placeholder, 'gi'),
     value = regexp_replace(value, :word, :placeholder, 'gi'),
+    shown = regexp_replace(shown, :word, :placeholder, 'gi'),
+    metadata = regexp_replace(metadata, :word, :placeholder, 'gi'),
     raw = regexp_replace(raw, :word, :placeholder, 'gi')
-WHERE comment ~* :word OR correction ~* :word OR value ~* :word OR raw ~* :word
+WHERE concat_ws(E'\x1f', comment, correction, value, shown, metadata, raw) ~* :word

@@ -6,4 +6,4 @@ UPDATE interaction SET
     content_snapshot = regexp_replace(content_snapshot, :word, :placeholder, 'gi'),
     metadata = regexp_replace(metadata, :word, :placeholder, 'gi'),
     raw = regexp_replace(raw, :word, :placeholder, 'gi')
-WHERE prompt ~* :word OR output ~* :word OR messages ~* :word OR content_snapshot ~* :word OR metadata ~* :word OR raw ~* :word
+WHERE concat_ws(E'\x1f', prompt, output, messages, content_snapshot, metadata, raw) ~* :word
