@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from assets.partitions import days_of, days_of_month, monday
+from feedback_pipeline.calendar import days_of, days_of_month, first_of_month, monday_of
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes
 from jobs.location import build_definitions
@@ -70,7 +70,7 @@ def compute(
             changes.mark_failed(pipeline.database, days, f"run {result.run_id} failed", to_blame=to_blame)
     bad_days = changes.failed_days(pipeline.database)
     failed += [f"{day}: {problem}" for day, problem in bad_days.items()]
-    wanted = sorted({monday(day) for day in computed}) if weeks is None else weeks
+    wanted = sorted({monday_of(day) for day in computed}) if weeks is None else weeks
     ended = [week for week in wanted if (pipeline.today() - week).days >= 7]
     for week in ended:
         if gate := sorted(set(days_of(week)) & set(bad_days)):
@@ -83,7 +83,7 @@ def compute(
         runs += 1
         if not result.success:
             failed.append(f"week {week}: run {result.run_id}")
-    first_days = sorted({day.replace(day=1) for day in computed}) if weeks is None else []
+    first_days = sorted({first_of_month(day) for day in computed}) if weeks is None else []
     for month in [first for first in first_days if days_of_month(first)[-1] < pipeline.today()]:
         report(f"month {month:%Y-%m}")
         result = monthly.execute_in_process(

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from feedback_pipeline.cli.options import day_of, week_of
 from feedback_pipeline.environment import unknown_variables
 from feedback_pipeline.ingest.summary import Progress as ImportProgress
 from feedback_pipeline.settings import Settings, SettingsError, known_variables
@@ -165,12 +166,12 @@ def materialize(
     from feedback_pipeline.store import changes
 
     pipeline = _pipeline()
-    weeks = [_monday(text) for text in week] if week else None
+    weeks = [week_of(text) for text in week] if week else None
     if every:
         changes.fold(pipeline.database)
         weeks = [monday for monday in changes.weeks_with_votes(pipeline.database) if monday >= pipeline.settings.start]
     if since:
-        changes.touch(pipeline.database, _day("--since", since), pipeline.today())
+        changes.touch(pipeline.database, day_of("--since", since), pipeline.today())
     result = _compute(pipeline, weeks)
     console.print(f"{result.days} days and {result.weeks} weeks computed in {result.runs} runs")
     _fail_on(result)
@@ -286,20 +287,6 @@ def _fail_on(result: Any) -> None:
     if result.failed:
         errors.print("Look at the run in the Dagster UI (make dev); the other days and weeks are done.")
         raise typer.Exit(code=1)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"{option} takes a date such as 2026-11-16, not {text!r}") from error
-
-
-def _monday(text: str) -> date:
-    day = _day("--week", text)
-    if day.weekday() != 0:
-        raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
-    return day
 
 
 @contextmanager

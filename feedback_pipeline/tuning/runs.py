@@ -62,7 +62,8 @@ class Run:
 
     def due(self, now: dt.datetime) -> bool:
         """Whether to take the next step now; a look that lies ahead of us was taken by a clock that was wrong."""
-        if self.entry.state != "following" or self.announced or self.looked_at is None:
+        waits = self.entry.state == "following" or self.entry.reason is not None
+        if not waits or self.announced or self.looked_at is None:
             return True
         return not dt.timedelta(0) <= now - self.looked_at < LOOK_EVERY
 
