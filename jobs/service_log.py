@@ -15,9 +15,7 @@ KEPT_LINES = 10
 REPEATED_SECONDS = 60.0
 MAX_LOG_BYTES = 20_000_000
 _NOTABLE = re.compile(r"\b(WARNING|ERROR|CRITICAL|FATAL)\b|^\w*(Error|Exception)\b|\bTraceback\b")
-_IDLE = re.compile(
-    r"SupersessionWarning|BetaWarning|PreviewWarning|DeprecationWarning|warnings\.warn\(|ExperimentalWarning"
-)
+_IDLE = re.compile(r"(Supersession|Beta|Preview|Deprecation|Experimental)Warning|warnings\.warn\(")
 _VARYING = re.compile(r"\d+|0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

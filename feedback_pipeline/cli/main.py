@@ -34,6 +34,7 @@ errors = Console(stderr=True)
 
 def main() -> None:
     """The entry point: errors that say what to do are shown as one line, others with their traceback."""
+    os.umask(0o077)  # what the home folder holds is its owner's alone
     import adbc_driver_manager.dbapi as adbc
     import psycopg
     from sqlalchemy.exc import SQLAlchemyError
