@@ -15,7 +15,9 @@ KEPT_LINES = 10
 REPEATED_SECONDS = 60.0
 MAX_LOG_BYTES = 20_000_000
 _NOTABLE = re.compile(r"\b(WARNING|ERROR|CRITICAL|FATAL)\b|^\w*(Error|Exception)\b|\bTraceback\b")
-_IDLE = re.compile(r"(Supersession|Beta|Preview|Deprecation|Experimental)Warning|warnings\.warn\(")
+_IDLE = re.compile(
+    r"(Supersession|Beta|Preview|Deprecation|Experimental)Warning|warnings\.warn\(|No cursor for event type"
+)
 _VARYING = re.compile(r"\d+|0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

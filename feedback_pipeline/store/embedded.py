@@ -29,6 +29,8 @@ import psycopg
 
 START_TIMEOUT = 60.0
 WATCH_SECONDS = 1.0
+KEPT_ALREADY = 75
+"""Exit status of a keeper that found another at work, which is bringing the server up (EX_TEMPFAIL)."""
 PORTS = range(15_000, 32_000)
 """Where ports are looked for: below the ranges that systems take the ports of outgoing connections from, so that no
 client's own connection can sit on the server's port while it restarts."""
@@ -59,6 +61,11 @@ class Layout:
     @property
     def start_lock(self) -> Path:
         return self.folder / "start.lock"
+
+    @property
+    def keeper_lock(self) -> Path:
+        """Held by the keeper: two of them would start two servers, and tell two ports."""
+        return self.folder / "keeper.lock"
 
     @property
     def port_file(self) -> Path:
@@ -254,7 +261,7 @@ def _start_keeper(layout: Layout) -> None:
         if _answers(layout):
             keeper.returncode = 0  # it lives on without us: not ours to wait for
             return
-        if keeper.poll() is not None:
+        if keeper.poll() not in (None, KEPT_ALREADY):
             break
         time.sleep(0.05)
     raise EmbeddedPostgresError(

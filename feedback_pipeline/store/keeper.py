@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from feedback_pipeline.store.embedded import Layout, binaries, identity, is_free, lasting_port
+from feedback_pipeline.store.embedded import KEPT_ALREADY, Layout, binaries, identity, is_free, lasting_port
 
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
@@ -139,6 +139,11 @@ def keep(folder: Path) -> int:
     A server that dies soon after each of several starts is given up: what is wrong with it is in its log.
     """
     layout = Layout(folder)
+    alone = os.open(layout.keeper_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return KEPT_ALREADY
     wait_for_orphan(layout, serves_from(layout))
     initialise(layout)
     layout.made_file.write_text("\n".join(identity(layout.data)))
