@@ -34,7 +34,13 @@ _EXPORTS = {
     "log_anthropic": "feedback_pipeline.capture.verbs",
     "log_litellm": "feedback_pipeline.capture.verbs",
     "call_context": "feedback_pipeline.capture.verbs",
-    "route_to_variant": "feedback_pipeline.experiments.assignment",
+    "route_to_variant": "feedback_client.assignment",
+    "shadow": "feedback_client.shadow",
+    "Experiments": "feedback_client.experiments",
+    # prompts by framework
+    "AdaptivePromptRouter": "feedback_pipeline.analysis.prompt_router",
+    "build_enhanced_prompt": "feedback_pipeline.analysis.prompt_router",
+    "route_prompt": "feedback_pipeline.analysis.prompt_router",
 }
 
 __all__ = sorted(_EXPORTS)

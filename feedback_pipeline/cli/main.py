@@ -43,10 +43,12 @@ def main() -> None:
         actions,
         alerts,
         capture,
+        experiments,
         findings,
         judging,
         lineage,
         privacy,
+        prompts,
         training,
         tuning,
     )
@@ -61,7 +63,19 @@ def main() -> None:
     from feedback_pipeline.tuning.registry import PromotionRefusedError
     from feedback_pipeline.tuning.signing import ApprovalKeyError
 
-    for subject in (capture, findings, alerts, actions, judging, privacy, tuning, training, lineage):
+    for subject in (
+        capture,
+        findings,
+        alerts,
+        actions,
+        judging,
+        privacy,
+        tuning,
+        training,
+        lineage,
+        experiments,
+        prompts,
+    ):
         subject.mount(app)
     if "doctor" not in sys.argv[1:2]:  # which shows them among its findings
         for name, nearest in unknown_variables(os.environ, known_variables()):
