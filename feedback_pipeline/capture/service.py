@@ -16,8 +16,8 @@ from feedback_pipeline.capture.access import (
     Principal,
     Tokens,
     claim_token,
-    open_signing_key,
     read_local_token,
+    signing_keys,
     unauthorized,
 )
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
@@ -67,7 +67,7 @@ class Service:
             MissingSigningKeyError: production without a key for browser tokens.
         """
         capture, production = settings.capture, settings.environment == "production"
-        signing_key = open_signing_key(settings.home, capture.token_key, production=production)
+        signing = signing_keys(settings.home, capture.token_key, production=production)
         pseudonymiser = pseudonymiser or Pseudonymiser.open(settings.home, production=production)
         store = Store(address, capture.connections)
         door = Door(pseudonymiser, settings.keep_raw)
@@ -78,8 +78,8 @@ class Service:
             door=door,
             writer=Writer(store, door),
             keys=Keys(store),
-            tokens=Tokens(signing_key),
-            limits=Limits(store, signing_key),
+            tokens=Tokens(signing),
+            limits=Limits(store, signing[0]),
             analytics=Analytics(open_posthog(capture.posthog_key, capture.posthog_host)),
             metrics=Metrics(),
             decisions=Decisions(store),

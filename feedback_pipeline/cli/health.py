@@ -51,7 +51,7 @@ def _unknown_variables(settings: Settings) -> list[Finding]:
 
 def _keys(settings: Settings) -> list[Finding]:
     """Whether the keys are there that `serve`, imports and approvals would refuse to start without."""
-    from feedback_pipeline.capture.access import open_signing_key
+    from feedback_pipeline.capture.access import signing_keys
     from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, Pseudonymiser
     from feedback_pipeline.tuning.signing import ApprovalKeyError, signing_key
 
@@ -59,7 +59,7 @@ def _keys(settings: Settings) -> list[Finding]:
         return [Finding("keys", "ok", "made up where missing, as FEEDBACK_ENV is development")]
     openers: list[tuple[str, Callable[[], object]]] = [
         ("pseudonym keys", lambda: Pseudonymiser.open(settings.home, production=True)),
-        ("token key", lambda: open_signing_key(settings.home, settings.capture.token_key, production=True)),
+        ("token key", lambda: signing_keys(settings.home, settings.capture.token_key, production=True)),
         ("approval key", lambda: signing_key(settings.home, production=True)),
     ]
     findings = []
