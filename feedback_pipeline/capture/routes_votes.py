@@ -25,6 +25,7 @@ from feedback_pipeline.capture.shapes import (
     Parameter,
     StoreVote,
     TokenRequest,
+    TokensRequest,
     Voter,
     shortened,
 )
@@ -36,10 +37,10 @@ from feedback_pipeline.store.rows import content_name
 router = APIRouter()
 VOTES: TypeAdapter[Voter] = TypeAdapter(AnyVote)
 LOGGED = TypeAdapter(LoggedAnswer)
-MOST_ITEMS = 5000
+MAX_ITEMS = 5000
 ITEMS_AT_A_TIME = 250
-MOST_ANSWERS = 1000
-LONGEST_KEY = 200
+MAX_ANSWERS = 1000
+MAX_KEY = 200
 GENERAL = "general"
 """The kind of content of the floating button, which is always there."""
 
@@ -141,8 +142,8 @@ def _answered(service: Service, shape: Voter, filing: Filing, outcome: Outcome, 
 
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        raise invalid("Idempotency-Key", f"must be 1 to {LONGEST_KEY} printable ASCII characters")
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", f"must be 1 to {MAX_KEY} printable ASCII characters")
     return key
 
 
@@ -161,8 +162,8 @@ async def create_batch(request: Request) -> Response:
     body = await bodies.read(request, service.settings.capture.batch_bytes)
     value = bodies.parse(body, request.headers.get("content-type", ""))
     items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else value
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
-        raise invalid("items", f"must be a list of 1 to {MOST_ITEMS} votes")
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        raise invalid("items", f"must be a list of 1 to {MAX_ITEMS} votes")
     started = time.time()
     results = await file_batch(service, principal, items, _idempotency_key(request))
     stored = sum(result["status"] == 201 for result in results)
@@ -372,8 +373,8 @@ async def log_interactions(request: Request) -> Response:
     body = await bodies.read(request, service.settings.capture.batch_bytes)
     value = bodies.parse(body, request.headers.get("content-type", ""))
     items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else [value]
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ANSWERS:
-        raise invalid("items", f"must be a list of 1 to {MOST_ANSWERS} answers")
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ANSWERS:
+        raise invalid("items", f"must be a list of 1 to {MAX_ANSWERS} answers")
     many = isinstance(value, dict) and value.keys() == {"items"}
     if not many:
         _logged(service, principal.tenant, value)  # a lone answer that cannot be kept is the request's own problem
@@ -443,15 +444,19 @@ def _logged_result(identity: UUID, outcome: str | ProblemError) -> dict[str, Any
 
 @router.post("/v1/tokens", status_code=201)
 async def mint_token(request: Request) -> Response:
-    """Make a short-lived token for one browser: for one piece of content, on pages of one origin."""
+    """Make a short-lived token for one browser: for one piece of content, on pages of one origin; or, with `contents`,
+    one for each of a page's."""
     service = service_of(request)
     principal = await service.authenticate(request, "write")
     if principal.browser:
         raise ProblemError(403, "missing_scope", "tokens are made with an API key")
-    value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
-    wanted: TokenRequest = parsed(TypeAdapter(TokenRequest), value)
-    token = service.tokens.mint(
-        principal.tenant, (wanted.content_type, wanted.content_id), wanted.origin,
-        service.door.pseudonym(principal.tenant, wanted.user_id), wanted.seconds,
-    )  # fmt: skip
-    return json_response({"token": token, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})
+    value = bodies.parse(await bodies.read(request, 60_000), request.headers.get("content-type", ""))
+    many = isinstance(value, dict) and "contents" in value
+    wanted: TokenRequest | TokensRequest = parsed(TypeAdapter(TokensRequest if many else TokenRequest), value)
+    user = service.door.pseudonym(principal.tenant, wanted.user_id)
+    tokens = [
+        service.tokens.mint(principal.tenant, (one.content_type, one.content_id), wanted.origin, user, wanted.seconds)
+        for one in (wanted.contents if isinstance(wanted, TokensRequest) else [wanted])
+    ]
+    found = {"tokens": tokens} if many else {"token": tokens[0]}
+    return json_response({**found, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})

@@ -21,7 +21,7 @@ from feedback_pipeline.capture.access import (
     unauthorized,
 )
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
-from feedback_pipeline.capture.connections import Store
+from feedback_pipeline.capture.connections import Address, Store
 from feedback_pipeline.capture.decisions import Decisions
 from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.limits import Limits
@@ -41,7 +41,7 @@ class Service:
     """One process of the API."""
 
     settings: Settings
-    address: str
+    address: Address
     store: Store
     door: Door
     writer: Writer
@@ -54,12 +54,12 @@ class Service:
     _maintenance: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, settings: Settings, address: str, pseudonymiser: Pseudonymiser | None = None) -> "Service":
+    def open(cls, settings: Settings, address: Address, pseudonymiser: Pseudonymiser | None = None) -> "Service":
         """The service on a database address; connects to nothing yet.
 
         Args:
             settings: how it behaves.
-            address: its database.
+            address: where its database is now.
             pseudonymiser: keys that were compared with the database; opened here and not compared if not given.
 
         Raises:

@@ -359,6 +359,22 @@ class TokenRequest(Shape):
     seconds: Annotated[int, Field(ge=10, le=86_400)] = 3600
 
 
+class TokenContent(Shape):
+    """One piece of content."""
+
+    content_type: ContentType
+    content_id: Identifier
+
+
+class TokensRequest(Shape):
+    """What the browser tokens of a page are good for: one for each piece of its content."""
+
+    contents: Annotated[list[TokenContent], Field(min_length=1, max_length=100)]
+    origin: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
+    user_id: Identifier | None = None
+    seconds: Annotated[int, Field(ge=10, le=86_400)] = 3600
+
+
 class ExportRequest(Shape):
     """Which votes to export, and where to: a path under the export folder."""
 

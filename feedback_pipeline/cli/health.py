@@ -91,7 +91,7 @@ def _extras(settings: Settings) -> list[Finding]:
 
 def _home(settings: Settings) -> Finding:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = settings.home / f".probe-{uuid4().hex}"
         probe.touch()
         probe.unlink()
@@ -99,6 +99,8 @@ def _home(settings: Settings) -> Finding:
         return Finding(
             "home", "error", f"{settings.home}: {error.strerror}", "set FEEDBACK_HOME to a folder you can write"
         )
+    if settings.home.stat().st_mode & 0o077:
+        return Finding("home", "warn", f"{settings.home}: others may read it", f"chmod -R go-rwx '{settings.home}'")
     return Finding("home", "ok", str(settings.home))
 
 
