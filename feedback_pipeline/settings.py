@@ -114,6 +114,9 @@ class Settings:
             none. Needs the extra `names`.
         timezone: zone that days and weeks are cut in (`FEEDBACK_TIMEZONE`); fixed by the first migration.
         start: first day of the first partition, a Monday (`FEEDBACK_START`).
+        quiet_seconds: without another change before days and weeks are computed by themselves (`FEEDBACK_QUIET`).
+        longest_wait_seconds: after which a day is computed all the same (`FEEDBACK_LONGEST_WAIT`); a week after six
+            times as long.
         lateness_days: days after its end at which a week closes (`FEEDBACK_LATENESS`).
         executor: how the steps of one run are run (`FEEDBACK_EXECUTOR`).
         environment: production refuses what development makes up (`FEEDBACK_ENV`).
@@ -177,6 +180,8 @@ class Settings:
     timezone: str
     start: date
     lateness_days: int
+    quiet_seconds: int
+    longest_wait_seconds: int
     executor: Executor
     environment: Environment
     keep_raw: bool
@@ -247,6 +252,8 @@ class Settings:
             names_model=env.get("FEEDBACK_NAMES_MODEL") or None,
             timezone=_timezone(env.get("FEEDBACK_TIMEZONE") or "UTC"),
             start=_monday("FEEDBACK_START", env.get("FEEDBACK_START") or DEFAULT_START),
+            quiet_seconds=_whole("FEEDBACK_QUIET", env.get("FEEDBACK_QUIET") or "15", low=0),
+            longest_wait_seconds=_whole("FEEDBACK_LONGEST_WAIT", env.get("FEEDBACK_LONGEST_WAIT") or "300", low=0),
             lateness_days=_whole("FEEDBACK_LATENESS", env.get("FEEDBACK_LATENESS") or "3", low=0),
             executor=_choice("FEEDBACK_EXECUTOR", env.get("FEEDBACK_EXECUTOR") or "in_process", Executor),
             environment=_choice("FEEDBACK_ENV", env.get("FEEDBACK_ENV") or "development", Environment),

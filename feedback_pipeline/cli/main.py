@@ -87,6 +87,7 @@ def demo(
     pipeline = _pipeline()
     _load_sample(pipeline, votes, weeks, seed)
     result = _compute(pipeline, None)
+    _stop_on(result)
     console.print()
     summary.show(pipeline, console)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s, {result.runs} Dagster runs. See it live: make dev")
@@ -153,14 +154,16 @@ def materialize(
     from feedback_pipeline.store import changes
 
     pipeline = _pipeline()
-    weeks = [_monday(text) for text in week] if week else None
+    weeks = [_week(pipeline, text) for text in week] if week else None
     if every:
         changes.fold(pipeline.database)
         weeks = [monday for monday in changes.weeks_with_votes(pipeline.database) if monday >= pipeline.settings.start]
     if since:
         changes.touch(pipeline.database, _day("--since", since), pipeline.today())
     result = _compute(pipeline, weeks)
-    console.print(f"{result.days} days and {result.weeks} weeks computed in {result.runs} runs")
+    months = f", {result.months} months" if result.months else ""
+    console.print(f"{result.days} days, {result.weeks} weeks{months} computed in {result.runs} runs", highlight=False)
+    _stop_on(result)
     _fail_on(result)
 
 
@@ -249,11 +252,25 @@ def _compute(pipeline: Any, weeks: list[date] | None) -> Any:
         return runs.compute(pipeline, opened, weeks=weeks, report=lambda line: console.print(line, highlight=False))
 
 
+def _stop_on(result: Any) -> None:
+    if result.interrupted:
+        errors.print(
+            f"Stopped: {result.days} days and {result.weeks} weeks are done, {result.left} days, weeks or months wait; "
+            "nothing is half-written.\nGo on with: feedback materialize",
+            highlight=False,
+        )
+        raise typer.Exit(code=130)
+
+
 def _fail_on(result: Any) -> None:
     for line in result.failed:
         errors.print(f"failed: {escape(line)}", style="red", highlight=False)
     if result.failed:
-        errors.print("Look at the run in the Dagster UI (make dev); the other days and weeks are done.")
+        errors.print(
+            "What is listed is not computed; the rest is. Look at the run in the Dagster UI (make dev), and try again "
+            "with: feedback materialize",
+            highlight=False,
+        )
         raise typer.Exit(code=1)
 
 
@@ -264,10 +281,14 @@ def _day(option: str, text: str) -> date:
         raise SettingsError(f"{option} takes a date such as 2026-11-16, not {text!r}") from error
 
 
-def _monday(text: str) -> date:
-    day = _day("--week", text)
+def _week(pipeline: Any, text: str) -> date:
+    day: date = _day("--week", text)
     if day.weekday() != 0:
         raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
+    if day < pipeline.settings.start:
+        raise SettingsError(f"--week {text} is before the first one, {pipeline.settings.start} (FEEDBACK_START)")
+    if (pipeline.today() - day).days < 7:
+        raise SettingsError(f"--week {text} is not over yet: today is {pipeline.today()}")
     return day
 
 

@@ -15,7 +15,7 @@ from upath import UPath
 
 from feedback_pipeline.cleaning import tables as cleaning
 from feedback_pipeline.judging import tables as judging
-from feedback_pipeline.store import changes
+from feedback_pipeline.store import changes, computed
 from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.tables.parquet import ParquetFolder, names_in, remove
@@ -136,7 +136,7 @@ def apply(
     )
     unnamed = sum(_expired(database, day) for day in expiring)
     replies = _old_replies(database, now - timedelta(days=ends["judge_reply"]))
-    files = _old_partitions(frames, cleaned_before)
+    files = _old_partitions(database, frames, cleaned_before)
     return Applied(sealed, emptied, rejects, len(expiring), unnamed, files, replies)
 
 
@@ -183,10 +183,12 @@ def _old_replies(database: Database, before: datetime) -> int:
         return connection.execute(statement, {"before": before}).rowcount
 
 
-def _old_partitions(frames: ParquetFolder, before: date) -> int:
+def _old_partitions(database: Database, frames: ParquetFolder, before: date) -> int:
     """Deletes the files of days before a date, and those of weeks that ended before it."""
     week_before = before - timedelta(days=6)
     removed = 0
+    computed.forget(database, [table.name for table in DAILY_ROWS], before)
+    computed.forget(database, [table.name for table in WEEKLY_ROWS], week_before)
     for table in DAILY_ROWS:
         removed += _delete_older(frames.root / table.name, before)
     for folder in (*(table.name for table in WEEKLY_ROWS), *WEEKLY_FOLDERS):
