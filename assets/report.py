@@ -46,7 +46,8 @@ from feedback_pipeline.tables.parquet import replaced_file
 from feedback_pipeline.training import costs
 from feedback_pipeline.training.archive import pairs_funnel
 from feedback_pipeline.training.formats import FORMATS
-from feedback_pipeline.training.tables import FUNNEL, TRAINING_EXAMPLES
+from feedback_pipeline.training.tables import FUNNEL
+from feedback_pipeline.tuning.configured import training_format
 
 GROUP = "report"
 KINDS = ("html", "json", "jinja")
@@ -232,23 +233,25 @@ def _told(pipeline: Pipeline, week: date, content: ReportContent) -> Check:
     return Check("told", not sent.problems, {"messages": sent.sent}, "; ".join(sent.problems), "warn")
 
 
-def _training_files(pipeline: Pipeline, week: date) -> list[TrainingFile]:
-    """The files of the week by format: lines to train on, and lines held out."""
+def _written_files(pipeline: Pipeline, week: date) -> list[dict[str, Any]]:
     folder = pipeline.frames.root / FILES / week.isoformat()
     listings = [folder / family / "files.json" for family in TRAINED_ON]
-    files = [file for listing in listings if listing.exists() for file in orjson.loads(listing.read_bytes())]
+    return [file for listing in listings if listing.exists() for file in orjson.loads(listing.read_bytes())]
+
+
+def _training_files(pipeline: Pipeline, week: date) -> list[TrainingFile]:
+    """The files of the week by format: lines to train on, and lines held out."""
     lines: dict[str, list[int]] = {}
-    for file in files:
+    for file in _written_files(pipeline, week):
         if file["layout"] is not None and file["format"] in FORMATS:
             counted = lines.setdefault(file["format"], [0, 0])
             counted[file["split"] != "train"] += file["lines"]
     return [TrainingFile(name, train, held_out) for name, (train, held_out) in sorted(lines.items())]
 
 
-def _training_advice(pipeline: Pipeline, week: date) -> str | None:
-    examples = pipeline.frames.scan(TRAINING_EXAMPLES, [week])
-    positives = examples.filter(pl.col("label") & (pl.col("split") == "train")).select(pl.len()).collect().item()
-    return costs.advice(int(positives)).text
+def _training_advice(pipeline: Pipeline, week: date) -> str:
+    found = costs.trainable(_written_files(pipeline, week), training_format(pipeline.settings))
+    return costs.advice(found.examples, partial=found.partial).text
 
 
 def _search(pipeline: Pipeline, week: date) -> SearchRecord | None:

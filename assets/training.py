@@ -25,7 +25,7 @@ from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import datasets, reviews
 from feedback_pipeline.tables.parquet import replaced_file
 from feedback_pipeline.training import archive, costs, tables
-from feedback_pipeline.training.curation import Curated, curate
+from feedback_pipeline.training.curation import curate
 from feedback_pipeline.training.files import WrittenFile, write_files
 from feedback_pipeline.training.formats import FORMATS, formats_of
 from feedback_pipeline.training.manifest import build_manifest, lineage
@@ -34,7 +34,7 @@ from feedback_pipeline.training.regression import regression_cases
 from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.signals import VOTE_COLUMNS
 from feedback_pipeline.training.weights import RECOMMENDED
-from feedback_pipeline.tuning.configured import format_name, provider_name
+from feedback_pipeline.tuning.configured import training_format
 
 GROUP = "training"
 FILE_KINDS = ("jsonl", "file")
@@ -148,6 +148,7 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
         for given in orjson.loads((_folder(pipeline, week) / family / "files.json").read_bytes())
     ]
     tokens = costs.training_tokens(curated.examples, files, curated.settings.key)
+    trainable = costs.trainable(map(asdict, files), training_format(pipeline.settings))
     manifest = build_manifest(
         curated,
         pairs,
@@ -175,7 +176,7 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
             "files": len(files),
             "lines": sum(file.lines for file in files),
             "tokens": tokens.get("tokens"),
-            "advice": _advice(curated),
+            "advice": costs.advice(trainable.examples, partial=trainable.partial).text,
             "cost": "; ".join(costs.described(tokens, costs.read_prices(pipeline.settings.tuning_prices_file))) or None,
             "path": str(_folder(pipeline, week) / "manifest.json"),
         },
@@ -209,15 +210,10 @@ def _written(
     return Outcome(numbers={**numbers, **counts, "path": str(folder)}, checks=[check])
 
 
-def _advice(curated: Curated) -> str:
-    positives = curated.examples.filter(pl.col("label") & (pl.col("split") == "train")).height
-    return costs.advice(positives).text
-
-
 def _formats(pipeline: Pipeline) -> list[str]:
     """The chosen formats, and the one the configured provider trains on."""
     settings = pipeline.settings
-    needed = format_name(provider_name(settings), settings.tuning_method) if settings.tuning_enabled else None
+    needed = training_format(settings) if settings.tuning_enabled else None
     chosen = formats_of(settings.training_formats)
     return [name for name in FORMATS if name in chosen or name == needed]
 

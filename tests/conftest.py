@@ -7,11 +7,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.s3 import ENVIRONMENT, RequestLog, s3_server
 
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, migrate
+from tests.support.s3 import ENVIRONMENT, RequestLog, s3_server
 
 _numbers = itertools.count()
 

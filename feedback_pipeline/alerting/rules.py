@@ -56,7 +56,7 @@ def read_rules(trailing: Trailing, *, day: dt.date, target: float, drift_since: 
     daily = upto.filter(pl.col("action_type").is_null())
     facts = trailing.facts.filter(pl.col("day") <= day)
     return [
-        alerts.approval_under_target(daily, day=day, target=target),
+        alerts.approval_under_target(daily, day=day, target=target, voters=_voters(facts, day)),
         alerts.approval_drift(daily, day=day, target=target, since=drift_since),
         _fall(facts, day),
         alerts.negative_count(daily, day=day),
@@ -73,7 +73,13 @@ def _fall(facts: pl.DataFrame, day: dt.date) -> Reading:
     now = facts.filter(pl.col("day") > turn)
     before = facts.filter(pl.col("day").is_between(turn - dt.timedelta(days=PERIOD_DAYS - 1), turn))
     change = approval_change(now, before, (), week=turn)
-    return alerts.approval_fall(change.change, change.rate, change.previous, day=day)
+    return alerts.approval_fall(change.change, change.rate, change.previous, day=day, p_value=change.p_value)
+
+
+def _voters(facts: pl.DataFrame, day: dt.date) -> int:
+    """Distinct people who voted up or down in the period."""
+    recent = facts.filter(pl.col("day") > day - dt.timedelta(days=PERIOD_DAYS), pl.col("verdict") != 0)
+    return recent["person"].n_unique()
 
 
 def _first_days(daily: pl.DataFrame) -> dict[str, dt.date]:

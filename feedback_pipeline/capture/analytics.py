@@ -9,6 +9,8 @@ import queue
 import threading
 from typing import Any, Protocol
 
+from feedback_pipeline.extras import install_command
+
 EVENT = "llm_feedback_submitted"
 LONGEST_QUEUE = 10_000
 _log = logging.getLogger(__name__)
@@ -65,13 +67,13 @@ class Analytics:
 
 
 def open_posthog(key: str | None, host: str) -> Sender | None:
-    """PostHog's client where a key is set and the SDK is installed (`pip install posthog`)."""
+    """PostHog's client where a key is set and the SDK is installed (the extra `posthog`)."""
     if key is None:
         return None
     try:
         posthog: Any = importlib.import_module("posthog")
     except ModuleNotFoundError:
-        _log.warning("POSTHOG_API_KEY is set but the package posthog is not installed: no events are sent")
+        _log.warning("POSTHOG_API_KEY is set, but no events are sent without the extra: %s", install_command("posthog"))
         return None
     sender: Sender = posthog.Posthog(key, host=host, timeout=3)
     return sender

@@ -14,7 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from feedback_pipeline.capture import openapi, routes_provider, routes_reads, routes_service, routes_votes
+from feedback_pipeline.capture import (
+    openapi,
+    routes_decisions,
+    routes_experiments,
+    routes_provider,
+    routes_reads,
+    routes_service,
+    routes_votes,
+)
 from feedback_pipeline.capture.metrics import Metrics
 from feedback_pipeline.capture.problems import ProblemError, place, unavailable
 from feedback_pipeline.capture.service import SESSION_HEADER, Service
@@ -66,7 +74,8 @@ def create_app(settings: Settings, *, address: str | None = None, pages: Sequenc
         redoc_url=None,
     )
     app.state.service = service
-    for router in (*pages, routes_votes.router, routes_reads.router, routes_service.router, routes_provider.router):
+    own = (routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments)
+    for router in (*pages, *(routes.router for routes in own)):
         app.include_router(router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     _answer_problems(app)

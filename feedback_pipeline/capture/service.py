@@ -18,6 +18,7 @@ from feedback_pipeline.capture.access import (
 )
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
 from feedback_pipeline.capture.connections import Store
+from feedback_pipeline.capture.decisions import Decisions
 from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.limits import Limits
 from feedback_pipeline.capture.maintenance import maintain
@@ -45,6 +46,7 @@ class Service:
     limits: Limits
     analytics: Analytics
     metrics: Metrics
+    decisions: Decisions
     _maintenance: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @classmethod
@@ -76,6 +78,7 @@ class Service:
             limits=Limits(store, signing_key),
             analytics=Analytics(open_posthog(capture.posthog_key, capture.posthog_host)),
             metrics=Metrics(),
+            decisions=Decisions(store),
         )
 
     def start(self) -> None:

@@ -19,6 +19,7 @@ from feedback_pipeline.capture.shapes import (
     StoreVote,
     Voter,
 )
+from feedback_pipeline.cleaning.conversations import last_user_text
 from feedback_pipeline.store.rows import content_name, derived_id
 
 SOURCE = "api"
@@ -284,7 +285,7 @@ def answer_fields(answer: Answer) -> dict[str, Any]:
             fields["output"] = _as_text(answer.content_snapshot, "content_snapshot")
     if messages is not None:
         if fields["prompt"] is None:
-            fields["prompt"] = _last_user_text(messages)
+            fields["prompt"] = last_user_text(messages)
         fields["messages"] = bodies.to_json(messages, "messages")
     return fields
 
@@ -403,11 +404,3 @@ def _as_text(value: Any, name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return bodies.to_json(value, name)
-
-
-def _last_user_text(messages: list[dict[str, Any]]) -> str | None:
-    for message in reversed(messages):
-        content = message.get("content")
-        if message.get("role") == "user" and isinstance(content, str):
-            return content
-    return None

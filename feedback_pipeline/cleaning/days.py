@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from feedback_pipeline.cleaning.conversations import with_whole_prompts
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
 from feedback_pipeline.cleaning.verdicts import DEFAULT_POLICY, VerdictPolicy, add_verdicts
 
@@ -34,7 +35,8 @@ class Conservation:
 
 def clean_interactions(raw: pl.DataFrame) -> pl.DataFrame:
     """A day of answers (`read_interactions`) as CLEAN_INTERACTIONS; people who opted out of analysis are left out."""
-    kept = raw.filter("use_for_analysis").with_columns(_sorted_names("tags"), _sorted_names("tools"))
+    kept = with_whole_prompts(raw.filter("use_for_analysis"))
+    kept = kept.with_columns(_sorted_names("tags"), _sorted_names("tools"))
     return CLEAN_INTERACTIONS.conform(kept).sort("interaction_id")
 
 

@@ -1,12 +1,14 @@
-"""What `feedback doctor` looks at: settings, storage, database, migrations, sources, keys."""
+"""What `feedback doctor` looks at: settings, keys, extras, storage, database, migrations, sources."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
 import psycopg
 
+from feedback_pipeline import extras
 from feedback_pipeline.settings import Settings, without_password
 from feedback_pipeline.store import database, embedded
 
@@ -26,6 +28,9 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Everything a user may have to put right before the loop runs."""
     return [
+        *_unknown_variables(settings),
+        *_keys(settings),
+        *_extras(settings),
         _home(settings),
         _disk(settings),
         *_database(settings),
@@ -34,6 +39,54 @@ def examine(settings: Settings) -> list[Finding]:
         _verdicts(settings),
         _judge(settings),
     ]
+
+
+def _unknown_variables(settings: Settings) -> list[Finding]:
+    return [
+        Finding("settings", "warn", f"{name} is set and means nothing",
+                f"did you mean {nearest}?" if nearest else "unset it; docs/settings.md lists every variable")
+        for name, nearest in settings.unknown
+    ]  # fmt: skip
+
+
+def _keys(settings: Settings) -> list[Finding]:
+    """Whether the keys are there that `serve`, imports and approvals would refuse to start without."""
+    from feedback_pipeline.capture.access import open_signing_key
+    from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, Pseudonymiser
+    from feedback_pipeline.tuning.signing import ApprovalKeyError, signing_key
+
+    if settings.environment != "production":
+        return [Finding("keys", "ok", "made up where missing, as FEEDBACK_ENV is development")]
+    openers: list[tuple[str, Callable[[], object]]] = [
+        ("pseudonym keys", lambda: Pseudonymiser.open(settings.home, production=True)),
+        ("token key", lambda: open_signing_key(settings.home, settings.capture.token_key, production=True)),
+        ("approval key", lambda: signing_key(settings.home, production=True)),
+    ]
+    findings = []
+    for what, opened in openers:
+        try:
+            opened()
+            findings.append(Finding(what, "ok", "there"))
+        except (MissingKeyError, InvalidKeyError, ApprovalKeyError, OSError) as error:
+            findings.append(Finding(what, "error", str(error), "see docs/deploy.md"))
+    return findings
+
+
+def _extras(settings: Settings) -> list[Finding]:
+    """Extras that the settings ask for and that are not installed."""
+    scheme = settings.data_url.partition("://")[0]
+    asked = {
+        "s3": ("FEEDBACK_DATA_URL", scheme in {"s3", "s3a"}),
+        "gcs": ("FEEDBACK_DATA_URL", scheme in {"gs", "gcs"}),
+        "names": ("FEEDBACK_NAMES_MODEL", settings.names_model is not None),
+        "posthog": ("POSTHOG_API_KEY", settings.capture.posthog_key is not None),
+    }
+    return [
+        Finding("extras", "error", f"{variable} needs the extra {extra}, which is not installed",
+                extras.install_command(extra))
+        for extra, (variable, wanted) in asked.items()
+        if wanted and extras.missing(extra)
+    ]  # fmt: skip
 
 
 def _home(settings: Settings) -> Finding:
@@ -67,11 +120,15 @@ def _database(settings: Settings) -> list[Finding]:
             ).fetchall()
     except (database.DatabaseError, embedded.EmbeddedPostgresError, psycopg.Error) as error:
         return [Finding("database", "error", str(error).split("\n")[0], "see docs/database.md")]
-    place = "embedded" if settings.database_url is None else without_password(settings.database_url)
+    place = without_password(opened.url)
+    if settings.database_url is None:
+        place = f"embedded, {place} (password in {settings.home / 'postgres' / 'password'})"
     counts = ", ".join(f"about {max(count, 0):,} {name}" for name, count in sorted(rows))
     return [
         Finding("database", "ok", f"PostgreSQL {version}, {place}; {counts}"),
-        Finding("migrations", "ok", f"at revision {database.schema_revision(opened)}"),
+        Finding(
+            "migrations", "ok", f"at revision {database.schema_revision(opened)}, rights of the API's role in place"
+        ),
     ]
 
 

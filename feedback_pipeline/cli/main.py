@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +13,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
+from feedback_pipeline.environment import unknown_variables
 from feedback_pipeline.ingest.summary import Progress as ImportProgress
-from feedback_pipeline.settings import Settings, SettingsError
+from feedback_pipeline.settings import Settings, SettingsError, known_variables
 
 app = typer.Typer(
     name="feedback",
@@ -46,6 +48,7 @@ def main() -> None:
         training,
         tuning,
     )
+    from feedback_pipeline.extras import advice
     from feedback_pipeline.ingest.documents import SourcesError
     from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
     from feedback_pipeline.llm.prices import UnknownPriceError
@@ -58,6 +61,10 @@ def main() -> None:
 
     for subject in (capture, findings, alerts, actions, judging, privacy, tuning, training, lineage):
         subject.mount(app)
+    if "doctor" not in sys.argv[1:2]:  # which shows them among its findings
+        for name, nearest in unknown_variables(os.environ, known_variables()):
+            hint = f"; did you mean {nearest}?" if nearest else ""
+            errors.print(f"feedback: {name} is set and means nothing{hint}", style="yellow", highlight=False)
     try:
         app()
     except (
@@ -66,6 +73,11 @@ def main() -> None:
         PromotionRefusedError, OSError,
     ) as error:  # fmt: skip
         errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (said := advice(error.name)) is None:
+            raise
+        errors.print(f"feedback: {escape(said)}", style="red", highlight=False)
         sys.exit(2)
     except (adbc.Error, psycopg.Error, SQLAlchemyError) as error:
         # only the first line: what follows quotes the row
@@ -193,6 +205,7 @@ def doctor() -> None:
     except SettingsError as error:
         console.print(f"✗ settings: {escape(str(error))}", highlight=False)
         raise typer.Exit(code=1) from error
+    _show_settings(settings)
     findings = health.examine(settings)
     for finding in findings:
         mark = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "error": "[red]✗[/]"}[finding.level]
@@ -201,6 +214,18 @@ def doctor() -> None:
             console.print(f"    → {escape(finding.advice)}", highlight=False)
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(code=1)
+
+
+def _show_settings(settings: Settings) -> None:
+    shown = settings.shown()
+    for group in dict.fromkeys(one.group for one in shown):
+        table = Table("setting", "value", "from", "default", box=None, title=group, title_justify="left")
+        for one in shown:
+            if one.group == group:
+                name = one.variables[0] if one.variables else one.name
+                table.add_row(name, escape(one.value), one.source, escape(one.default))
+        console.print(table)
+    console.print()
 
 
 @app.command()
@@ -233,7 +258,7 @@ def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
             votes=votes,
             weeks=weeks,
             seed=seed,
-            end=pipeline.today(),
+            end=pipeline.today() - timedelta(days=1),  # a day that is not over is not computed
             on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     console.print(

@@ -21,6 +21,7 @@ from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.tables.parquet import files_below, names_in
 from feedback_pipeline.training import costs
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
+from feedback_pipeline.tuning.configured import training_format
 
 SHOWN = 5
 
@@ -166,12 +167,12 @@ def _training_costs(pipeline: Pipeline, folder: Any) -> list[str]:
     if not path.exists():
         return []
     content = orjson.loads(path.read_bytes())["content"]
-    if "counts_in_train" not in content:  # made by an earlier version
+    if "tokens" not in content:  # made by an earlier version
         return []
-    positives = content["counts_in_train"]["desirable"]
+    found = costs.trainable(content["files"], training_format(pipeline.settings))
     prices = costs.read_prices(pipeline.settings.tuning_prices_file)
     cheapest = list({price.provider: price for price in sorted(prices, key=_dearest_first)}.values())
-    return [costs.advice(positives).text, *costs.described(content["tokens"], cheapest)]
+    return [costs.advice(found.examples, partial=found.partial).text, *costs.described(content["tokens"], cheapest)]
 
 
 def _dearest_first(price: costs.Price) -> tuple[bool, float]:

@@ -91,7 +91,9 @@ def _answer_columns(
         "tenant": pl.col("tenant"),
         "source": pl.lit(source.name),
         "provenance": pl.lit(source.provenance),
-        "context": pl.when(messages.is_not_null()).then(pl.lit("full")).otherwise(pl.lit("partial")),
+        "context": pl.when(messages.is_not_null() | source.whole_without_messages)
+        .then(pl.lit("full"))
+        .otherwise(pl.lit("partial")),
         # The voter is who asked, unless the row says otherwise or people compare answers for others.
         "user_key": pl.col("asker_key") if side else pl.coalesce("asker_key", "user_key"),
         "session_key": pl.lit(None, pl.String) if side else pl.col("session_key"),

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from feedback_pipeline.ingest import judgements
 from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, deliveries, lookups, read_delivery
+from feedback_pipeline.ingest.fields import ANSWER_TEXT
 from feedback_pipeline.ingest.filing import Filing, file_rows
 from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
@@ -158,7 +159,21 @@ def _import_source(source: Source, run: Import) -> SourceSummary:
     required = wanted_paths(source).required
     if tally.rows and (silent := [" or ".join(paths) for paths in required if not tally.filled.intersection(paths)]):
         tally.notes.append(f"no row has a value in: {', '.join(silent)}")
+    if tally.rows and (guess := _guessed_context(source)):
+        tally.notes.append(guess)
     return tally.summary(source.name, time.perf_counter() - started)
+
+
+def _guessed_context(source: Source) -> str | None:
+    """What is taken for granted of conversations; None where the source says it, or brings no answers."""
+    brings = source.pairwise or source.filled & set(ANSWER_TEXT)
+    if source.context is not None or "messages" in source.filled or not brings or source.answers:
+        return None
+    if source.whole_without_messages:
+        return ("context: full (guessed): no messages, conversation or turn is mapped, so each prompt is taken for all "
+                "that was asked; write `context: partial` where there was more")  # fmt: skip
+    return ("context: partial (guessed): turns of conversations whose messages are not mapped are not trained on; map "
+            "`messages`, or write `context: full` where each prompt was all that was asked")  # fmt: skip
 
 
 def _import_delivery(

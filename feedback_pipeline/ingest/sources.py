@@ -148,6 +148,8 @@ class Source(_Part):
     Attributes:
         answers: with votes only, the source that brings the answers (`answer_id` is then that source's id).
         judge: the rows are a model's verdicts, not people's votes (pairwise only); its name.
+        context: `full` where a row without `messages` was all that was asked of the model, `partial` where there was
+            more that is not known; unset, it is guessed (`whole_without_messages`).
     """
 
     name: str
@@ -173,6 +175,7 @@ class Source(_Part):
     joins: dict[str, Join] = {}
     answers: str | None = None
     judge: str | None = None
+    context: Literal["full", "partial"] | None = None
 
     @field_validator("mapping", "constants", "values")
     @classmethod
@@ -247,6 +250,14 @@ class Source(_Part):
     @property
     def _only_answers(self) -> bool:
         return not self.pairwise and not self.filled & {"thumb", "stars", "value", "comment", "correction", "kind"}
+
+    @property
+    def whole_without_messages(self) -> bool:
+        """Whether a row that brings no messages was all that was asked of the model: as the source says, else where
+        nothing in its mapping speaks of turns or conversations."""
+        if self.context is not None:
+            return self.context == "full"
+        return not self.filled & {"messages", "conversation_id", "turn"}
 
     @property
     def null_words(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from feedback_pipeline.stats.estimates import (
     jackknife_error,
     t_quantile,
 )
+from feedback_pipeline.stats.intervals import RESOLUTION
 
 Weighting = Literal["nominal", "linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval"]
@@ -146,7 +147,7 @@ def _coefficient(
         return Refusal("only_one_verdict_in_use", items, clusters)
     if not np.isfinite(error):
         return Refusal("one_conversation_carries_a_verdict", items, clusters)
-    if error > 0:
+    if error > RESOLUTION:
         half = t_quantile(clusters - 1) * error
         return Estimate(value, max(-1.0, value - half), min(1.0, value + half), error, items, clusters, name)
     return Estimate(value, min(value, _lower_of_perfect(parts, observed)), value, 0.0, items, clusters, name)

@@ -10,6 +10,7 @@ import polars as pl
 import scipy
 
 from feedback_pipeline.stats.estimates import FloatArray, Refusal
+from feedback_pipeline.stats.intervals import RESOLUTION
 
 EPSILON_CROWD = 0.1
 """Advantage a crowd worker's lower cost may buy (paper, section 3): 0.2 for experts, 0.15 for skilled annotators."""
@@ -89,8 +90,9 @@ def _comparisons(judged: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
 
 def _advantage_p_value(difference: FloatArray, epsilon: float) -> float:
     """One-sided p-value against "the annotator is ahead of the judge by epsilon or more"."""
-    if np.ptp(difference) == 0:
-        return 0.0 if difference[0] < epsilon else 1.0
+    if np.ptp(difference) <= RESOLUTION:
+        # every item says the same: by chance, were the signs even, with ½ per item
+        return float(0.5 ** len(difference)) if difference[0] < epsilon - RESOLUTION else 1.0
     return float(scipy.stats.ttest_1samp(difference, epsilon, alternative="less").pvalue)
 
 

@@ -14,6 +14,7 @@ from feedback_pipeline.stats.estimates import (
     clustered_proportion,
     t_quantile,
 )
+from feedback_pipeline.stats.intervals import RESOLUTION
 
 MINIMUM_ITEMS = 20
 
@@ -56,11 +57,11 @@ def length_bias(
     if items < MINIMUM_ITEMS or groups < 2:
         return Refusal("not_enough_labels", items, groups)
     length = np.log1p(characters)
-    if np.std(length) == 0:
+    if np.std(length) <= RESOLUTION:
         return Refusal("all_answers_equally_long", items, groups)
     x = (length - length.mean()) / length.std()
     gap = judged - human
-    slope = float((x * gap).sum() / (x * x).sum())
+    slope = float((x * gap).sum() / (x * x).sum()) if np.ptp(gap) > RESOLUTION else 0.0
     residual = gap - gap.mean() - slope * x
     scores = np.bincount(codes, x * residual, minlength=groups)
     error = float(np.sqrt(np.square(scores).sum() * groups / (groups - 1)) / (x * x).sum())
@@ -89,7 +90,7 @@ def length_controlled_win_rate(
     codes, groups = cluster_codes(np.arange(len(outcome)) if clusters is None else clusters)
     items = len(outcome)
     deviation = float(length_difference.std()) if items else 0.0
-    if items < MINIMUM_ITEMS or groups < 2 or deviation == 0 or np.ptp(outcome) == 0:
+    if items < MINIMUM_ITEMS or groups < 2 or deviation <= RESOLUTION or np.ptp(outcome) <= RESOLUTION:
         refusal = Refusal("not_enough_variation", items, groups)
         return LengthControlled(refusal, refusal)
     design = np.column_stack([np.ones(items), np.tanh(length_difference / deviation)])

@@ -22,6 +22,7 @@ from feedback_pipeline.stats.estimates import (
     linearised_mean,
     normal_quantile,
 )
+from feedback_pipeline.stats.intervals import RESOLUTION
 
 BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -98,7 +99,7 @@ def rogan_gladen(judged_rate: Result, measured: Accuracy, minimum: int = MINIMUM
     q1, ups = (ups * sensitivity.value + 1) / (ups + 2), ups + 2
     q0, downs = (downs * specificity.value + 1) / (downs + 2), downs + 2
     denominator = q0 + q1 - 1
-    if denominator <= 0:
+    if denominator <= RESOLUTION:
         return Refusal("judge_no_better_than_chance", judged_rate.items, judged_rate.clusters)
     theta = min(1.0, max(0.0, (rate + q0 - 1) / denominator))
     noise_up = q1 * (1 - q1) / ups
@@ -166,7 +167,7 @@ def prediction_powered_mean(
     labelled_clusters = len(np.unique(code[labelled]))
     if labels < minimum or labelled_clusters < minimum // 2:
         return Refusal("not_enough_labels", labels, labelled_clusters)
-    if np.ptp(human[labelled]) == 0:
+    if np.ptp(human[labelled]) <= RESOLUTION:
         return Refusal("labels_of_one_class_only", labels, labelled_clusters)
     people = linearised_mean(human[labelled], label_weight[labelled], code[labelled], groups)
     judge_there = linearised_mean(judged[labelled], label_weight[labelled], code[labelled], groups)
@@ -176,7 +177,7 @@ def prediction_powered_mean(
     judge_all = linearised_mean(judged[pool], weight[pool], code[pool], groups)
     gap = judge_all - judge_there
     denominator = float(np.square(gap.influence).sum())
-    power = 0.0 if denominator <= 0 else -float((people.influence * gap.influence).sum()) / denominator
+    power = 0.0 if denominator <= RESOLUTION**2 else -float((people.influence * gap.influence).sum()) / denominator
     power = min(1.0, max(0.0, power))
     combined = LinearisedMean(
         people.value + power * gap.value,

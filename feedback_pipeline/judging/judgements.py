@@ -46,7 +46,8 @@ def judge_answers(answers: pl.DataFrame, judge: AnswerJudge) -> pl.DataFrame:
 
 
 def judge_pairs(pairs: pl.DataFrame, judge: PairJudge) -> pl.DataFrame:
-    """Judges which of two answers is better.
+    """Judges which of two answers is better. A pair given in both orders is asked about once, as it was given first:
+    the orders are the judge's business.
 
     Args:
         pairs: `interaction_id`, `other_interaction_id`, `prompt`, `answer`, `other_answer` (redacted), and where there
@@ -55,7 +56,8 @@ def judge_pairs(pairs: pl.DataFrame, judge: PairJudge) -> pl.DataFrame:
     Returns:
         `judgements`, exactly one row per pair and criterion.
     """
-    rows = pairs.unique(_PAIR, keep="first", maintain_order=True)
+    unordered = (pl.min_horizontal(_PAIR).alias("_first"), pl.max_horizontal(_PAIR).alias("_second"))
+    rows = pairs.with_columns(unordered).unique(["_first", "_second"], keep="first", maintain_order=True)
     textless = pl.col("answer").is_null() | pl.col("other_answer").is_null()
     asked = rows.filter(~textless).sort(_PAIR).with_columns(pl.col("prompt").fill_null(""))
     shown = [*_PAIR, "prompt", "answer", "other_answer", *_reference(asked)]

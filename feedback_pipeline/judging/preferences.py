@@ -9,7 +9,14 @@ import scipy
 from feedback_pipeline.judging.agreement import agreement, alpha_of_raters
 from feedback_pipeline.judging.alternative_annotator import alternative_annotator_test
 from feedback_pipeline.judging.calibration import alternative_annotator_results, interval_columns
-from feedback_pipeline.judging.tables import PREFERENCE_AGREEMENT, PREFERENCE_RANKING, PREFERENCES
+from feedback_pipeline.judging.orders import PAIR, one_row_a_pair
+from feedback_pipeline.judging.tables import (
+    OVERALL,
+    PREFERENCE_AGREEMENT,
+    PREFERENCE_RANKING,
+    PREFERENCE_SCORES,
+    PREFERENCES,
+)
 from feedback_pipeline.stats.bradley_terry import Strengths, fit_bradley_terry
 from feedback_pipeline.stats.estimates import (
     Estimate,
@@ -22,9 +29,7 @@ from feedback_pipeline.stats.estimates import (
 )
 
 PEOPLE = "people"
-OUTCOMES = {"this": 1.0, "tie": 0.5, "other": 0.0}
 CODES = {"other": 0, "tie": 1, "this": 2}
-_PAIR = ("interaction_id", "other_interaction_id")
 
 
 def preference_ranking(preferences: pl.DataFrame, judged: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -46,8 +51,8 @@ def preference_ranking(preferences: pl.DataFrame, judged: pl.DataFrame | None = 
     for (project,), of_project in votes.sort("project", "pair", "voter").group_by(["project"], maintain_order=True):
         frames.append(_ranking(str(project), PEOPLE, of_project, ("voter", "pair")))
         if judged is not None:
-            models = of_project.unique("pair").select(*_PAIR, "model", "other_model")
-            usable = _judged_pairs(judged).join(models, on=list(_PAIR)).sort("judge", "pair")
+            models = of_project.unique("pair").select(*PAIR, "model", "other_model")
+            usable = _judged_pairs(judged).join(models, on=list(PAIR)).sort("judge", "pair")
             for (name,), rows in usable.group_by(["judge"], maintain_order=True):
                 frames.append(_ranking(str(project), str(name), rows, ("pair",)))
     return pl.concat(frames)
@@ -112,32 +117,25 @@ def canonical_votes(preferences: pl.DataFrame) -> pl.DataFrame:
             pl.col("voter").cast(pl.String),
             project.cast(pl.String).fill_null("").alias("project"),
         )
-        .with_columns(pl.concat_str(_PAIR, separator="|").alias("pair"))
+        .with_columns(pl.concat_str(PAIR, separator="|").alias("pair"))
         .sort("pair", "voter", "verdict")
         .unique(["pair", "voter"], keep="first", maintain_order=True)
     )
 
 
 def _outcome(column: str) -> pl.Expr:
-    return pl.col(column).replace_strict(OUTCOMES, default=None, return_dtype=pl.Float64)
+    return pl.col(column).replace_strict(PREFERENCE_SCORES, default=None, return_dtype=pl.Float64)
 
 
 def _judged_pairs(judged: pl.DataFrame) -> pl.DataFrame:
-    """Usable judgements on pairs, each pair the same way round as people's votes on it."""
-    turned = pl.col("interaction_id") > pl.col("other_interaction_id")
-    swapped = {"this": "other", "other": "this"}
+    """Usable judgements on pairs about what people's preferences are about, one row a judge and pair."""
+    usable = judged.filter(pl.col("status") == "ok", pl.col("other_interaction_id") != "")
+    about = usable.filter(pl.col("verdict").is_in(PREFERENCES))
+    if "criterion" in about.columns:
+        about = about.filter(pl.col("criterion") == OVERALL)
     return (
-        judged.filter(pl.col("status") == "ok", pl.col("other_interaction_id") != "")
-        .filter(pl.col("verdict").is_in(PREFERENCES))
-        .select(
-            "judge",
-            pl.when(turned).then("other_interaction_id").otherwise("interaction_id").alias("interaction_id"),
-            pl.when(turned).then("interaction_id").otherwise("other_interaction_id").alias("other_interaction_id"),
-            pl.when(turned).then(pl.col("verdict").replace(swapped)).otherwise("verdict").alias("verdict"),
-            "consistent",
-            "first_slot",
-        )
-        .with_columns(pl.concat_str(_PAIR, separator="|").alias("pair"))
+        one_row_a_pair(about, ("judge",))
+        .with_columns(pl.concat_str(PAIR, separator="|").alias("pair"))
         .sort("judge", "pair")
     )
 
@@ -154,7 +152,10 @@ def _ranking(project: str, rater: str, rows: pl.DataFrame, groupings: tuple[str,
     fitted = fit_bradley_terry(first, second, outcome, len(names), clusters=clusters)
     if isinstance(fitted, Refusal):
         return PREFERENCE_RANKING.empty()
-    return _ranking_rows(project, rater, names, fitted, _win_rates(first, second, outcome, len(names)))
+    win_rates = _win_rates(first, second, outcome, len(names))
+    voters = between["voter"].n_unique() if "voter" in groupings else None
+    ranked = _ranking_rows(project, rater, names, fitted, win_rates)
+    return PREFERENCE_RANKING.conform(ranked.with_columns(pl.lit(voters, pl.Int64).alias("voters")))
 
 
 def _win_rates(first: FloatArray, second: FloatArray, outcome: FloatArray, players: int) -> FloatArray:
@@ -173,14 +174,20 @@ def _ranking_rows(project: str, rater: str, names: pl.Series, fitted: Strengths,
             "win_rate": win_rates,
         }
     ).sort("strength", "model", descending=[True, False])
-    return PREFERENCE_RANKING.conform(
-        frame.with_columns(
-            pl.lit(project).alias("project"),
-            pl.lit(rater).alias("rater"),
-            pl.int_range(1, pl.len() + 1).alias("rank"),
-            (1 / (1 + (-pl.col("strength")).exp())).alias("expected_win_rate"),
-            pl.lit(fitted.penalised).alias("penalised"),
-        )
+    standing = (
+        pl.when(pl.col("lower") > 0)
+        .then(pl.lit("above average"))
+        .when(pl.col("upper") < 0)
+        .then(pl.lit("below average"))
+        .otherwise(pl.lit("cannot tell"))
+    )
+    return frame.with_columns(
+        pl.lit(project).alias("project"),
+        pl.lit(rater).alias("rater"),
+        pl.int_range(1, pl.len() + 1).alias("rank"),
+        (1 / (1 + (-pl.col("strength")).exp())).alias("expected_win_rate"),
+        pl.lit(fitted.penalised).alias("penalised"),
+        standing.alias("standing"),
     )
 
 

@@ -20,6 +20,9 @@ STATUSES = (
 
 VERDICTS = ("up", "neutral", "down")
 PREFERENCES = ("this", "other", "tie")
+STANDINGS = ("above average", "below average", "cannot tell")
+PREFERENCE_SCORES = {"this": 1.0, "tie": 0.5, "other": 0.0}
+"""A preference as the share of the win that goes to the answer named first."""
 
 OVERALL = "satisfaction"
 """The criterion a vote speaks about: would the person who asked be satisfied? Others need their own labels."""
@@ -217,6 +220,9 @@ PREFERENCE_RANKING = Table(
         Column("win_rate", pl.Float64, "Observed, ties as half.", nullable=False),
         Column("penalised", pl.Boolean, "A weak prior was needed: some model never lost or never won.",
                nullable=False),
+        Column("voters", pl.Int64, "People behind it; null of a judge."),
+        Column("standing", pl.String, "Against the average model; cannot tell: the interval holds zero.",
+               nullable=False, values=STANDINGS),
     ),
     key=("project", "rater", "model"),
 )  # fmt: skip

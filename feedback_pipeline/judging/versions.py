@@ -15,7 +15,7 @@ from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.quality import UNKNOWN, SeriesSample, corrected_rate, judged_quality, series_samples
 from feedback_pipeline.judging.tables import VERSION_COMPARISON
-from feedback_pipeline.stats.estimates import Estimate, FloatArray, LinearisedMean, Refusal, cluster_codes
+from feedback_pipeline.stats.estimates import Estimate, FloatArray, LinearisedMean, Refusal, cluster_codes, t_test
 from feedback_pipeline.stats.estimates import linearised_mean as clustered_mean
 
 Measure = Literal["score", "up_rate", "corrected_up_rate", "people_up_rate"]
@@ -165,14 +165,12 @@ def _difference_columns(a: LinearisedMean, b: LinearisedMean) -> dict[str, objec
 
 
 def _tested(result: Estimate, degrees: int) -> dict[str, object]:
-    error = result.standard_error
-    p_value = 2 * float(scipy.stats.t.sf(abs(result.value) / error, degrees)) if error > 0 else float(result.value == 0)
     return {
         "difference": result.value,
         "lower": result.lower,
         "upper": result.upper,
-        "p_value": p_value,
-        "detectable": POWER * error,
+        "p_value": t_test(result.value, result.standard_error, degrees),
+        "detectable": POWER * result.standard_error,
     }
 
 

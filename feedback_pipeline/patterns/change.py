@@ -23,6 +23,7 @@ from feedback_pipeline.patterns.levels import OTHER, UNKNOWN, Dimension, dense_p
 from feedback_pipeline.patterns.tables import APPROVAL_CHANGE, REPEATED_FAILURES
 from feedback_pipeline.stats.intervals import (
     NO_VOTES,
+    RESOLUTION,
     Difference,
     Rate,
     benjamini_hochberg,
@@ -62,6 +63,8 @@ class ApprovalChange:
     change: Difference
     reason: str | None
     """Why there is no change to speak of."""
+    p_value: float | None = None
+    """Two-sided, of the change."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class _Comparison:
         pooled = (rate.up + previous.up) / (rate.n + previous.n)
         binomial = pooled * (1.0 - pooled) * (1.0 / rate.n + 1.0 / previous.n)
         error = float(np.sqrt(max((residual**2).sum(), binomial)))
-        if error == 0.0:
+        if error <= RESOLUTION:
             return cls(rate, previous, Difference(0.0, None, None, "every vote of both weeks is the same"), None)
         degrees = max(min(effective_people(n), effective_people(n_before)) - 1.0, 0.1)
         margin = float(stdtrit(degrees, 0.975)) * error
@@ -194,7 +197,7 @@ def approval_change(
     complete = [{name: row.get(name) for name in APPROVAL_CHANGE.names} for row in rows]
     table = pl.DataFrame(complete, schema=APPROVAL_CHANGE.schema, orient="row")
     table = table.sort(pl.col("part").replace({"total": "0", "level": "1", "first_seen": "2"}), "dimension", "level")
-    return ApprovalChange(table, overall.rate, overall.previous, overall.change, overall.change.reason)
+    return ApprovalChange(table, overall.rate, overall.previous, overall.change, overall.change.reason, overall.p_value)
 
 
 def _row(week: dt.date, part: str, dimension: str | None, level: str | None, comparison: _Comparison) -> dict[str, Any]:

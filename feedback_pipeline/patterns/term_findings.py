@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from feedback_pipeline.patterns.tables import TERM_FINDINGS
-from feedback_pipeline.stats.intervals import benjamini_hochberg
+from feedback_pipeline.stats.intervals import RESOLUTION, benjamini_hochberg
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -227,7 +227,7 @@ def _stronger(field: _Field, whole: int, part: int, sign: float, settings: TermS
     other_down = float(field.down[part]) - down
     pooled = (down + other_down) / (n + other_n)
     error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / n + 1.0 / other_n) * field.inflation[part])
-    if error == 0.0:
+    if error <= RESOLUTION:
         return False
     return bool(ndtr(-sign * (down / n - other_down / other_n) / error) <= settings.nested_level)
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from feedback_pipeline.extras import install_command
+
 PLACEHOLDERS = {"PERSON": "PERSON", "LOCATION": "PLACE"}
 """What entities of Presidio are replaced by."""
 
@@ -66,7 +68,7 @@ def open_names(model: str) -> Names:
     if not (language and colon and name):
         raise NamesError(f"FEEDBACK_NAMES_MODEL is {model!r}, expected language:model such as en:en_core_web_sm")
     if find_spec("presidio_analyzer") is None or find_spec("spacy") is None:
-        raise NamesError("FEEDBACK_NAMES_MODEL needs presidio-analyzer and spacy: install feedback-pipeline[names]")
+        raise NamesError(f"FEEDBACK_NAMES_MODEL needs the extra names: {install_command('names')}")
     analyse = _analyser(language, name)
 
     def find(text: str) -> Iterable[Entity]:

@@ -58,6 +58,8 @@ def load_sample(
 ) -> LoadedSample:
     """Generates a sample and files it; loading the same sample again, or going on after a kill, adds what is missing.
 
+    A sample is anchored once: on a later day the same votes, weeks and seed mean the rows that are there already.
+
     Args:
         database: the store.
         pseudonymiser: replaces people and sessions.
@@ -65,10 +67,11 @@ def load_sample(
         votes: as `generate` takes them, like weeks, seed and end.
         weeks: see votes.
         seed: see votes.
-        end: see votes.
+        end: the last day it may reach, for its first loading; it stops on a Sunday.
         on_progress: takes events filed and events to expect in all.
     """
     door = Door(redact=redact_frame, pseudonyms=pseudonymiser.pseudonyms)
+    end = _anchor(database, f"{votes}-{weeks}-{seed}-", end)
     planted = truth(votes, weeks, seed, end)
     name = f"{votes}-{weeks}-{seed}-{end}"
     folder = home / "sample" / name
@@ -93,6 +96,18 @@ def load_sample(
     refused = _import_bad_rows(database, pl.concat(bad), folder, door, home)
     bulk.file_batch(database, Batch(), _progress(name, number + 1, finished=True))
     return LoadedSample(filed, refused, truth_file)
+
+
+def _anchor(database: Database, name: str, end: date) -> date:
+    """The end that this sample was first loaded with; `end` where it was not."""
+    with database.engine.begin() as connection:
+        known = connection.execute(_FIRST_LOADED, {"source": SOURCE, "name": name}).scalar_one_or_none()
+    return date.fromisoformat(known.removeprefix(name)) if known else end
+
+
+_FIRST_LOADED = sa.text(
+    "SELECT min(fingerprint) FROM import_progress WHERE source = :source AND starts_with(fingerprint, :name)"
+)
 
 
 def _progress(name: str, batches: int, *, finished: bool = False) -> Progress:

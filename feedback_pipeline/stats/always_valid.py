@@ -1,6 +1,7 @@
 """Intervals that may be looked at as often as one likes."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +24,21 @@ def confidence_sequence(values: FloatArray, *, tightest_at: int = 500, alpha: fl
     count = len(values)
     if count < MINIMUM_ITEMS:
         return Refusal("not_enough_items", count, count)
-    logged = -2 * math.log(alpha)
-    rho2 = (logged + math.log(logged + 1)) / tightest_at
     t = np.arange(1, count + 1, dtype=np.float64)
     mean = np.cumsum(values) / t
     variance = np.maximum(np.cumsum(values**2) / t - mean**2, 0)
-    half = np.sqrt(variance * 2 * (t * rho2 + 1) / (t**2 * rho2) * np.log(np.sqrt(t * rho2 + 1) / alpha))
+    half = np.sqrt(variance / t) * _widening(t, tightest_at, alpha)
     half[: MINIMUM_ITEMS - 1] = np.inf
     return np.column_stack([mean - half, mean + half])
+
+
+def sequence_half_width(standard_error: float, units: int, tightest_at: int, alpha: float = 0.05) -> float:
+    """Half the width of the same sequence around an estimate whose standard error is known, after so many units."""
+    return standard_error * float(_widening(np.float64(units), tightest_at, alpha))
+
+
+def _widening(units: Any, tightest_at: int, alpha: float) -> Any:
+    """How many standard errors the sequence reaches to each side."""
+    logged = -2 * math.log(alpha)
+    scaled = units * (logged + math.log(logged + 1)) / tightest_at
+    return np.sqrt(2 * (scaled + 1) / scaled * np.log(np.sqrt(scaled + 1) / alpha))

@@ -11,12 +11,25 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from feedback_pipeline.stats.estimates import FloatArray, IntArray, Refusal, cluster_codes, normal_quantile
+from feedback_pipeline.stats.estimates import FloatArray, IntArray, Refusal, cluster_codes, normal_quantile, t_quantile
 
 Ties = Literal["half", "davidson"]
+
+MANY_CLUSTERS = 30
+"""From so many on, the spread between clusters is trusted even where it is less than independence would give."""
+
+MIN_CLUSTERS = 5
+"""Fewer people (or pairs) and the spread between them is not known."""
+
+MAX_PROFILED = 200
+"""Comparisons up to which the interval follows the likelihood itself: beyond, its quadratic approximation does."""
+
+FARTHEST = 50.0
+"""Log-odds beyond which no bound is sought."""
 
 CONVERGED = 1e-9
 MAXIMUM_STEPS = 100
@@ -80,14 +93,96 @@ def fit_bradley_terry(
     moments = _moments(theta, first, second, players, davidson)
     scores = (outcome - moments.share, tied - moments.tie)
     covariance, groups = _sandwich(information, scores, first, second, players, davidson, clusters)
-    errors = np.sqrt(np.clip(np.diagonal(covariance)[:players], 0, None))
-    half = normal_quantile() * errors
+    few = penalised or groups < MANY_CLUSTERS
+    errors, inflation = _errors(covariance, information, players, floored=few)
+    # fewer clusters say nothing about other people: the interval is then about further votes of these
+    quantile = t_quantile(groups - 1) if groups >= MIN_CLUSTERS else normal_quantile()
     values = theta[:players]
+    lower, upper = values - quantile * errors, values + quantile * errors
+    if not davidson and len(first) <= MAX_PROFILED:
+        profile = _Profile(first, second, outcome, players, ridge, values)
+        lower, upper = profile.bounds(errors, quantile * np.sqrt(inflation))
     met = np.bincount(first, minlength=players) + np.bincount(second, minlength=players)
     tie_parameter = math.exp(theta[players]) if davidson else None
-    return Strengths(
-        values, values - half, values + half, errors, met.astype(np.int64), tie_parameter, penalised, groups
-    )
+    return Strengths(values, lower, upper, errors, met.astype(np.int64), tie_parameter, penalised, groups)
+
+
+def _errors(
+    covariance: FloatArray, information: FloatArray, players: int, *, floored: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Standard errors of the strengths, and by how much clustering inflates their variance.
+
+    With few votes the residuals nearly vanish and the sandwich with them: where `floored` it is never taken to be less
+    than what the likelihood and its prior know, the inverse information.
+    """
+    known = np.linalg.inv(_constrained(information, players))
+    # the all-ones direction only holds the sum at zero: its 1/players² is no uncertainty
+    model_based = np.maximum(np.diagonal(known)[:players] - 1 / players**2, 1e-12)
+    inflation = np.maximum(np.diagonal(covariance)[:players] / model_based, 1.0 if floored else 1e-12)
+    return np.sqrt(model_based * inflation), inflation
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """The penalised likelihood with one player's strength held (Venzon and Moolgavkar 1988)."""
+
+    first: IntArray
+    second: IntArray
+    outcome: FloatArray
+    players: int
+    ridge: float
+    best: FloatArray
+
+    def bounds(self, errors: FloatArray, quantiles: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Where each player's likelihood-ratio statistic reaches its quantile squared."""
+        sides = [
+            [
+                self._bound(player, sign, float(errors[player]), float(quantiles[player]))
+                for player in range(self.players)
+            ]
+            for sign in (-1.0, 1.0)
+        ]
+        return np.array(sides[0]), np.array(sides[1])
+
+    def _bound(self, player: int, sign: float, error: float, quantile: float) -> float:
+        peak, centre = self._likelihood(self.best), float(self.best[player])
+
+        def beyond(distance: float) -> float:
+            held = self._held(player, centre + sign * distance)
+            return 2 * (peak - self._likelihood(held)) - quantile**2
+
+        far = quantile * error
+        while beyond(far) < 0 and far < FARTHEST:
+            far *= 1.5
+        return centre + sign * (float(scipy.optimize.brentq(beyond, 0.0, far, xtol=1e-6)) if far < FARTHEST else far)
+
+    def _likelihood(self, theta: FloatArray) -> float:
+        gap = theta[self.first] - theta[self.second]
+        log_share = -np.logaddexp(0, -gap)
+        log_likelihood = (self.outcome * log_share + (1 - self.outcome) * (log_share - gap)).sum()
+        return float(log_likelihood - self.ridge * np.square(theta).sum() / 2)
+
+    def _held(self, player: int, strength: float) -> FloatArray:
+        """The best strengths, summing to zero, of which one is given."""
+        if self.players == 2:
+            return np.array([strength, -strength] if player == 0 else [-strength, strength])
+        theta = self.best + (strength - self.best[player]) * np.where(
+            np.arange(self.players) == player, 1.0, -1.0 / (self.players - 1)
+        )
+        free = np.delete(np.arange(self.players), player)
+        for _ in range(MAXIMUM_STEPS):
+            moments = _moments(theta, self.first, self.second, self.players, davidson=False)
+            residual = self.outcome - moments.share
+            gradient = _gradient(residual, residual, self.first, self.second, self.players, davidson=False)
+            gradient = (gradient - self.ridge * theta)[free]
+            information = _information(moments, self.first, self.second, self.players, davidson=False)
+            information = information[np.ix_(free, free)] + self.ridge * np.eye(free.size)
+            sides = np.linalg.solve(information, np.column_stack([gradient, np.ones(free.size)]))
+            step = sides[:, 0] - sides[:, 1] * sides[:, 0].sum() / sides[:, 1].sum()
+            theta[free] += step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+            if np.abs(step).max() < 1e-7:
+                break
+        return np.asarray(theta)
 
 
 def _strongly_connected(first: IntArray, second: IntArray, outcome: FloatArray, players: int) -> bool:

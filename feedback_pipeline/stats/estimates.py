@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from feedback_pipeline.stats.intervals import wilson_bounds
+from feedback_pipeline.stats.intervals import RESOLUTION, wilson_bounds
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -73,19 +73,39 @@ class LinearisedMean:
 
     @property
     def standard_error(self) -> float:
-        """Cluster-robust standard error with the G/(G−1) correction."""
-        return math.sqrt(float(np.square(self.influence).sum()) * self.clusters / (self.clusters - 1))
+        """Cluster-robust standard error with the G/(G−1) correction; 0 where all clusters are alike."""
+        error = math.sqrt(float(np.square(self.influence).sum()) * self.clusters / (self.clusters - 1))
+        return error if error > RESOLUTION else 0.0
 
     def estimate(self, method: str, bounds: tuple[float, float] | None = None, degrees: int | None = None) -> Result:
-        """A t interval on `degrees` of freedom (clusters − 1 unless given), clipped to `bounds`."""
+        """A t interval on `degrees` of freedom (clusters − 1 unless given), clipped to `bounds`.
+
+        Where all clusters are alike their spread says nothing: the interval then reaches as far as what so many alike
+        clusters may have missed, 1 − 0.05^(1/G) of a range of 1 (Hanley and Lippman-Hand 1983, "If nothing goes
+        wrong, is everything all right?").
+        """
         if self.clusters < 2:
             return Refusal("fewer_than_two_conversations", self.items, self.clusters)
-        error = self.standard_error
-        half = t_quantile(self.clusters - 1 if degrees is None else degrees) * error
+        error, freedom = self.standard_error, self.clusters - 1 if degrees is None else degrees
+        half = t_quantile(freedom) * error if error else 1 - (1 - CONFIDENCE) ** (1 / (freedom + 1))
         lower, upper = self.value - half, self.value + half
         if bounds is not None:
             lower, upper = max(lower, bounds[0]), min(upper, bounds[1])
         return Estimate(self.value, lower, upper, error, self.items, self.clusters, method)
+
+
+def t_test(difference: float, standard_error: float, degrees: int) -> float:
+    """Two-sided p-value of a difference on `degrees` of freedom.
+
+    A difference below the resolution is none: p = 1. Where neither side has any spread there is no t: if the clusters
+    could have come in either way round, all of them do so by chance with 2·½^(degrees + 1) or less (Fisher's
+    permutation test).
+    """
+    if abs(difference) <= RESOLUTION:
+        return 1.0
+    if standard_error <= RESOLUTION:
+        return float(2 * 0.5 ** (degrees + 1))
+    return 2 * float(scipy.stats.t.sf(abs(difference) / standard_error, degrees))
 
 
 def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
@@ -130,7 +150,7 @@ def effective_trials(rate: float, standard_error: float, items: int, clusters: i
 
     Never more than there are rows; with a rate of 0 or 1, where the error says nothing, the number of clusters.
     """
-    if standard_error <= 0:
+    if standard_error <= RESOLUTION:
         return float(clusters)
     return min(float(items), rate * (1 - rate) / standard_error**2)
 

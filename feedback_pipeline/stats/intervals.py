@@ -15,6 +15,9 @@ from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float64]
 
+RESOLUTION = 1e-9
+"""Of a mean of values in 0–1 and of its error: what is less is rounding, not a difference and not a spread."""
+
 NO_VOTES = "no votes"
 ONE_PERSON = "all votes are from one person"
 
@@ -195,7 +198,7 @@ def clustered_rate(up_by_person: ArrayLike, n_by_person: ArrayLike, *, confidenc
     if people == 1:
         return Rate(total, ups, 1, p, None, None, ONE_PERSON)
     error = clustered_standard_error(up, n)
-    if error is None or ups in (0, total) or error == 0.0:
+    if error is None or ups in (0, total) or error <= RESOLUTION:
         effective = min(effective_people(n), float(total))
     else:
         effective = min(p * (1.0 - p) / error**2, float(total))

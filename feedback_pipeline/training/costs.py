@@ -1,7 +1,7 @@
 """Tokens, prices and whether it is time to train."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ import yaml
 
 from feedback_pipeline.training.draws import uniform_of_ids
 from feedback_pipeline.training.files import WrittenFile
+from feedback_pipeline.training.formats import FORMATS
 from feedback_pipeline.training.tokens import MESSAGE_OVERHEAD, count_tokens
 
 SAMPLE = 2_000
@@ -19,6 +20,12 @@ SAMPLE = 2_000
 
 FIRST_TRAINING = (500, 1_000)
 """Approved examples from which a first fine-tune is worth trying, and from which it should be made."""
+
+PARTIAL = (
+    "only prompt and answer of their conversation are known; map `messages`, or write `context: full` in the source "
+    "where each prompt was all that was asked"
+)
+"""What `partial` means, where it is met."""
 
 NEXT_TRAINING_SHARE = 0.25
 """Growth since the last training that makes another worth its cost."""
@@ -78,6 +85,19 @@ class CostEstimate:
     low: float
     expected: float
     high: float
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """What a dataset holds to train on.
+
+    Attributes:
+        examples: different ones in the training file whose whole conversation is known: what a run is given.
+        partial: as good, but of their conversation only prompt and answer are known; they are in files of their own.
+    """
+
+    examples: int
+    partial: int
 
 
 @dataclass(frozen=True)
@@ -218,21 +238,44 @@ def cost_estimates(tokens: TokenTotal, epochs: int, prices: Sequence[Price]) -> 
     return sorted(estimates, key=lambda item: (item.expected, item.price.provider, item.price.model))
 
 
+def trainable(files: Iterable[Mapping[str, Any]], wanted: str) -> Trainable:
+    """What the files of a dataset hold to train on: the one count that reports, advice and training runs give.
+
+    Args:
+        files: each with `format`, `split`, `context` and `examples`.
+        wanted: the format a run is given; where it was not written, the first supervised one tells.
+    """
+    training = [file for file in files if file["split"] == "train" and file["format"] in FORMATS]
+    formats = [file["format"] for file in training]
+    if wanted not in formats:
+        supervised = [name for name in formats if FORMATS[name].task == "supervised" and not FORMATS[name].one_file]
+        wanted = min(supervised, key=list(FORMATS).index, default=wanted)
+    counts = {file["context"]: int(file["examples"]) for file in training if file["format"] == wanted}
+    return Trainable(counts.get("full", 0), counts.get("partial", 0))
+
+
 def advice(
-    positives: int, *, trained_on: int | None = None, days_since: int | None = None, enough: int = FIRST_TRAINING[0]
+    positives: int,
+    *,
+    partial: int = 0,
+    trained_on: int | None = None,
+    days_since: int | None = None,
+    enough: int = FIRST_TRAINING[0],
 ) -> Advice:
     """Whether it is time for a fine-tune.
 
     Args:
-        positives: approved examples and corrections in train.
+        positives: approved examples and corrections in train (`Trainable.examples`).
+        partial: those beside them whose conversation is not known whole.
         trained_on: how many the last training had; None before the first.
         days_since: days since the last training.
         enough: approved examples from which a fine-tune is worth trying.
     """
     plenty = max(enough, FIRST_TRAINING[1])
     if positives < enough:
+        aside = f" {partial} more are partial, and not trained on: {PARTIAL}." if partial else ""
         return Advice(False, f"{positives} approved examples: a first fine-tune pays off from {enough} to {plenty}; "
-                             f"{enough - positives} more to go. Until then, improve the prompt.")  # fmt: skip
+                             f"{enough - positives} more to go. Until then, improve the prompt.{aside}")  # fmt: skip
     if trained_on is None:
         if positives < plenty:
             return Advice(

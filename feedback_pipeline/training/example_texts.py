@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from feedback_pipeline.training.formats import json_value
 from feedback_pipeline.training.funnel import Funnel
+from feedback_pipeline.training.json_lines import json_value
 from feedback_pipeline.training.messages import conversation, text_shapes
 from feedback_pipeline.training.placeholders import PATTERN, filled
 from feedback_pipeline.training.rules import CurationSettings

@@ -14,7 +14,8 @@ import polars as pl
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.tables.parquet import ParquetFolder
 from feedback_pipeline.training.files import with_last_question
-from feedback_pipeline.training.formats import FORMATS, json_value
+from feedback_pipeline.training.formats import FORMATS
+from feedback_pipeline.training.json_lines import escaped_separators, json_value
 from feedback_pipeline.training.messages import conversation, text_shapes
 from feedback_pipeline.training.weights import ORIGINAL
 
@@ -117,7 +118,7 @@ def _votes(frames: ParquetFolder, wanted: Wanted, day: date) -> pl.DataFrame:
 def _lines(rows: pl.DataFrame, format_: ExportFormat) -> tuple[pl.DataFrame, pl.Series]:
     if format_ in ("json", "jsonl"):
         rated = rows.with_columns(rating=pl.when("label").then(pl.lit("positive")).otherwise(pl.lit("negative")))
-        objects = rated.select(pl.struct(_SHOWN).struct.json_encode() + "\n").to_series()
+        objects = rated.select(escaped_separators(pl.struct(_SHOWN).struct.json_encode() + "\n")).to_series()
         return rated, objects
     sound = _conversations(rows).with_columns(
         example_id="feedback_id",

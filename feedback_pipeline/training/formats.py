@@ -2,7 +2,8 @@
 
 `messages` is already canonical JSON, so a line is joined from text rather than built object by object. Key order is
 fixed, floats are written as floats, and every line of a file has the same keys, because readers infer a schema from
-the first lines (`datasets` turns a late list into a string without a word).
+the first lines (`datasets` turns a late list into a string without a word). Characters that some readers take for the
+end of a line (`str.splitlines` does) are escaped.
 """
 
 from collections.abc import Callable, Collection
@@ -11,6 +12,8 @@ from typing import Literal
 
 import polars as pl
 
+from feedback_pipeline.training.json_lines import escaped_separators, json_value
+from feedback_pipeline.training.messages import system_first, vertex_contents
 from feedback_pipeline.training.promptfoo import PROMPTFOO_TEST, yaml_item
 
 Task = Literal["supervised", "preference", "kto", "cases", "table"]
@@ -56,21 +59,24 @@ class Format:
     wrap: Callable[[pl.Expr], pl.Expr] | None = None
 
 
-def json_value(column: str) -> pl.Expr:
-    """A column's values as JSON text; null as null."""
-    return pl.struct(pl.col(column).alias("v")).struct.json_encode().str.slice(5).str.head(-1)
-
-
 def _joined(*parts: str | pl.Expr) -> pl.Expr:
-    return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in (*parts, "\n")]).alias("line")
+    texts = [pl.lit(part) if isinstance(part, str) else part for part in (*parts, "\n")]
+    return escaped_separators(pl.concat_str(texts)).alias("line")
 
 
 def _assistant(column: str) -> list[str | pl.Expr]:
     return ['{"role":"assistant","content":', json_value(column), "}"]
 
 
+def _dialogue(messages: pl.Expr) -> list[str | pl.Expr]:
+    return [messages.str.head(-1), ",", *_assistant("completion"), "]"]
+
+
 _MESSAGES = pl.col("messages")
-_DIALOGUE: list[str | pl.Expr] = [_MESSAGES.str.head(-1), ",", *_assistant("completion"), "]"]
+_SYSTEM_FIRST = pl.col("messages").map_batches(system_first, return_dtype=pl.String, is_elementwise=True)
+"""For providers and chat templates that refuse a system message anywhere else."""
+_DIALOGUE = _dialogue(_MESSAGES)
+_DIALOGUE_SYSTEM_FIRST = _dialogue(_SYSTEM_FIRST)
 _METADATA: list[str | pl.Expr] = [
     '{"intent":', json_value("intent"), ',"project":', json_value("project"), ',"model":', json_value("model"),
     ',"timestamp":"', pl.col("occurred_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ"), '"}',
@@ -78,16 +84,27 @@ _METADATA: list[str | pl.Expr] = [
 _FEEDBACK = pl.when(pl.col("kind") == "correction").then(pl.lit("correction")).otherwise(pl.lit("up"))
 _LABEL = pl.when("label").then(pl.lit("true")).otherwise(pl.lit("false"))
 
+
+def _preference(messages: pl.Expr) -> pl.Expr:
+    return _joined(
+        '{"input":{"messages":', messages, '},"preferred_output":[', *_assistant("chosen"),
+        '],"non_preferred_output":[', *_assistant("rejected"), "]}",
+    )  # fmt: skip
+
+
 _SUPERVISED = _joined('{"messages":', *_DIALOGUE, "}")
-_WEIGHTED = _joined('{"messages":', *_DIALOGUE, ',"weight":', json_value("weight"), "}")
-_PREFERENCE = _joined(
-    '{"input":{"messages":', _MESSAGES, '},"preferred_output":[', *_assistant("chosen"),
-    '],"non_preferred_output":[', *_assistant("rejected"), "]}",
-)  # fmt: skip
+_SUPERVISED_SYSTEM_FIRST = _joined('{"messages":', *_DIALOGUE_SYSTEM_FIRST, "}")
+_WEIGHTED = _joined('{"messages":', *_DIALOGUE_SYSTEM_FIRST, ',"weight":', json_value("weight"), "}")
+_PREFERENCE = _preference(_MESSAGES)
+_PREFERENCE_SYSTEM_FIRST = _preference(_SYSTEM_FIRST)
 _TRL_PREFERENCE = _joined(
-    '{"prompt":', _MESSAGES, ',"chosen":[', *_assistant("chosen"), '],"rejected":[', *_assistant("rejected"), "]}"
+    '{"prompt":', _SYSTEM_FIRST, ',"chosen":[', *_assistant("chosen"), '],"rejected":[', *_assistant("rejected"), "]}"
 )
-_TRL_KTO = _joined('{"prompt":', _MESSAGES, ',"completion":[', *_assistant("completion"), '],"label":', _LABEL, "}")
+_TRL_KTO = _joined('{"prompt":', _SYSTEM_FIRST, ',"completion":[', *_assistant("completion"), '],"label":', _LABEL, "}")
+_VERTEX = _joined(
+    "{", _MESSAGES.map_batches(vertex_contents, return_dtype=pl.String, is_elementwise=True).str.head(-1),
+    ',{"role":"model","parts":[{"text":', json_value("completion"), "}]}]}",
+)  # fmt: skip
 _LLAMA_PREFERENCE = _joined(
     '{"messages":', _MESSAGES, ',"chosen":', *_assistant("chosen"), ',"rejected":', *_assistant("rejected"), "}"
 )
@@ -100,16 +117,23 @@ _POSITIVES = _joined(
 
 _ALL = (
     Format("openai_sft", "supervised", "openai", "sft", _SUPERVISED, "copies", ANY_SHAPE,
-           ("openai", "bedrock", "together"), rules="messages"),
+           ("openai", "bedrock"), rules="messages"),
     Format("openai_dpo", "preference", "openai", "dpo", _PREFERENCE, "copies", ANY_SHAPE,
-           ("openai", "together", "fireworks"), rules="preference"),
+           ("openai",), rules="preference"),
     Format("azure_sft", "supervised", "azure", "sft", _SUPERVISED, "copies", ANY_SHAPE, ("azure",),
            byte_order_mark=True, rules="messages"),
     Format("azure_dpo", "preference", "azure", "dpo", _PREFERENCE, "copies", ANY_SHAPE, ("azure",),
            byte_order_mark=True, rules="preference"),
+    Format("together_sft", "supervised", "together", "sft", _SUPERVISED_SYSTEM_FIRST, "copies", ANY_SHAPE,
+           ("together",), rules="messages"),
+    Format("together_dpo", "preference", "together", "dpo", _PREFERENCE_SYSTEM_FIRST, "copies", ANY_SHAPE,
+           ("together",), rules="preference"),
     Format("fireworks_sft", "supervised", "fireworks", "sft", _WEIGHTED, "carried", ANY_SHAPE, ("fireworks",),
            rules="weighted"),
-    Format("trl_sft", "supervised", "trl", "sft", _SUPERVISED, "copies", TEXT_SHAPES,
+    Format("fireworks_dpo", "preference", "fireworks", "dpo", _PREFERENCE_SYSTEM_FIRST, "copies", ANY_SHAPE,
+           ("fireworks",), rules="preference"),
+    Format("vertex_sft", "supervised", "vertex", "sft", _VERTEX, "copies", TEXT_SHAPES, ("vertex",), rules="vertex"),
+    Format("trl_sft", "supervised", "trl", "sft", _SUPERVISED_SYSTEM_FIRST, "copies", TEXT_SHAPES,
            ("trl", "axolotl", "datasets"), rules="messages"),
     Format("trl_dpo", "preference", "trl", "dpo", _TRL_PREFERENCE, "copies", TEXT_SHAPES, ("trl", "datasets"),
            rules="trl_preference"),

@@ -230,6 +230,37 @@ def _llama_preference_line(line: dict[str, Any]) -> Found:
     yield from _differ(line.get("chosen"), line.get("rejected"))
 
 
+def _vertex_line(line: dict[str, Any]) -> Found:
+    """Gemini's supervised tuning: user and model in turn, the last turn the model's; text only here."""
+    yield from _keys(line, frozenset({"contents"}) | ({"systemInstruction"} & line.keys()))
+    if "systemInstruction" in line:
+        yield from _text_parts(line["systemInstruction"], "systemInstruction", "system")
+    contents = line.get("contents")
+    if type(contents) is not list or not contents:
+        yield "contents", "is not a list of turns"
+        return
+    for place, turn in enumerate(contents):
+        role = turn.get("role") if isinstance(turn, dict) else None
+        if role not in ("user", "model"):
+            yield f"contents[{place}].role", "is not user or model"
+            return
+        yield from _text_parts(turn, f"contents[{place}]", role)
+    if contents[-1]["role"] != "model":
+        yield "contents", "does not end with the model"
+
+
+def _text_parts(turn: object, field: str, role: str) -> Found:
+    if not isinstance(turn, dict) or turn.keys() != {"role", "parts"} or turn["role"] != role:
+        yield field, "is not an object of role and parts"
+        return
+    parts = turn["parts"]
+    if type(parts) is not list or not parts or any(
+        not isinstance(part, dict) or part.keys() != {"text"} or type(part["text"]) is not str or not part["text"]
+        for part in parts
+    ):  # fmt: skip
+        yield f"{field}.parts", "is not a list of texts"
+
+
 def _promptfoo_line(line: dict[str, Any]) -> Found:
     yield from _keys(line, frozenset({"description", "vars", "assert", "metadata"}))
     variables = line.get("vars")
@@ -252,5 +283,6 @@ RULES: dict[str, Callable[[dict[str, Any]], Found]] = {
     "llama_preference": _llama_preference_line,
     "llama_kto": _llama_kto_line,
     "promptfoo": _promptfoo_line,
+    "vertex": _vertex_line,
 }
 """What a line of each kind of file must be."""

@@ -74,6 +74,59 @@ def conversation(messages: str | None, prompt: str | None) -> Conversation:
     return Conversation(orjson.dumps(canonical).decode(), _shape(canonical), None)
 
 
+_LATE_SYSTEM = r'\},\{"role":"system"'
+
+
+def system_first(messages: pl.Series) -> pl.Series:
+    """Conversations in canonical form whose system messages are one, at the beginning.
+
+    Many chat templates and some providers refuse one anywhere else; what it says is kept, when it was said is not. One
+    that alone stands between the assistant's last words and the answer stays where it is.
+    """
+    late = messages.str.contains(_LATE_SYSTEM).fill_null(value=False)
+    if not late.any():
+        return messages
+    moved = [_with_system_first(text) for text in messages.filter(late)]
+    return messages.scatter(late.arg_true(), pl.Series(moved, dtype=pl.String))
+
+
+def _with_system_first(text: str) -> str:
+    messages = _objects(text)
+    orders = [message for message in messages if message.get("role") == "system"]
+    others = [message for message in messages if message.get("role") != "system"]
+    words = [message["content"] for message in orders if isinstance(message.get("content"), str)]
+    if not others or others[-1].get("role") == "assistant" or len(words) < len(orders):
+        return text
+    return orjson.dumps([{"role": "system", "content": "\n\n".join(words)}, *others]).decode()
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The messages of a conversation; none where it is not in canonical form."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return []
+    return found if isinstance(found, list) and all(isinstance(message, dict) for message in found) else []
+
+
+def vertex_contents(messages: pl.Series) -> pl.Series:
+    """Conversations of text in canonical form as the fields of Gemini's `GenerateContentRequest`, without the braces:
+    `"systemInstruction":…,"contents":[…]`."""
+    return pl.Series(messages.name, [_vertex(text) for text in messages], dtype=pl.String)
+
+
+def _vertex(text: str) -> str:
+    turns = [(message.get("role"), {"text": message.get("content")}) for message in _objects(text)]
+    orders = [part for role, part in turns if role == "system"]
+    contents = [
+        {"role": "model" if role == "assistant" else "user", "parts": [part]}
+        for role, part in turns
+        if role != "system"
+    ]
+    fields = {"systemInstruction": {"role": "system", "parts": orders}} if orders else {}
+    return orjson.dumps({**fields, "contents": contents})[1:-1].decode()
+
+
 def _is_canonical(message: object) -> bool:
     """The common case, which needs no rewriting: role and content in this order, and nothing else."""
     if type(message) is not dict or tuple(message) != ("role", "content"):

@@ -7,6 +7,8 @@ written as a template that prints it, and a leading scheme is broken up the same
 
 import polars as pl
 
+from feedback_pipeline.training.json_lines import escaped_separators
+
 _MARKS = r"(\{[{%#]|#\})"
 """What opens a template, and the end of a comment, which Nunjucks does not take on its own."""
 
@@ -48,9 +50,8 @@ def _test() -> pl.Expr:
     checks = (
         pl.when(pl.col("kind") == "correction").then(wanted.struct.json_encode()).otherwise(said.struct.json_encode())
     )
-    return pl.concat_str(
-        both.str.head(-1), pl.lit(',"assert":['), checks, pl.lit('],"metadata":'), metadata, pl.lit("}\n")
-    ).alias("line")
+    parts = (both.str.head(-1), pl.lit(',"assert":['), checks, pl.lit('],"metadata":'), metadata, pl.lit("}\n"))
+    return escaped_separators(pl.concat_str(parts)).alias("line")
 
 
 PROMPTFOO_TEST = _test()

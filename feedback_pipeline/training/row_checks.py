@@ -27,6 +27,7 @@ VOUCHED: dict[str, pl.Expr] = {
     "llama_preference": _ALTERNATING & _SIDES,
     "llama_kto": _ALTERNATING & _SIDES,
     "promptfoo": _ALTERNATING & _SIDES,
+    "vertex": _TEXT & _SIDES,
 }
 """For each set of rules (`line_rules.RULES`), whether a row keeps them; reads the columns of `parts` and `weight`."""
 

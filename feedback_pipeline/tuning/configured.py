@@ -51,6 +51,11 @@ def training_price(settings: Settings) -> Price | None:
     return None
 
 
+def training_format(settings: Settings) -> str:
+    """The format of the files the configured provider is given for the configured method."""
+    return format_name(provider_name(settings), settings.tuning_method)
+
+
 def format_name(provider: str, method: str) -> str:
     """The format of the files a provider is given."""
     family = {"azure": "azure", "local": "trl"}.get(provider, "openai")

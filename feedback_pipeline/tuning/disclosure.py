@@ -77,9 +77,7 @@ def _differences(frames: ParquetFolder, corrections: pl.DataFrame) -> tuple[tupl
 
 
 def _difference(before: str, after: str) -> tuple[str, ...]:
-    lines = list(
-        difflib.unified_diff(before.splitlines(), after.splitlines(), "answer", "correction", lineterm="", n=1)
-    )
+    lines = list(difflib.unified_diff(before.split("\n"), after.split("\n"), "answer", "correction", lineterm="", n=1))
     shown = [printable(line) for line in lines[:LONGEST_DIFF]]
     more = len(lines) - len(shown)
     return (*shown, f"… {more} more lines") if more > 0 else tuple(shown)

@@ -9,10 +9,19 @@ import polars as pl
 
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.statements import statement
-from feedback_pipeline.training.costs import TokenTotal, advice, cost_estimates, default_epochs, token_total
+from feedback_pipeline.training.costs import (
+    PARTIAL,
+    TokenTotal,
+    Trainable,
+    advice,
+    cost_estimates,
+    default_epochs,
+    token_total,
+    trainable,
+)
 from feedback_pipeline.training.draws import row_id
 from feedback_pipeline.tuning import approvals
-from feedback_pipeline.tuning.configured import FREE, format_name, open_provider, provider_name, training_price
+from feedback_pipeline.tuning.configured import FREE, open_provider, provider_name, training_format, training_price
 from feedback_pipeline.tuning.providers.ledger import Policy, Situation, advance, next_step, refusals
 from feedback_pipeline.tuning.providers.protocol import (
     FileChanged,
@@ -93,11 +102,13 @@ def consider(pipeline: Pipeline, *, seed: int = 0, asked: bool = False) -> Consi
     if found is None:
         return Consideration(week, name, None, refusals=(f"the week of {week} has no dataset that passed its checks",))
     dataset_id, manifest, tainted = found
-    described = _files(manifest, format_name(name, settings.tuning_method))
+    wanted = training_format(settings)
+    described, held = _files(manifest, wanted), trainable(manifest["content"]["files"], wanted)
     if "train" not in described:
         reason = f"the dataset of {week} holds nothing for {settings.tuning_method} training"
+        if held.partial:
+            reason = f"{reason}: all of its {held.partial} examples are partial, {PARTIAL}"
         return Consideration(week, name, None, refusals=(reason,))
-    examples = int(described["train"]["examples"])
     training = _file(pipeline, week, described["train"])
     validation = _file(pipeline, week, described["validation"]) if "validation" in described else None
     request = TrainingRequest(
@@ -108,7 +119,7 @@ def consider(pipeline: Pipeline, *, seed: int = 0, asked: bool = False) -> Consi
     if tainted:
         problems.append("rows of the dataset were erased since it was made: make the week's files again")
     ledger = Ledger(pipeline.database)
-    return _judged(pipeline, ledger, week, request, examples, problems, warnings, asked=asked)
+    return _judged(pipeline, ledger, week, request, held, problems, warnings, asked=asked)
 
 
 def _judged(
@@ -116,13 +127,14 @@ def _judged(
     ledger: Ledger,
     week: dt.date,
     request: TrainingRequest,
-    examples: int,
+    held: Trainable,
     problems: list[str],
     warnings: list[str],
     *,
     asked: bool,
 ) -> Consideration:
     settings, now, name = pipeline.settings, pipeline.now(), provider_name(pipeline.settings)
+    examples = held.examples
     changed = any("is not the file" in problem for problem in problems)
     tokens, highest, rate = (None, None, 0.0) if changed else _cost(pipeline, request, name)
     price = training_price(settings)
@@ -154,8 +166,8 @@ def _judged(
     if known is not None:
         problems.append(f"the run is in the ledger already: {known.entry.state}")
     advised = advice(
-        examples, trained_on=last[1] if last else None, days_since=(now - last[0]).days if last else None,
-        enough=settings.tuning_least_examples,
+        examples, partial=held.partial, trained_on=last[1] if last else None,
+        days_since=(now - last[0]).days if last else None, enough=settings.tuning_least_examples,
     )  # fmt: skip
     return Consideration(
         week, name, request, examples, tokens, highest, rate, (*problems, *refusals(policy, situation)),

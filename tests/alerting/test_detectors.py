@@ -132,7 +132,8 @@ def test_years_of_disaster_do_not_overflow():
 
 @pytest.mark.parametrize(
     ("now", "before", "severity"),
-    [((60, 100), (75, 100), "warn"), ((500, 1000), (800, 1000), "error"), ((72, 100), (80, 100), None),
+    [((56, 100), (78, 100), "warn"), ((60, 100), (75, 100), None),
+     ((500, 1000), (800, 1000), "error"), ((72, 100), (80, 100), None),
      ((6, 10), (8, 10), None), ((90, 100), (60, 100), None)],
 )  # fmt: skip
 def test_a_fall_of_more_than_ten_points_with_its_interval(now, before, severity):
@@ -215,10 +216,26 @@ def test_silence_after_steady_votes_is_missing_votes():
     assert votes_missing(daily([*up, 95], [20] * 57), day=DAY).alert is None
 
 
-def test_old_votes_are_late():
-    assert votes_late(daily([1], [0]), today=DAY + dt.timedelta(days=2)).alert is None
-    late = votes_late(daily([1], [0]), today=DAY + dt.timedelta(days=9))
-    assert "9 days ago" in late.alert.explanation
+def test_a_silence_is_late_only_where_it_is_rare():
+    """Twenty votes a day never miss a day; one vote a day (of a Poisson's) misses three in a row once a month."""
+    busy = daily([20] * 56, [2] * 56)
+    assert votes_late(busy, today=DAY + dt.timedelta(days=2)).alert is None
+    assert "3 days ago" in votes_late(busy, today=DAY + dt.timedelta(days=3)).alert.explanation
+    there = np.random.default_rng(1).poisson(1.0, 56) > 0
+    there[-1] = True
+    sparse = daily([1] * 56, [0] * 56).filter(pl.Series(there))
+    assert votes_late(sparse, today=DAY + dt.timedelta(days=5)).alert is None
+    assert votes_late(sparse, today=DAY + dt.timedelta(days=15)).alert is not None
+    weekdays = busy.filter(pl.col("day").dt.weekday() <= 5)
+    assert votes_late(weekdays, today=DAY + dt.timedelta(days=3)).alert is None
+
+
+def test_one_vote_and_four_people_are_no_incident():
+    one = approval_under_target(daily([0], [1]), day=DAY, target=0.8)
+    assert (one.alert, one.reason) == (None, "votes of 1 person over 7 days; an incident needs 5")
+    four = approval_under_target(daily([0] * 7, [4] * 7), day=DAY, target=0.8, voters=4)
+    assert (four.alert, four.reason) == (None, "votes of 4 people over 7 days; an incident needs 5")
+    assert approval_under_target(daily([0] * 7, [4] * 7), day=DAY, target=0.8, voters=5).alert is not None
 
 
 # New action types

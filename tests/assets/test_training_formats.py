@@ -30,5 +30,5 @@ def test_nothing_more_is_written_than_was_asked_for() -> None:
         "promptfoo_jsonl",
         "promptfoo_yaml",
     ]
-    assert chosen(FEEDBACK_TRAINING_FORMATS="fireworks") == ["fireworks_sft"]
+    assert chosen(FEEDBACK_TRAINING_FORMATS="fireworks") == ["fireworks_sft", "fireworks_dpo"]
     assert chosen(FEEDBACK_TRAINING_FORMATS="all") == list(FORMATS)

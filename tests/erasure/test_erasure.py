@@ -340,7 +340,8 @@ def test_every_table_that_can_hold_a_person_is_known_to_the_erasure(database: Da
     reached = {
         "consent",  # the tombstone
         "interaction", "interaction_key", "feedback", "shadow_run", "judgement", "idempotency", "vote_unmatched",
-        "person_seen", "assignment", "dataset_row", "audit_item",
+        "person_seen", "assignment", "exposure", "ask", "dataset_row", "audit_item",
+        "experiment_event",  # names who decided about an experiment
         "audit_label",  # with its audit_item
         "review",  # with its vote
         "model_event",  # names who decided about a model

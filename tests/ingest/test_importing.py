@@ -50,7 +50,7 @@ def test_a_vote_with_its_answer(tmp_path: Path, database: Database) -> None:
     )
     assert (vote_id, kind, thumb, source_id) == (derived_id("default", "votes", "v1"), "explicit", True, "v1")
     assert query(database, "SELECT id::text, prompt, output, provenance, context, occurred_at FROM interaction") == [
-        (interaction, VOTE["question"], VOTE["answer"], "import", "partial", datetime(2026, 11, 2, 10, tzinfo=UTC))
+        (interaction, VOTE["question"], VOTE["answer"], "import", "full", datetime(2026, 11, 2, 10, tzinfo=UTC))
     ]
 
 

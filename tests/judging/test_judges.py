@@ -296,3 +296,25 @@ def _renamed(votes: pl.DataFrame) -> pl.DataFrame:
     return votes.with_columns(
         pl.format("there-{}", name).alias(name) for name in ("interaction_id", "other_interaction_id")
     )
+
+
+def test_a_judge_recorded_in_both_orders_judged_each_pair_once() -> None:
+    """Agreeing orders give the verdict, contradicting ones a tie; the pair is the unit, not the order."""
+    rows = [("1", "2", "this"), ("2", "1", "other"), ("4", "3", "this"), ("3", "4", "this"), ("5", "6", "tie")]
+    recorded = pl.DataFrame(rows, schema=["interaction_id", "other_interaction_id", "verdict"], orient="row")
+    texts = {"prompt": "p", "answer": "x", "other_answer": "y"}
+    pairs = recorded.drop("verdict").with_columns(pl.lit(text).alias(name) for name, text in texts.items())
+    judged = judge_pairs(pairs, RecordedJudge("theirs", recorded))
+    assert JUDGEMENTS.problems(judged) == []
+    told = judged.select("interaction_id", "verdict", "score", "consistent", "first_slot").rows()
+    assert told == [("1", "this", 1.0, True, 0.5), ("4", "tie", 0.5, False, 1.0), ("5", "tie", 0.5, None, None)]
+    # asked the other way round, the same judgements
+    turned = pairs.select(
+        pl.col("other_interaction_id").alias("interaction_id"),
+        pl.col("interaction_id").alias("other_interaction_id"),
+        *texts,
+    )
+    again = judge_pairs(turned, RecordedJudge("theirs", recorded))
+    assert again.select("interaction_id", "verdict", "consistent").rows() == [
+        ("2", "other", True), ("3", "tie", False), ("6", "tie", None),
+    ]  # fmt: skip

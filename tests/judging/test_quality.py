@@ -9,6 +9,7 @@ from feedback_pipeline.judging.correction import accuracy
 from feedback_pipeline.judging.quality import judged_quality
 from feedback_pipeline.judging.tables import JUDGE_CALIBRATION, JUDGED_QUALITY, VERSION_COMPARISON
 from feedback_pipeline.judging.versions import (
+    Comparison,
     averages_by_version,
     compare_versions,
     judge_prompt_versions,
@@ -235,3 +236,25 @@ def test_the_same_input_in_another_order_gives_the_same_rows(honest: World) -> N
     )
     assert calibrate(honest.judgements, honest.verdicts).equals(calibrate(shuffled.judgements, shuffled.verdicts))
     assert compare(honest).equals(compare(shuffled))
+
+
+def test_a_judge_that_gives_all_answers_one_score_tells_no_versions_apart() -> None:
+    """0.1 + 0.2 is not 0.3: means over different numbers of answers differ by rounding, which is no difference."""
+    of = world(7, 1500, size=500)
+    alike = of.judgements.with_columns(score=pl.lit(0.1 + 0.2), verdict=pl.lit("up"))
+    keys = of.sample.select(
+        "interaction_id", (pl.col("interaction_id").cast(pl.Int64) % 50).cast(pl.String).alias("prompt_key")
+    )
+    frame = compare(World(of.sample, alike, EMPTY_VERDICTS, 0.0), keys).filter(pl.col("p_value").is_not_null())
+    assert frame.height == 4
+    assert frame["p_value"].to_list() == [1.0] * 4
+    assert ((frame["lower"] < 0) & (frame["upper"] > 0)).all()
+
+
+def test_versions_without_any_spread_are_told_apart_only_as_far_as_their_number_allows() -> None:
+    """20 answers all up against 20 all down: 2·½^20 on either side, and an interval that is not a point."""
+    a, b = np.zeros(20), np.ones(20)
+    compared = paired_comparison(a, b + 1e-16)
+    assert isinstance(compared, Comparison)
+    assert compared.p_value == pytest.approx(2 * 0.5**20)
+    assert compared.difference.lower == pytest.approx(1 - (1 - 0.05 ** (1 / 20)))

@@ -102,3 +102,25 @@ def test_swapping_the_sides_changes_nothing() -> None:
 def test_one_player_cannot_be_ranked() -> None:
     nobody = np.zeros(0, dtype=np.int64)
     assert isinstance(fit_bradley_terry(nobody, nobody, np.zeros(0), 1), Refusal)
+
+
+@pytest.mark.parametrize(("won", "lost", "told"), [(1, 0, False), (3, 0, False), (5, 0, False), (2, 1, False),
+                                                   (10, 0, True), (19, 1, True)])  # fmt: skip
+def test_few_votes_exclude_zero_only_where_an_exact_test_would(won: int, lost: int, told: bool) -> None:
+    """Two-sided binomial tests at 5 %: 1 of 1 p = 1, 5 of 5 p = .06, 10 of 10 p = .002, 19 of 20 p < .001."""
+    games = won + lost
+    outcome = np.array([1.0] * won + [0.0] * lost)
+    groups = [np.arange(games), np.arange(games)]
+    fitted = fit_bradley_terry(np.zeros(games, int), np.ones(games, int), outcome, 2, clusters=groups)
+    assert isinstance(fitted, Strengths)
+    assert bool(fitted.lower[0] > 0) is told
+    assert fitted.lower[0] < fitted.values[0] < fitted.upper[0]
+
+
+def test_one_persons_many_votes_do_not_make_a_point_of_the_interval() -> None:
+    """With one voter the clustered scores sum to zero: the spread between people is not known, and not zero."""
+    outcome = np.array([1.0, 0.0, 1.0] * 4)
+    one = [np.zeros(12, int), np.arange(12)]
+    fitted = fit_bradley_terry(np.zeros(12, int), np.ones(12, int), outcome, 2, clusters=one)
+    assert isinstance(fitted, Strengths)
+    assert fitted.lower[0] < 0 < fitted.upper[0]

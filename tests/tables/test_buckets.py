@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import polars as pl
 import pytest
-from support.s3 import RequestLog
 from upath import UPath
 
 from feedback_pipeline.tables.parquet import ParquetFolder, files_below, names_in, remove, replaced_file, scan_file
 from feedback_pipeline.tables.schema import Column, Table
+from tests.support.s3 import RequestLog
 
 TABLE = Table(
     "things",

@@ -180,7 +180,11 @@ def test_rejected_answers_are_in_no_supervised_file_of_a_provider(dataset: Any) 
     for file in files:
         if file.format.endswith("_sft"):
             raw = (folder / file.name).read_text(encoding="utf-8-sig")
-            said = {json.loads(line)["messages"][-1]["content"] for line in raw.split("\n") if line}
+            told = [json.loads(line) for line in raw.split("\n") if line]
+            said = {
+                line["messages"][-1]["content"] if "messages" in line else line["contents"][-1]["parts"][0]["text"]
+                for line in told
+            }
             assert not said & bad
 
 

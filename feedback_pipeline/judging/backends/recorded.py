@@ -5,11 +5,13 @@ from functools import cached_property
 
 import polars as pl
 
+from feedback_pipeline.judging.labels import VERDICT_VALUES
+from feedback_pipeline.judging.orders import PAIR, one_row_a_pair, turned_round
 from feedback_pipeline.judging.stable_hash import text_hash
-from feedback_pipeline.judging.tables import OVERALL, PREFERENCES, VERDICTS
+from feedback_pipeline.judging.tables import OVERALL, PREFERENCE_SCORES, PREFERENCES, VERDICTS
 from feedback_pipeline.llm.fingerprints import fingerprint
 
-_SCORES = {"up": 1.0, "neutral": 0.5, "down": 0.0, "this": 1.0, "tie": 0.5, "other": 0.0}
+_SCORES = VERDICT_VALUES | PREFERENCE_SCORES
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,28 @@ class RecordedJudge:
         return self._lookup(answers, ("interaction_id",), VERDICTS)
 
     def judge_pairs(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """As the protocol says; a pair recorded the other way round is found too."""
-        ids = ("interaction_id", "other_interaction_id")
-        same = self._lookup(pairs, ids, PREFERENCES)
-        turned = self._lookup(pairs.rename({ids[0]: ids[1], ids[1]: ids[0]}), ids, PREFERENCES).rename(
-            {ids[0]: ids[1], ids[1]: ids[0]}
+        """As the protocol says; a pair recorded the other way round is found too.
+
+        A pair recorded in both orders is one judgement: `consistent` says whether they agree, and where they do not it
+        is a tie.
+        """
+        swapped = pairs.select(pl.col(PAIR[1]).alias(PAIR[0]), pl.col(PAIR[0]).alias(PAIR[1]))
+        both_ways = pl.concat([pairs.select(PAIR), swapped])
+        found = self._lookup(both_ways.unique(), PAIR, PREFERENCES)
+        usable = one_row_a_pair(found.filter(pl.col("status") == "ok"), ("criterion",))
+        turned = pl.col(PAIR[0]) > pl.col(PAIR[1])
+        keys = [*PAIR, "criterion"]
+        best = (
+            turned_round(found, turned)
+            .sort(*keys, pl.col("status") != "ok", "verdict")
+            .unique(keys, keep="first", maintain_order=True)
+            .drop("verdict", "score")
+            .join(usable, on=keys, how="left")
         )
-        turned = turned.with_columns(
-            pl.col("verdict").replace({"this": "other", "other": "this"}), (1 - pl.col("score")).alias("score")
-        ).select(same.columns)
-        return pl.concat([same, turned.join(same, on=[*ids, "criterion"], how="anti")])
+        wanted = pairs.select(*PAIR, turned.alias("_asked_turned")).unique()
+        canonical = turned_round(wanted.with_columns(verdict=pl.lit(None, pl.String)), pl.col("_asked_turned"))
+        asked = canonical.drop("verdict").join(best, on=list(PAIR))
+        return turned_round(asked, pl.col("_asked_turned")).drop("_asked_turned").sort(keys)
 
     def _rows(self, ids: tuple[str, ...]) -> pl.DataFrame:
         """The recorded verdicts with every optional column."""

@@ -260,7 +260,7 @@ def _score(sums: pl.DataFrame, everyone: pl.DataFrame) -> float:
         pl.col("up") - pl.col("up_level").fill_null(0), pl.col("votes") - pl.col("votes_level").fill_null(0)
     )
     error, error_of_rest = standard_error(sums), standard_error(rest)
-    if error is None or error_of_rest is None or error + error_of_rest == 0:
+    if error is None or error_of_rest is None or error + error_of_rest <= intervals.RESOLUTION:
         return 0.0
     gap = _total(sums, "up") / _total(sums, "votes") - _total(rest, "up") / _total(rest, "votes")
     return float(gap / np.hypot(error, error_of_rest))

@@ -8,7 +8,9 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['interaction', 'interaction_key', 'feedback', 'consent', 'refusal', 'idempotency',
-        'vote_total', 'vote_day', 'vote_delta', 'action_day', 'person_day', 'person_delta', 'prompt', 'export_use']
+        'vote_total', 'vote_day', 'vote_delta', 'action_day', 'person_day', 'person_delta', 'prompt', 'export_use',
+        'experiment', 'experiment_version', 'experiment_event', 'assignment', 'exposure', 'shadow_run', 'ask',
+        'routing_weight']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('DROP POLICY IF EXISTS tenant_only ON %I', name);
@@ -57,6 +59,13 @@ GRANT SELECT, INSERT ON audit_label TO feedback_api;
 -- ---------------------------------------------------------------- operations and Dagster
 
 -- ---------------------------------------------------------------- experiments
+-- Definitions are made with the command; the API's role moves experiments on, and adds what applications report.
+GRANT SELECT ON experiment, experiment_version, experiment_event TO feedback_api;
+GRANT UPDATE (state, coverage, started_at, ended_at, conclusion) ON experiment TO feedback_api;
+GRANT INSERT ON experiment_event TO feedback_api;
+GRANT SELECT, INSERT ON assignment, exposure, shadow_run, ask TO feedback_api;
+REVOKE EXECUTE ON FUNCTION labelled_prompt FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION labelled_prompt TO feedback_api;
 
 -- ---------------------------------------------------------------- numbers
 

@@ -4,7 +4,11 @@ WITH gone AS (
 ), interaction_key_gone AS (
     DELETE FROM interaction_key USING gone WHERE interaction_id = gone.id RETURNING 1
 ), shadow_run_gone AS (
-    DELETE FROM shadow_run USING gone WHERE interaction_id = gone.id RETURNING 1
+    -- a candidate's answer names the shown one by the caller's own name for it
+    DELETE FROM shadow_run s WHERE EXISTS (
+        SELECT FROM gone LEFT JOIN interaction_key k ON k.interaction_id = gone.id AND k.kind = 'request'
+        WHERE s.interaction_id = gone.id OR (k.tenant = s.tenant AND k.value = s.request_id)
+    ) RETURNING 1
 ), judgement_gone AS (
     DELETE FROM judgement j WHERE EXISTS (SELECT FROM gone WHERE gone.id IN (j.interaction_id, j.other_interaction_id))
     RETURNING 1

@@ -12,10 +12,16 @@ WITH refusal_gone AS (
     RETURNING 1
 ), assignment_gone AS (
     DELETE FROM assignment WHERE unit = ANY (CAST(:pseudonyms AS text[])) RETURNING 1
+), exposure_gone AS (
+    DELETE FROM exposure WHERE unit = ANY (CAST(:pseudonyms AS text[])) RETURNING 1
+), ask_gone AS (
+    DELETE FROM ask WHERE unit = ANY (CAST(:pseudonyms AS text[])) RETURNING 1
 )
 SELECT
     (SELECT count(*) FROM refusal_gone) AS refusal,
     (SELECT count(*) FROM idempotency_gone) AS idempotency,
     (SELECT count(*) FROM vote_unmatched_gone) AS vote_unmatched,
     (SELECT count(*) FROM person_seen_gone) AS person_seen,
-    (SELECT count(*) FROM assignment_gone) AS assignment
+    (SELECT count(*) FROM assignment_gone) AS assignment,
+    (SELECT count(*) FROM exposure_gone) AS exposure,
+    (SELECT count(*) FROM ask_gone) AS ask

@@ -44,7 +44,7 @@ def main(folder: Path, wanted: list[str]) -> int:
     many(world, 200, start=1000)
     curated, _, _ = written(world, data)
     checks: dict[str, Callable[[], Results]] = {
-        "together": lambda: python_check(folder, "together", sorted((data / "openai").glob("*.jsonl"))),
+        "together": lambda: python_check(folder, "together", sorted((data / "together").glob("*.jsonl"))),
         "datasets": lambda: python_check(folder, "datasets", [data / "trl"]),
         "mistral": lambda: python_check(folder, "mistral", sorted((data / "trl").glob("sft-*.jsonl"))),
         "trl": lambda: python_check(folder, "trl", sorted((data / "trl").glob("*.jsonl"))),

@@ -5,11 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.sample.load import load_sample
+from feedback_pipeline.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
 FEEDBACK = [sys.executable, "-m", "feedback_pipeline.cli"]
 
 
@@ -39,6 +44,19 @@ def test_sample_import_materialize_status_and_doctor(home: Path) -> None:
     assert "over 2 weeks" in sampled.stdout
     again = run(home, "sample", "--votes", "400", "--weeks", "2")
     assert "0 answers and 0 feedback events" in again.stdout
+    # days later it is still the same sample
+    settings = Settings.from_environment({"FEEDBACK_HOME": str(home)})
+    pipeline = Pipeline(settings)
+    later = load_sample(
+        pipeline.database,
+        pipeline.pseudonymiser,
+        home,
+        votes=400,
+        weeks=2,
+        seed=7,
+        end=pipeline.today() + timedelta(40),
+    )
+    assert (later.filed.interactions, later.filed.feedback, later.refused) == (0, 0, 0)
 
     # killed in the middle, and run again
     given = {**os.environ, "FEEDBACK_HOME": str(home), "CI": "1"}

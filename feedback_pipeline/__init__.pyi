@@ -1,0 +1,62 @@
+"""What editors and type checkers see of the package; `__init__.py` loads the same names on first use."""
+
+from feedback_pipeline.analysis.evaluation import (
+    evaluate_prompt_version as evaluate_prompt_version,
+)
+from feedback_pipeline.analysis.verbs import (
+    ImprovementReport as ImprovementReport,
+)
+from feedback_pipeline.analysis.verbs import (
+    PatternAnalysis as PatternAnalysis,
+)
+from feedback_pipeline.analysis.verbs import (
+    analyze_patterns as analyze_patterns,
+)
+from feedback_pipeline.analysis.verbs import (
+    calculate_task_success_rate as calculate_task_success_rate,
+)
+from feedback_pipeline.analysis.verbs import (
+    compare_prompt_versions as compare_prompt_versions,
+)
+from feedback_pipeline.analysis.verbs import (
+    generate_report as generate_report,
+)
+from feedback_pipeline.analysis.verbs import (
+    suggest_improvements as suggest_improvements,
+)
+from feedback_pipeline.analysis.vote_frames import (
+    FeedbackFrameError as FeedbackFrameError,
+)
+from feedback_pipeline.analysis.vote_stretches import (
+    InsufficientFeedbackError as InsufficientFeedbackError,
+)
+from feedback_pipeline.capture.client import (
+    AsyncFeedbackClient as AsyncFeedbackClient,
+)
+from feedback_pipeline.capture.client import (
+    FeedbackClient as FeedbackClient,
+)
+from feedback_pipeline.capture.client import (
+    capture_feedback as capture_feedback,
+)
+from feedback_pipeline.capture.client import (
+    collect_explicit_feedback as collect_explicit_feedback,
+)
+from feedback_pipeline.capture.client import (
+    insert_feedback as insert_feedback,
+)
+from feedback_pipeline.capture.llm_logging import (
+    log_llm_request as log_llm_request,
+)
+from feedback_pipeline.capture.llm_logging import (
+    log_openai as log_openai,
+)
+from feedback_pipeline.capture.middleware import (
+    FeedbackMiddleware as FeedbackMiddleware,
+)
+from feedback_pipeline.experiments.assignment import (
+    route_to_variant as route_to_variant,
+)
+
+__version__: str
+__all__: list[str]

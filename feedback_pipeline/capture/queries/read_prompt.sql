@@ -1,0 +1,1 @@
+SELECT version, template, digest, since FROM labelled_prompt($1, $2, $3)
