@@ -137,7 +137,7 @@ class _Step:
                 # not this day's fault: every day would fail, and none is tried less often for it
                 raise dg.Failure(f"{self.name}: {fault}", metadata={"machine": fault}) from None
             bad[key] = unreadable(self.pipeline.frames, self.declaration.after, self._read_by(key)) or where(error)
-            computed.record_problems(database, self.name, self.loop, {key: bad[key]}, self.context.run_id)
+            computed.record_problems(database, self.name, self.loop, {key: bad[key]}, self.context.run.run_id)
             self.context.log.error(f"{self.name}: {key} failed: {bad[key]}")
             return {}
 
@@ -167,7 +167,7 @@ class _Step:
         self._file(made, versions, bad)
 
     def _file(self, made: Mapping[date, Made], versions: Mapping[date, int], bad: Mapping[date, str]) -> None:
-        database, run_id = self.pipeline.database, self.context.run_id
+        database, run_id = self.pipeline.database, self.context.run.run_id
         stopped = {key: one.stopped_by for key, one in made.items() if one.stopped_by}
         good = [
             Computed(key, versions[key], one.content, one.bytes)
@@ -218,8 +218,9 @@ class _Step:
         Dagster would report every partition of the run, the failed ones too, with one data version for all (#21072).
         """
         output = self.context.assets_def.get_output_name_for_asset_key(self.context.asset_key)
+        nothing = dg.MaterializeResult().value
         return AssetResultOutput(
-            None, output_name=output, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+            nothing, output_name=output, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
         )
 
     def _evaluations(self, made: Mapping[date, Made], *, blocking: bool) -> Iterator[dg.AssetCheckEvaluation]:

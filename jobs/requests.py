@@ -1,6 +1,7 @@
 """What the daemon asks for: runs of days, weeks and months that are due, each asked for once, and taken back when the
 run never came or died."""
 
+from collections.abc import Iterator, Mapping
 from uuid import uuid4
 
 import dagster as dg
@@ -109,9 +110,18 @@ def _ended(instance: dg.DagsterInstance, run_key: str, age: float) -> tuple[bool
 
 def named_by(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Whether a failed run names partitions of its own as bad, or the machine as at fault: nothing else is blamed."""
+    return any({"bad_partitions", "machine"} & set(found) for found in _failures(instance, run_id))
+
+
+def fault_of(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """What of the machine a run failed for; None where it was not the machine."""
+    return next((str(found["machine"].value) for found in _failures(instance, run_id) if "machine" in found), None)
+
+
+def _failures(instance: dg.DagsterInstance, run_id: str) -> Iterator[Mapping[str, dg.MetadataValue[object]]]:
+    """Metadata of the failures of a run's steps."""
     for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
         event = record.event_log_entry.dagster_event
         failure = event.step_failure_data.user_failure_data if event is not None else None
-        if failure is not None and {"bad_partitions", "machine"} & set(failure.metadata):
-            return True
-    return False
+        if failure is not None:
+            yield failure.metadata

@@ -15,7 +15,7 @@ from jobs import foreground
 from jobs.foreground import LOGGING as LOGGING
 from jobs.location import build_definitions, loops_of_assets
 from jobs.loops import DAILY, DAYS_PER_RUN, MONTHLY, WEEKLY
-from jobs.requests import settle_requests, stretch_tags
+from jobs.requests import fault_of, settle_requests, stretch_tags
 
 Report = Callable[[str], None]
 """Takes one line of progress: names of assets and partitions, counts; never text of users."""
@@ -38,6 +38,10 @@ class RunResult:
     months: int = 0
     interrupted: bool = False
     left: int = 0
+
+
+class _MachineFaultError(Exception):
+    """The disk, the memory, the database or the bucket: nothing can be computed now."""
 
 
 @dataclass
@@ -102,7 +106,10 @@ class _Foreground:
         )
         jobs = {name: definitions.resolve_job_def(name) for name in (DAILY, WEEKLY, MONTHLY)}
         self._find_lost()
-        self._days(jobs[DAILY])
+        try:
+            self._days(jobs[DAILY])
+        except _MachineFaultError:
+            return  # everything else would fail as well, and is tried again the next time
         bad_days = changes.failed_days(database)
         self.done.failed += [f"{day}: {problem}" for day, problem in bad_days.items()]
         if weeks is None and months is None:
@@ -133,7 +140,11 @@ class _Foreground:
                 changes.mark_requested(database, stretch, run_key)
                 of = f" ({number} of {len(stretches)})" if len(stretches) > 1 else ""
                 self.report(f"days {stretch.first} to {stretch.last}{of}")
-                self._execute(job, stretch_tags(stretch, run_key))
+                run = self._execute(job, stretch_tags(stretch, run_key))
+                if (fault := fault_of(self.instance, run.run_id)) is not None:
+                    changes.take_back(database, run_key)
+                    self.done.failed.append(f"days {stretch.first} to {stretch.last}: {fault} (run {run.run_id})")
+                    raise _MachineFaultError
                 behind = {day.day for day in changes.due(database, include_requested=True, failed_too=True)}
                 self.done.days |= {day.day for day in stretch.days} - behind
                 changes.take_back(database, run_key)

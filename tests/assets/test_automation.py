@@ -5,8 +5,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from store_rows import MONDAY, answers, later, votes
-from world import pipeline_for
 
 from assets.automation import after_checked_days
 from assets.partitions import Calendar
@@ -15,6 +13,8 @@ from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from jobs.location import build_definitions
 from jobs.loops import DAILY
+from tests.support.store_rows import MONDAY, answers, later, votes
+from tests.support.world import pipeline_for
 
 FIRST = MONDAY.date()
 SECOND = FIRST + timedelta(days=1)
