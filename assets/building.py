@@ -22,11 +22,14 @@ from dagster._core.execution.plan.execute_step import AssetResultOutput
 from assets import descriptions, interruption
 from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
-from assets.faults import machine_fault, unreadable, where
-from assets.partitions import Calendar, days_of, days_of_month
+from assets.faults import unreadable, where
+from assets.partitions import Calendar
+from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.store import computed
+from feedback_pipeline.store import computed, locks
 from feedback_pipeline.store.computed import Computed, Loop
+from feedback_pipeline.store.database import DatabaseError
+from feedback_pipeline.store.faults import machine_fault
 
 TOGETHER = 50
 """Partitions of a long run that are filed at a time: what a killed run computed before is not computed again."""
@@ -130,12 +133,14 @@ class _Step:
             raise DagsterExecutionInterruptedError()
         database = self.pipeline.database
         try:
-            with computed.one_at_a_time(database, f"{self.name}:{key}"):
+            with locks.waited_for(database.engine, locks.Space.PARTITION, f"{self.name}:{key}"):
                 return {key: compute(self.pipeline, self.declaration, key)}
         except Exception as error:  # noqa: BLE001 (recorded below, and the run fails)
-            if (fault := machine_fault(error)) is not None:
+            fault = str(error) if isinstance(error, DatabaseError) else machine_fault(error)
+            if fault is not None:
                 # not this day's fault: every day would fail, and none is tried less often for it
-                raise dg.Failure(f"{self.name}: {fault}", metadata={"machine": fault}) from None
+                described = f"{self.name}: {fault}; it is tried again by itself"
+                raise dg.Failure(described, metadata={"machine": str(fault)}) from None
             bad[key] = unreadable(self.pipeline.frames, self.declaration.after, self._read_by(key)) or where(error)
             computed.record_problems(database, self.name, self.loop, {key: bad[key]}, self.context.run.run_id)
             self.context.log.error(f"{self.name}: {key} failed: {bad[key]}")
@@ -218,7 +223,7 @@ class _Step:
         Dagster would report every partition of the run, the failed ones too, with one data version for all (#21072).
         """
         output = self.context.assets_def.get_output_name_for_asset_key(self.context.asset_key)
-        nothing = dg.MaterializeResult().value
+        nothing: Any = dg.MaterializeResult().value
         return AssetResultOutput(
             nothing, output_name=output, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
         )

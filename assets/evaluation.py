@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assets.declaration import Check, Outcome, weekly
-from assets.partitions import days_of, monday, window
+from feedback_pipeline.calendar import days_of, monday_of, weeks_before, window
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, TEXT_SIGNATURES
 from feedback_pipeline.judging import drift, tables
 from feedback_pipeline.judging.audit import audit_verdicts, audited_criteria, audited_prompt_hashes, draw_audit
@@ -126,7 +126,7 @@ def judge_anchors_(pipeline: Pipeline, week: date) -> Outcome:
     anchors = drift.choose_anchors(labels)
     with _model(pipeline, week, occasion=week.toordinal()) as judge:
         rows = drift.judge_anchors(judge, anchors, _anchor_texts(pipeline, anchors))
-    before = [week - timedelta(weeks=back) for back in range(ANCHOR_WEEKS, 0, -1)]
+    before = weeks_before(week, ANCHOR_WEEKS)
     found = drift.judge_drift(rows, [pipeline.frames.read(tables.JUDGE_ANCHORS, [one]) for one in before])
     return Outcome(rows, numbers={"anchors": rows["interaction_id"].n_unique()}, checks=[_steady(found)])
 
@@ -390,7 +390,7 @@ def _learned(local: LocalJudge | NotEnoughLabels) -> dict[str, object]:
 
 def _recorded(pipeline: Pipeline, week: date) -> Iterator[tuple[RecordedJudge, pl.DataFrame]]:
     """Judges whose verdicts were imported, and the week's pairs of answers each knows."""
-    recorded = bulk.read_day(pipeline.database, "read_recorded_judgements", monday(week))
+    recorded = bulk.read_day(pipeline.database, "read_recorded_judgements", monday_of(week))
     for (fingerprint,), verdicts in recorded.group_by(["fingerprint"], maintain_order=True):
         ids = ["interaction_id", "other_interaction_id"]
         # a recorded verdict needs no text: what stands here only says that there is some

@@ -13,7 +13,8 @@ import polars as pl
 
 from assets.building import build
 from assets.declaration import OWNERS, Check, Declaration, Outcome, weekly
-from assets.partitions import Calendar, days_of
+from assets.partitions import Calendar
+from feedback_pipeline.calendar import days_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
 from feedback_pipeline.judging.tables import PREFERENCE_AGREEMENT
 from feedback_pipeline.pipeline import Pipeline

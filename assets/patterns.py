@@ -7,8 +7,8 @@ import polars as pl
 from upath import UPath
 
 from assets.declaration import Outcome, daily, weekly
-from assets.partitions import days_of, window
 from feedback_pipeline.actions.recommendations import recommend
+from feedback_pipeline.calendar import days_of, weeks_before, window
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.cleaning.tables import (
     CLEAN_FEEDBACK,
@@ -35,6 +35,8 @@ from feedback_pipeline.tables.parquet import replaced_file
 GROUP = "patterns"
 SLICED = (*DIMENSIONS, *LENGTH_BANDS, *MULTI_DIMENSIONS)
 HISTORY_WEEKS = 26
+KNOWN_WEEKS = 8
+"""Weeks before in which a person must have voted not to be a new voter."""
 TAXONOMY_WEEKS = 13
 MOST_TEXTS = 20_000
 """Rejected texts of a week that are looked at: more change no share by a point, and cost 100 µs each."""
@@ -82,8 +84,8 @@ def slice_findings(pipeline: Pipeline, week: date) -> Outcome:
     """A group of votes that is worse than the rest beyond chance (false discoveries controlled, one cause one finding),
     or a finding of an earlier week looked at again."""
     facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
-    history = pipeline.frames.read(tables.SLICE_FINDINGS, _weeks_before(week))
-    search = find_slices(facts, SLICED, week=week, history=history)
+    history = pipeline.frames.read(tables.SLICE_FINDINGS, weeks_before(week, HISTORY_WEEKS))
+    search = find_slices(facts, SLICED, week=week, history=history, known_people=_known_people(pipeline, week))
     with replaced_file(search_file(pipeline, week)) as file:
         file.write(SearchRecord.of(search).to_json().encode())
     rate = search.negative_rate
@@ -105,6 +107,12 @@ def safety_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """How many answers of the day carry a safety flag (personal data, refusal, profanity, content filter), by model and
     prompt version, voted on or not."""
     return count_safety(pipeline.frames.scan(CLEAN_INTERACTIONS, [day]), day=day)
+
+
+def _known_people(pipeline: Pipeline, week: date) -> pl.Series:
+    """Who voted in the eight weeks before."""
+    days = [week - timedelta(days=back) for back in range(1, 7 * KNOWN_WEEKS + 1)]
+    return pipeline.frames.scan(VOTE_FACTS, days).select("person").unique().collect()["person"].sort()
 
 
 def search_file(pipeline: Pipeline, week: date) -> UPath:
@@ -248,7 +256,7 @@ def _answers_given(pipeline: Pipeline, week: date) -> pl.DataFrame:
 
 def _seen_before(pipeline: Pipeline, week: date) -> dict[str, list[str]]:
     """Levels of single dimensions that had votes in the weeks before."""
-    days = [day for earlier in _weeks_before(week) for day in days_of(earlier)]
+    days = [day for earlier in weeks_before(week, HISTORY_WEEKS) for day in days_of(earlier)]
     single = (
         pipeline.frames.scan(tables.SLICE_COUNTS, days)
         .filter(pl.col("second_dimension").is_null() & pl.col("first_value").is_not_null())
@@ -261,10 +269,6 @@ def _seen_before(pipeline: Pipeline, week: date) -> dict[str, list[str]]:
         str(name): levels["first_value"].to_list()
         for (name,), levels in single.group_by(["first_dimension"], maintain_order=True)
     }
-
-
-def _weeks_before(week: date) -> list[date]:
-    return [week - timedelta(weeks=back) for back in range(HISTORY_WEEKS, 0, -1)]
 
 
 def declarations() -> Iterator[object]:

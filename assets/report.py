@@ -10,7 +10,6 @@ import orjson
 import polars as pl
 
 from assets.declaration import Check, Outcome, monthly, weekly
-from assets.partitions import days_of, days_of_month, monday, window
 from assets.patterns import SLICED, search_file
 from assets.training import FILES
 from feedback_pipeline.actions import register
@@ -21,6 +20,7 @@ from feedback_pipeline.alerting import incidents, notifications, rules
 from feedback_pipeline.alerting.channels import configured_channels
 from feedback_pipeline.alerting.messages import Message
 from feedback_pipeline.alerting.tables import ALERT_READINGS
+from feedback_pipeline.calendar import days_of, days_of_month, monday_of, month_before, weeks_before, window
 from feedback_pipeline.cleaning import days as cleaning
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, VOTE_FACTS
 from feedback_pipeline.judging import tables as judging
@@ -173,12 +173,17 @@ def monthly_report(pipeline: Pipeline, month: date) -> Outcome:
     """The month in one page: verdict, trend, change against the month before, causes over the month's votes and what
     became of the earlier weeks' ones, words, versions, where every event went."""
     frames, month_days = pipeline.frames, days_of_month(month)
-    before = (month - timedelta(days=1)).replace(day=1)
+    before = month_before(month)
     facts = frames.read(VOTE_FACTS, month_days)
     previous = frames.read(VOTE_FACTS, days_of_month(before))
     trend = [month - timedelta(days=back) for back in range(7 * TREND_WEEKS, 0, -1)] + month_days
     uses = _uses(pipeline, month_days)
-    search = find_slices(facts, SLICED, week=month, history=frames.read(patterns.SLICE_FINDINGS, _weeks_before(month)))
+    search = find_slices(
+        facts,
+        SLICED,
+        week=month,
+        history=frames.read(patterns.SLICE_FINDINGS, weeks_before(monday_of(month), TREND_WEEKS)),
+    )
     change = approval_change(facts, previous, SLICED, week=month).table
     terms = find_terms(frames.scan(patterns.TERM_COUNTS, month_days).collect(), week=month)
     sources = Sources(
@@ -263,12 +268,6 @@ def _search(pipeline: Pipeline, week: date) -> SearchRecord | None:
 def _uses(pipeline: Pipeline, days: Sequence[date]) -> dict[str, int]:
     """General feedback (a survey's, where it is the own form) and exports of some days that follow each other."""
     return bulk.read_day(pipeline.database, "count_uses", days[0], days[-1]).row(0, named=True)
-
-
-def _weeks_before(month: date) -> list[date]:
-    """The Mondays of the weeks whose findings a month looks at again: those that ended before it."""
-    last = monday(month) - timedelta(weeks=1)
-    return [last - timedelta(weeks=back) for back in range(TREND_WEEKS - 1, -1, -1)]
 
 
 def _daily_counts(pipeline: Pipeline, days: Sequence[date]) -> pl.DataFrame:

@@ -11,8 +11,8 @@ import polars as pl
 
 from assets.declaration import Check, Outcome, weekly
 from assets.evaluation import audited_prompts
-from assets.partitions import window
 from feedback_pipeline import __version__
+from feedback_pipeline.calendar import window
 from feedback_pipeline.cleaning.stars import with_rater_strengths
 from feedback_pipeline.cleaning.tables import (
     CLEAN_FEEDBACK,

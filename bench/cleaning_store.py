@@ -16,8 +16,8 @@ import polars as pl
 
 from assets import clean
 from assets.declaration import Declaration, Outcome
-from assets.partitions import monday
 from bench.loop import measure
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import changes
@@ -57,7 +57,7 @@ def clean_everything(pipeline: Pipeline) -> Row:
     """Computes every partition that holds votes, asset by asset: seconds, and the peak of memory until then."""
     changes.fold(pipeline.database)
     days = [due.day for due in changes.due(pipeline.database) if due.day < pipeline.today()]
-    weeks = sorted({monday(day) for day in days})
+    weeks = sorted({monday_of(day) for day in days})
     whole, cpu = time.perf_counter(), time.process_time()
     parts, peaks = dict[str, float](), dict[str, int]()
     counted = {"events": 0, "answers": 0}

@@ -21,15 +21,19 @@ _EXPORTS = {
     "InsufficientFeedbackError": "feedback_pipeline.analysis.vote_stretches",
     "PatternAnalysis": "feedback_pipeline.analysis.verbs",
     # giving feedback and logging answers
-    "AsyncFeedbackClient": "feedback_pipeline.capture.client",
-    "FeedbackClient": "feedback_pipeline.capture.client",
-    "FeedbackMiddleware": "feedback_pipeline.capture.middleware",
-    "capture_feedback": "feedback_pipeline.capture.client",
-    "collect_explicit_feedback": "feedback_pipeline.capture.client",
-    "insert_feedback": "feedback_pipeline.capture.client",
-    "log_llm_request": "feedback_pipeline.capture.llm_logging",
-    "log_openai": "feedback_pipeline.capture.llm_logging",
+    "AsyncFeedbackClient": "feedback_pipeline.capture.verbs",
+    "FeedbackClient": "feedback_pipeline.capture.verbs",
+    "FeedbackMiddleware": "feedback_pipeline.capture.verbs",
+    "capture_feedback": "feedback_pipeline.capture.verbs",
+    "collect_explicit_feedback": "feedback_pipeline.capture.verbs",
+    "insert_feedback": "feedback_pipeline.capture.verbs",
+    "log_llm_request": "feedback_pipeline.capture.verbs",
+    "log_openai": "feedback_pipeline.capture.verbs",
     # experiments
+    "log_ab_test": "feedback_pipeline.capture.verbs",
+    "log_anthropic": "feedback_pipeline.capture.verbs",
+    "log_litellm": "feedback_pipeline.capture.verbs",
+    "call_context": "feedback_pipeline.capture.verbs",
     "route_to_variant": "feedback_pipeline.experiments.assignment",
 }
 

@@ -30,30 +30,18 @@ from feedback_pipeline.analysis.vote_frames import (
 from feedback_pipeline.analysis.vote_stretches import (
     InsufficientFeedbackError as InsufficientFeedbackError,
 )
-from feedback_pipeline.capture.client import (
-    AsyncFeedbackClient as AsyncFeedbackClient,
-)
-from feedback_pipeline.capture.client import (
-    FeedbackClient as FeedbackClient,
-)
-from feedback_pipeline.capture.client import (
-    capture_feedback as capture_feedback,
-)
-from feedback_pipeline.capture.client import (
-    collect_explicit_feedback as collect_explicit_feedback,
-)
-from feedback_pipeline.capture.client import (
-    insert_feedback as insert_feedback,
-)
-from feedback_pipeline.capture.llm_logging import (
-    log_llm_request as log_llm_request,
-)
-from feedback_pipeline.capture.llm_logging import (
-    log_openai as log_openai,
-)
-from feedback_pipeline.capture.middleware import (
-    FeedbackMiddleware as FeedbackMiddleware,
-)
+from feedback_pipeline.capture.verbs import AsyncFeedbackClient as AsyncFeedbackClient
+from feedback_pipeline.capture.verbs import FeedbackClient as FeedbackClient
+from feedback_pipeline.capture.verbs import FeedbackMiddleware as FeedbackMiddleware
+from feedback_pipeline.capture.verbs import call_context as call_context
+from feedback_pipeline.capture.verbs import capture_feedback as capture_feedback
+from feedback_pipeline.capture.verbs import collect_explicit_feedback as collect_explicit_feedback
+from feedback_pipeline.capture.verbs import insert_feedback as insert_feedback
+from feedback_pipeline.capture.verbs import log_ab_test as log_ab_test
+from feedback_pipeline.capture.verbs import log_anthropic as log_anthropic
+from feedback_pipeline.capture.verbs import log_litellm as log_litellm
+from feedback_pipeline.capture.verbs import log_llm_request as log_llm_request
+from feedback_pipeline.capture.verbs import log_openai as log_openai
 from feedback_pipeline.experiments.assignment import (
     route_to_variant as route_to_variant,
 )

@@ -22,7 +22,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from assets import interruption
 from feedback_pipeline.settings import project_root
-from feedback_pipeline.store import computed
+from feedback_pipeline.store import locks
 from feedback_pipeline.store.database import Database
 
 LOCATION = "feedback_pipeline"
@@ -43,7 +43,7 @@ class InterruptedRunError(Exception):
 def command(database: Database) -> Iterator[str]:
     """One command that starts runs: gives its token, whose lock is held until it ends."""
     token = uuid4().hex[:8]
-    with computed.one_at_a_time(database, _lock(token)):
+    with locks.waited_for(database.engine, locks.Space.COMMAND, token):
         yield token
 
 
@@ -118,17 +118,13 @@ def settle_orphans(instance: dg.DagsterInstance, database: Database) -> list[str
     settled = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
         token = run.tags.get(BY)
-        if token is not None and computed.is_held(database, _lock(token)):
+        if token is not None and not locks.is_free(database.engine, locks.Space.COMMAND, token):
             continue
         if token is None and not _worker_is_gone(instance, run):
             continue
         instance.report_run_canceled(run, message="Its process ended without saying so; what it had written stays.")
         settled.append(run.run_id)
     return settled
-
-
-def _lock(token: str) -> str:
-    return f"foreground:{token}"
 
 
 def _worker_is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

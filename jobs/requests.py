@@ -2,6 +2,7 @@
 run never came or died."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -118,7 +119,7 @@ def fault_of(instance: dg.DagsterInstance, run_id: str) -> str | None:
     return next((str(found["machine"].value) for found in _failures(instance, run_id) if "machine" in found), None)
 
 
-def _failures(instance: dg.DagsterInstance, run_id: str) -> Iterator[Mapping[str, dg.MetadataValue[object]]]:
+def _failures(instance: dg.DagsterInstance, run_id: str) -> Iterator[Mapping[str, dg.MetadataValue[Any]]]:
     """Metadata of the failures of a run's steps."""
     for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
         event = record.event_log_entry.dagster_event

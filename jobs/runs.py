@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.partitions import days_of, days_of_month
+from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed, periods
 from jobs import foreground
@@ -145,7 +145,7 @@ class _Foreground:
                     changes.take_back(database, run_key)
                     self.done.failed.append(f"days {stretch.first} to {stretch.last}: {fault} (run {run.run_id})")
                     raise _MachineFaultError
-                behind = {day.day for day in changes.due(database, include_requested=True, failed_too=True)}
+                behind = {day.day for day in changes.due(database, include_requested=True, given_up=True)}
                 self.done.days |= {day.day for day in stretch.days} - behind
                 changes.take_back(database, run_key)
 
@@ -175,7 +175,7 @@ class _Foreground:
         return foreground.execute(job, self.instance, tags, self.token)
 
     def _due_days(self, tried: dict[date, int]) -> list[changes.DueDay]:
-        due = changes.due(self.pipeline.database, include_requested=True, failed_too=True)
+        due = changes.due(self.pipeline.database, include_requested=True, given_up=True)
         return [
             day for day in due
             if self.pipeline.settings.start <= day.day < self.pipeline.today() and tried.get(day.day) != day.version
@@ -191,12 +191,12 @@ class _Foreground:
 def due_periods(pipeline: Pipeline) -> list[periods.DuePeriod]:
     """Weeks and months that a person's command computes now."""
     start = pipeline.settings.start
-    due = periods.due(pipeline.database, today=pipeline.today(), start=start, requested_too=True, failed_too=True)
+    due = periods.due(pipeline.database, today=pipeline.today(), start=start, requested_too=True, given_up=True)
     return [one for one in due if one.first >= start - timedelta(days=31 if one.period == "month" else 0)]
 
 
 def _waiting(pipeline: Pipeline) -> int:
-    days = changes.due(pipeline.database, include_requested=True, failed_too=True)
+    days = changes.due(pipeline.database, include_requested=True, given_up=True)
     return len([day for day in days if pipeline.settings.start <= day.day < pipeline.today()]) + len(
         due_periods(pipeline)
     )

@@ -6,6 +6,7 @@ import dagster as dg
 
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed
+from feedback_pipeline.tables.room import room_for_writing
 from jobs import foreground
 from jobs.requests import WEEK_PATIENCE, patience, request_days, request_periods, settle_requests
 
@@ -34,7 +35,10 @@ def changed_days_sensor(job: Any, status: dg.DefaultSensorStatus) -> dg.SensorDe
         changes.fold(pipeline.database)
         if looks % LOOKS_FOR_FILES == 0:
             _make_lost_files_due(pipeline)
-        requests = request_days(pipeline, patience(pipeline))
+        waiting = patience(pipeline)
+        if changes.due(pipeline.database, patience=waiting) and (full := room_for_writing(pipeline.frames.root)):
+            return dg.SensorResult(skip_reason=full, cursor=str(looks + 1))
+        requests = request_days(pipeline, waiting)
         return dg.SensorResult(run_requests=requests, cursor=str(looks + 1))
 
     return changed_days

@@ -18,6 +18,7 @@ from feedback_pipeline.actions.suggest import Suggestions, configured_endpoint, 
 from feedback_pipeline.analysis.content_cache import ContentCache, digest
 from feedback_pipeline.analysis.vote_frames import FeedbackFrameError, Votes, like, read_votes
 from feedback_pipeline.analysis.vote_stretches import InsufficientFeedbackError, Stretch, stretch_of
+from feedback_pipeline.calendar import first_of_month, monday_of
 from feedback_pipeline.cleaning.tables import DIMENSIONS, LENGTH_BANDS, MULTI_DIMENSIONS
 from feedback_pipeline.judging.tables import JUDGED_QUALITY
 from feedback_pipeline.judging.versions import averages_by_version
@@ -34,7 +35,7 @@ from feedback_pipeline.reports.digest import render_markdown
 from feedback_pipeline.reports.document import ReportDocument, read_json, render_json, report_document
 from feedback_pipeline.reports.page import render_html
 from feedback_pipeline.reports.parts import MIN_PEOPLE
-from feedback_pipeline.reports.periods import monday_of, month_of, week_of
+from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.stats.intervals import Rate, clustered_rate
@@ -264,7 +265,7 @@ def _content(votes: Votes, period: str, until: date | None, settings: Settings) 
     if not isinstance(last, date):
         raise InsufficientFeedbackError(0, 1, "in the table")
     zone = settings.timezone
-    about = week_of(monday_of(last), zone) if period == "weekly" else month_of(last.replace(day=1), zone)
+    about = week_of(monday_of(last), zone) if period == "weekly" else month_of(first_of_month(last), zone)
     if votes.facts.filter(pl.col("day").is_between(about.start, about.end)).is_empty():
         raise InsufficientFeedbackError(0, 1, f"in {about.label}")
     return standalone_report(votes.facts, about, SLICED, project="Feedback", target=settings.approval_target)

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from feedback_client import tokens
 
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.identifiers import new_id
@@ -26,6 +27,8 @@ from feedback_pipeline.privacy.pseudonyms import MissingKeyError
 SCOPES = ("write", "read", "export", "admin")
 KEY_PREFIX = "fbk_"
 TOKEN_PREFIX = "fbt_"  # noqa: S105 - a name, no secret
+TOKEN_PREFIXES = (TOKEN_PREFIX, tokens.PREFIX)
+"""Of tokens that this service made, and of those that clients made with their keys."""
 REMEMBERED_SECONDS = 2.0
 SIGNING_KEY_FILE = "token.key"
 _SIGNING_BYTES = 32
@@ -184,6 +187,63 @@ class Keys:
         if principal is None:
             raise unauthorized("invalid_key", "the key is unknown, expired or revoked")
         return principal
+
+
+def session_mark(secret: str) -> bytes:
+    """What is stored of a console session's secret."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+async def open_session(store: Store, principal: Principal, seconds: int) -> str:
+    """Opens a session of the console for whoever has a key; returns the secret that its browser keeps."""
+    secret = secrets.token_urlsafe(32)
+    await store.value("SELECT open_session($1, $2, $3)", session_mark(secret), principal.key_id, seconds)
+    return secret
+
+
+async def close_session(store: Store, secret: str) -> None:
+    """Ends a session, wherever its secret is kept."""
+    await store.value("SELECT close_session($1)", session_mark(secret))
+
+
+async def find_session(store: Store, secret: str) -> Principal | None:
+    """Whose session it is; None where it was closed or has expired, or its key is no longer good."""
+    row = await store.row("SELECT id, tenant, scopes FROM find_session($1)", session_mark(secret))
+    return None if row is None else Principal(row["tenant"], frozenset(row["scopes"]), key_id=row["id"])
+
+
+async def read_local_token(store: Store, token: str, origin: str | None) -> tuple[Principal, str | None]:
+    """The browser behind a token that a client made with its key (see `feedback_client.local_token`), and its user as
+    the client names them.
+
+    Raises:
+        ProblemError: 401, forged, malformed, expired or of a key that is; 403, shown by a page of another origin, or of
+            a key without the scope `write`.
+    """
+    payload, _, mark = token.removeprefix(tokens.PREFIX).partition(".")
+    try:
+        claims = orjson.loads(_decoded(payload))
+        handle, content, user = _decoded(claims["h"]), (claims["c"][0], claims["c"][1]), claims["u"]
+        token_id, ends, page = UUID(claims["i"]), int(claims["e"]), claims["o"]
+        signed = _decoded(mark)
+    except (ValueError, TypeError, KeyError, IndexError):
+        raise unauthorized("invalid_token", "the token is not one of ours") from None
+    row = await store.row("SELECT id, tenant, scopes, hash FROM find_token_key($1)", handle)
+    if row is None or not hmac.compare_digest(tokens.signature(row["hash"], payload), signed):
+        raise unauthorized("invalid_token", "the token is not one of ours, or its key is no longer good")
+    if not time.time() <= ends <= time.time() + tokens.MAX_SECONDS + 60:
+        raise unauthorized("expired_token", "the token has expired; ask for a new one")
+    Principal(row["tenant"], frozenset(row["scopes"])).require("write")
+    if origin != page:
+        raise ProblemError(403, "wrong_origin", "the token belongs to pages of another origin")
+    browser = Principal(
+        row["tenant"], frozenset({"write_own"}), token_id=token_id, content=content, origin=page, expires_at=ends
+    )
+    return browser, user if isinstance(user, str) else None
+
+
+def _decoded(text: str) -> bytes:
+    return urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
 
 
 async def claim_token(store: Store, principal: Principal, session: str, uses: int) -> None:

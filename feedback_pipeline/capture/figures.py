@@ -7,6 +7,7 @@ from typing import Any
 
 from asyncpg import Record
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.views import share
 
@@ -127,7 +128,7 @@ def _rate(rows: Iterable[Record]) -> dict[str, Any]:
 def _weekly(rows: Iterable[Record]) -> list[dict[str, Any]]:
     weeks: dict[date, list[Record]] = {}
     for row in rows:
-        weeks.setdefault(row["day"] - timedelta(days=row["day"].weekday()), []).append(row)
+        weeks.setdefault(monday_of(row["day"]), []).append(row)
     return [
         {"week": monday.isoformat(), "negative_percentage": share(sum(r["down"] for r in days), _thumbs(days))}
         for monday, days in sorted(weeks.items())

@@ -24,7 +24,7 @@ IN_FLIGHT = 2
 WAITING_LIMIT = 50_000
 _MANY = 200
 FILE = "SELECT vote_id, feedback_id, outcome FROM file_votes($1, $2, $3, $4)"
-LOG = "SELECT file_answers($1, $2, $3)"
+LOG = "SELECT answer_id, outcome FROM file_answers($1, $2, $3)"
 
 
 class Outcome(NamedTuple):
@@ -84,11 +84,29 @@ class Writer:
             raise outcome
         return outcome
 
-    async def log(self, tenant: str, answers: Sequence[AnswerRow], names: Sequence[NameRow]) -> int:
-        """Files answers; returns how many were new."""
+    async def log(
+        self, tenant: str, answers: Sequence[AnswerRow], names: Sequence[NameRow]
+    ) -> dict[UUID, str | ProblemError]:
+        """Files answers; says of each id what became of it: `new`, `known`, `conflict`, `opted_out` (see the function
+        file_answers), or why the store refused it, which costs no other answer."""
         redacted = await asyncio.to_thread(self._door.answers, answers)
-        async with self._store.connection() as connection:
-            return len(await connection.fetch(LOG, tenant, redacted, list(names)))
+        return await self._logged(tenant, redacted, names)
+
+    async def _logged(
+        self, tenant: str, answers: Sequence[AnswerRow], names: Sequence[NameRow]
+    ) -> dict[UUID, str | ProblemError]:
+        try:
+            async with self._store.connection() as connection:
+                rows = await connection.fetch(LOG, tenant, list(answers), list(names))
+            return {row["answer_id"]: row["outcome"] for row in rows}
+        except asyncpg.PostgresError as error:
+            if len(answers) == 1:
+                return {answers[0].id: _refused(error)}
+        found: dict[UUID, str | ProblemError] = {}
+        for half in (answers[: len(answers) // 2], answers[len(answers) // 2 :]):
+            ids = {answer.id for answer in half}
+            found |= await self._logged(tenant, half, [name for name in names if name.interaction_id in ids])
+        return found
 
     async def drain(self) -> None:
         """Waits for what is under way."""

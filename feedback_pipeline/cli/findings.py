@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from feedback_pipeline.cli.options import day_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +43,7 @@ def analyze(
     from feedback_pipeline.analysis.verbs import analyze_patterns
 
     with _explained():
-        found = analyze_patterns(_table(file), days, min_samples, until=_day(until))
+        found = analyze_patterns(_table(file), days, min_samples, until=day_of("--until", until) if until else None)
     if as_json:
         _print_json({name: value for name, value in asdict(found).items() if name != "findings"})
         return
@@ -73,7 +74,7 @@ def report(
     from feedback_pipeline.analysis.verbs import generate_report
 
     with _explained():
-        made = generate_report(_table(file), period.value, output, until=_day(until))
+        made = generate_report(_table(file), period.value, output, until=day_of("--until", until) if until else None)
     if as_json:
         _print_json(asdict(made))
         return
@@ -103,7 +104,7 @@ def suggest(
     from feedback_pipeline.analysis.verbs import suggestions
 
     with _explained():
-        given = suggestions(_table(file), framework, days, limit, until=_day(until))
+        given = suggestions(_table(file), framework, days, limit, until=day_of("--until", until) if until else None)
     if as_json:
         _print_json([item.as_dict(given.source) for item in given.items])
         return
@@ -147,13 +148,6 @@ def _table(file: Path | None) -> "pl.DataFrame | None":
         # the reader's own words may quote a row
         raise typer.BadParameter(f"{file.name} cannot be read as {file.suffix[1:]}") from error
     return table
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"--until takes a date such as 2026-11-22, not {text}") from error
 
 
 def _listed(title: str, lines: list[str]) -> None:

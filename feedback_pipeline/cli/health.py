@@ -133,16 +133,16 @@ def _database(settings: Settings) -> list[Finding]:
 
 
 def _data(settings: Settings) -> Finding:
-    from feedback_pipeline.tables.parquet import ParquetFolder, remove_file, replaced_file
+    from feedback_pipeline.tables.parquet import location
+    from feedback_pipeline.tables.room import room_for_writing
 
-    folder = ParquetFolder(settings.data_url)
-    probe = folder.root / f".probe-{uuid4().hex}"
     try:
-        with replaced_file(probe) as file:
-            file.write(b"probe")
-        remove_file(probe)
-    except (OSError, ImportError) as error:
-        return Finding("data", "error", f"{settings.data_url}: {error}", "set FEEDBACK_DATA_URL to a folder or bucket")
+        refused = room_for_writing(location(settings.data_url))
+    except (ImportError, ValueError) as error:
+        refused = f"{settings.data_url}: {error}"
+    if refused:
+        advice = "make room, or set FEEDBACK_DATA_URL to a folder or bucket that can be written (extras: s3, gcs)"
+        return Finding("data", "error", refused, advice)
     return Finding("data", "ok", settings.data_url)
 
 

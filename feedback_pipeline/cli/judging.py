@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,9 @@ from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
+from feedback_pipeline.cli.options import week_of
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.audit import CANNOT_SAY, label_next
 from feedback_pipeline.pipeline import Pipeline
@@ -44,7 +46,7 @@ def audit(
     if not auditor.strip():
         raise typer.BadParameter("--name must not be blank")
     pipeline = Pipeline(Settings.from_environment())
-    waiting = _waiting(pipeline, _monday(week), auditor.strip(), criterion)
+    waiting = _waiting(pipeline, week_of(week) if week else None, auditor.strip(), criterion)
     if waiting.is_empty():
         console.print("Nothing is left for you to judge. Answers are drawn when a week that ended is computed.")
         return
@@ -128,7 +130,7 @@ def evaluate(
         _test_rubric(pipeline, rubric)
         return
     partitions = pipeline.frames.partitions(tables.JUDGED_QUALITY)
-    wanted = _monday(week) or (date.fromisoformat(partitions[-1]) if partitions else None)
+    wanted = week_of(week) if week else (date.fromisoformat(partitions[-1]) if partitions else None)
     if wanted is None or wanted.isoformat() not in partitions:
         console.print("Nothing was judged yet: feedback materialize", highlight=False)
         raise typer.Exit(code=1)
@@ -176,7 +178,7 @@ def _judge_file(pipeline: Pipeline, path: Path) -> None:
         rows = read_answers(path)
     except (AnswerFileError, OSError) as error:
         raise typer.BadParameter(f"--answers: {error}") from error
-    week = _this_week(pipeline)
+    week = monday_of(pipeline.today())
     with (
         progress_bar(console) as report,
         model_judge(pipeline.settings, pipeline.database, week, progress=report) as judge,
@@ -214,11 +216,6 @@ def _pairs_grid(judged: pl.DataFrame) -> Grid:
     return grid
 
 
-def _this_week(pipeline: Pipeline) -> date:
-    today = pipeline.today()
-    return today - timedelta(days=today.weekday())
-
-
 def _test_rubric(pipeline: Pipeline, path: Path) -> None:
     from feedback_pipeline.judging.acceptance import accept_rubric, held_out
     from feedback_pipeline.judging.model_judge import model_judge
@@ -233,7 +230,7 @@ def _test_rubric(pipeline: Pipeline, path: Path) -> None:
     answers = _labelled_answers(pipeline, labels)
     with (
         progress_bar(console) as report,
-        model_judge(pipeline.settings, pipeline.database, _this_week(pipeline), progress=report) as judge,
+        model_judge(pipeline.settings, pipeline.database, monday_of(pipeline.today()), progress=report) as judge,
     ):
         answers = held_out(answers, judge.rubric, candidate)
         tested = accept_rubric(judge, replace(judge, rubric=candidate), answers, labels)
@@ -259,18 +256,6 @@ def _labelled_answers(pipeline: Pipeline, labels: pl.DataFrame) -> pl.DataFrame:
     kept = texts.select(columns).filter(pl.col("answer").is_not_null())
     wanted = items.lazy().select("interaction_id")
     return kept.join(wanted, on="interaction_id", how="semi").collect().sort("interaction_id")
-
-
-def _monday(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"--week takes a date such as 2026-11-16, not {text!r}") from error
-    if day.weekday() != 0:
-        raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
-    return day
 
 
 def mount(app: Any) -> None:

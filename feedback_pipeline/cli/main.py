@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from feedback_pipeline.cli.options import day_of, week_over
 from feedback_pipeline.environment import unknown_variables
 from feedback_pipeline.ingest.summary import Progress as ImportProgress
 from feedback_pipeline.settings import Settings, SettingsError, known_variables
@@ -166,12 +167,12 @@ def materialize(
     from feedback_pipeline.store import changes
 
     pipeline = _pipeline()
-    weeks = [_week(pipeline, text) for text in week] if week else None
+    weeks = [week_over(pipeline.settings.start, pipeline.today(), text) for text in week] if week else None
     if every:
         changes.fold(pipeline.database)
         weeks = [monday for monday in changes.weeks_with_votes(pipeline.database) if monday >= pipeline.settings.start]
     if since:
-        changes.touch(pipeline.database, _day("--since", since), pipeline.today())
+        changes.touch(pipeline.database, day_of("--since", since), pipeline.today())
     result = _compute(pipeline, weeks)
     months = f", {result.months} months" if result.months else ""
     console.print(f"{result.days} days, {result.weeks} weeks{months} computed in {result.runs} runs", highlight=False)
@@ -297,24 +298,6 @@ def _fail_on(result: Any) -> None:
             highlight=False,
         )
         raise typer.Exit(code=1)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"{option} takes a date such as 2026-11-16, not {text!r}") from error
-
-
-def _week(pipeline: Any, text: str) -> date:
-    day: date = _day("--week", text)
-    if day.weekday() != 0:
-        raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
-    if day < pipeline.settings.start:
-        raise SettingsError(f"--week {text} is before the first one, {pipeline.settings.start} (FEEDBACK_START)")
-    if (pipeline.today() - day).days < 7:
-        raise SettingsError(f"--week {text} is not over yet: today is {pipeline.today()}")
-    return day
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """`feedback review`: people say which of the texts that wait may be trained on."""
 
 import unicodedata
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 import polars as pl
@@ -11,9 +10,11 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from feedback_pipeline.calendar import window
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, CONFLICTING_ANSWERS
+from feedback_pipeline.cli.options import week_of
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.settings import Settings, SettingsError
+from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import reviews
 from feedback_pipeline.training import archive
 from feedback_pipeline.training.reviews import undecided
@@ -85,13 +86,7 @@ def _ask(pipeline: Pipeline, shown: pl.DataFrame, reviewer: str) -> list[reviews
 def _curated_week(pipeline: Pipeline, text: str | None) -> date | None:
     if text is None:
         return archive.newest_waiting(pipeline.frames)
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"--week takes a date such as 2026-11-16, not {text!r}") from error
-    if day.weekday() != 0:
-        raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
-    return day
+    return week_of(text)
 
 
 def _list(pipeline: Pipeline, week: date, waiting: pl.DataFrame) -> None:
@@ -105,7 +100,7 @@ def _list(pipeline: Pipeline, week: date, waiting: pl.DataFrame) -> None:
 
 def _with_texts(pipeline: Pipeline, week: date, waiting: pl.DataFrame) -> pl.DataFrame:
     """Adds `prompt`, `answer`, `correction` of those whose text is still kept, in the same order."""
-    days = list(_window(week, pipeline.settings.training_weeks))
+    days = window(week, pipeline.settings.training_weeks)
     votes = pipeline.frames.scan(CLEAN_FEEDBACK, days).select("feedback_id", "kind", "correction")
     answers = pipeline.frames.scan(CLEAN_INTERACTIONS, days).select("interaction_id", "prompt", "answer")
     ids = waiting.lazy()
@@ -116,11 +111,6 @@ def _with_texts(pipeline: Pipeline, week: date, waiting: pl.DataFrame) -> pl.Dat
     )
     written = ~pl.col("reason").is_in(["correction", "planted"]) | pl.col("correction").is_not_null()
     return found.filter(pl.col("answer").is_not_null() & pl.col("kind").is_not_null() & written)
-
-
-def _window(week: date, weeks: int) -> Iterator[date]:
-    first = week - timedelta(weeks=weeks - 1)
-    return (first + timedelta(days=number) for number in range(7 * weeks))
 
 
 def _show_row(row: dict[str, Any], title: str) -> None:

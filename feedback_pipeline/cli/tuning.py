@@ -32,13 +32,17 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed makes another run of the same data.")] = 0,
 ) -> None:
-    """Show whether the newest closed week may be trained on, what it would cost, and start it."""
+    """Show whether the newest closed week may be trained on, what it would cost, and start it.
+
+    Ends with 1 where a run was asked for and refused, by us or by the provider.
+    """
     from feedback_pipeline.tuning import following, tuning
     from feedback_pipeline.tuning.configured import open_provider
     from feedback_pipeline.tuning.providers.protocol import ProviderError
     from feedback_pipeline.tuning.runs import Ledger
 
     pipeline = _pipeline()
+    refused = False
     try:
         if cancel is not None:
             stopped = tuning.cancel(pipeline, _run_named(pipeline, cancel), open_provider(pipeline.settings))
@@ -53,17 +57,20 @@ def tune(
                 raise typer.Exit(code=1)
             run = tuning.submit(pipeline, run, open_provider(pipeline.settings))
             _say(f"run {run.entry.key[:12]} at {run.provider}: {run.entry.state} {run.entry.reason or ''}")
+            refused = run.entry.state in ("refused", "failed", "cancelled", "lost")
         else:
             _consider(tuning.consider(pipeline, seed=seed, asked=True))
     except ProviderError as error:
         _say(f"{error}; nothing is lost: run it again")
         raise typer.Exit(code=1) from error
-    runs = Table("run", "week", "provider", "base model", "state", "job", "highest USD", "charged USD")
+    runs = Table("run", "week", "provider", "base model", "state", "job", "highest USD", "charged USD", "reason")
     for run in Ledger(pipeline.database).runs():
         charged = "" if run.charged_usd is None else f"{run.charged_usd:.2f}"
         runs.add_row(run.entry.key[:12], str(run.week), run.provider, run.request.model, run.entry.state,
-                     run.entry.job_id or "", f"{run.highest_usd:.2f}", charged)  # fmt: skip
+                     run.entry.job_id or "", f"{run.highest_usd:.2f}", charged, run.entry.reason or "")  # fmt: skip
     console.print(runs)
+    if refused:
+        raise typer.Exit(code=1)
 
 
 def _run_named(pipeline: Pipeline, beginning: str) -> "Run":

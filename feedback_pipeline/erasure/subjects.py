@@ -16,12 +16,14 @@ import orjson
 import polars as pl
 import sqlalchemy as sa
 
+from feedback_pipeline.calendar import WEEK, monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
 from feedback_pipeline.erasure.search import spans_of
 from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
-from feedback_pipeline.store.bulk import connect, query
+from feedback_pipeline.store.bulk import connect
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder
 
 Kind = Literal["user", "interaction", "tenant"]
@@ -244,5 +246,4 @@ class Evidence:
 
 def weeks_touched(days: Sequence[date], window_weeks: int) -> list[date]:
     """Mondays of the weeks whose results these days enter: their own, and those whose rolling window reaches back."""
-    mondays = {day.toordinal() - day.weekday() for day in days}
-    return sorted({date.fromordinal(monday + 7 * later) for monday in mondays for later in range(window_weeks)})
+    return sorted({monday_of(day) + later * WEEK for day in days for later in range(window_weeks)})

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from feedback_pipeline.calendar import first_of_month
 from feedback_pipeline.cleaning.tables import RATER_TRUST
 from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.tables.parquet import ParquetFolder, remove
@@ -112,7 +113,7 @@ def remove_weekly_files(frames: ParquetFolder, weeks: Sequence[date]) -> int:
 
 def reported_months(frames: ParquetFolder, days: Sequence[date]) -> list[date]:
     """First days of the months of these days that have a report."""
-    months = sorted({day.replace(day=1) for day in days})
+    months = sorted({first_of_month(day) for day in days})
     return [month for month in months if (frames.root / "monthly_report" / f"{month}.json").exists()]
 
 

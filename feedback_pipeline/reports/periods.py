@@ -3,6 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from feedback_pipeline.calendar import days_of_month, week_label
 from feedback_pipeline.reports.summary import Period
 
 
@@ -28,21 +29,10 @@ def month_of(first: date, timezone: str, *, revision: int = 0, provisional: bool
     """
     if first.day != 1:
         raise ValueError(f"{first} is not the first day of a month")
-    end = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    end = days_of_month(first)[-1]
     return Period(
         "monthly", f"{first:%Y-%m}", first, end, timezone, revision, provisional, _clock_change(first, end, timezone)
     )
-
-
-def week_label(day: date) -> str:
-    """The ISO week of a day: 2026-W47."""
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02d}"
-
-
-def monday_of(day: date) -> date:
-    """The Monday of a day's week."""
-    return day - timedelta(days=day.weekday())
 
 
 def _clock_change(start: date, end: date, timezone: str) -> float:

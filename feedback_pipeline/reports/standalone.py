@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import polars as pl
 
 from feedback_pipeline.actions.recommendations import recommend
+from feedback_pipeline.calendar import month_before
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
@@ -23,7 +24,7 @@ def start_before(about: Period) -> date:
     """First day of the period before."""
     if about.kind == "weekly":
         return about.start - timedelta(weeks=1)
-    return (about.start - timedelta(days=1)).replace(day=1)
+    return month_before(about.start)
 
 
 def standalone_report(

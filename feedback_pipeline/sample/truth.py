@@ -1,12 +1,13 @@
 """What was planted in a sample, and what everybody would have said had everybody voted: values fit for JSON."""
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.sample import planted as cast
 from feedback_pipeline.sample.answers import Calendar, draw_answers, release_day
 from feedback_pipeline.sample.faults import fault_counts
@@ -158,7 +159,7 @@ def _groups(part: Part, answers: pl.DataFrame, drawn: DrawnVotes) -> pl.DataFram
         votes=pl.Series(np.bincount(rows, minlength=size).astype(float)),
         ups=pl.Series(np.bincount(rows, weights=verdicts["up"].to_numpy(), minlength=size).astype(float)),
         downs=pl.Series(np.bincount(rows, weights=verdicts["down"].to_numpy(), minlength=size).astype(float)),
-        week=pl.lit((part.day - timedelta(days=part.day.weekday())).isoformat()),
+        week=pl.lit(monday_of(part.day).isoformat()),
     ).filter(pl.Series(drawn.answers_after >= 0))
     return pl.concat([_group(facts, name, by) for name, by in _groupings().items()])
 

@@ -97,7 +97,7 @@ def due(
     database: Database,
     *,
     include_requested: bool = False,
-    failed_too: bool = False,
+    given_up: bool = False,
     patience: Patience = AT_ONCE,
 ) -> list[DueDay]:
     """Days to compute, ascending; those already asked for and not yet answered are left out.
@@ -105,7 +105,7 @@ def due(
     Args:
         database: the store.
         include_requested: also days with a run under way (for a command that runs in the foreground).
-        failed_too: also days given up after repeated failures (for a person who asks).
+        given_up: also days that failed too often to be tried again by themselves: a person asks for them.
         patience: how long changes are left to settle.
     """
     behind = "computed" if include_requested else "GREATEST(requested, computed)"
@@ -116,7 +116,7 @@ def due(
         " OR COALESCE(waiting_since, changed_at) <= now() - make_interval(secs => :longest_wait)) ORDER BY day"
     )
     given = {
-        "attempts": 1_000_000_000 if failed_too else MAX_ATTEMPTS,
+        "attempts": 1_000_000_000 if given_up else MAX_ATTEMPTS,
         "quiet": patience.quiet,
         "longest_wait": patience.longest_wait,
     }

@@ -6,8 +6,7 @@ week becomes due when what one of its days holds became another (not when a day 
 and stays due until every weekly asset of it is there: a run that died in the middle leaves it due.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -183,24 +182,3 @@ def forget(database: Database, assets: Sequence[str], before: date) -> None:
             sa.text("DELETE FROM computed_partition WHERE asset = ANY (:assets) AND partition < :before"),
             {"assets": list(assets), "before": before},
         )
-
-
-@contextmanager
-def one_at_a_time(database: Database, name: str) -> Iterator[None]:
-    """Holds a lock of the store by name: two workers on one partition compute it one after the other.
-
-    It goes with the process that holds it, however that ends.
-    """
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": name})
-        try:
-            yield
-        finally:
-            connection.execute(sa.text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": name})
-
-
-def is_held(database: Database, name: str) -> bool:
-    """Whether some process holds the lock of this name."""
-    with database.engine.begin() as connection:
-        trying = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
-        return not connection.execute(trying, {"name": name}).scalar_one()

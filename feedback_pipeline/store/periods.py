@@ -47,7 +47,7 @@ def due(
     start: date,
     patience: Patience = AT_ONCE,
     requested_too: bool = False,
-    failed_too: bool = False,
+    given_up: bool = False,
 ) -> list[DuePeriod]:
     """Weeks and months that ended and wait, in the order of their ends.
 
@@ -57,7 +57,7 @@ def due(
         start: the first day of the pipeline.
         patience: how long changes are left to settle.
         requested_too: also those with a run under way (for a command that runs in the foreground).
-        failed_too: also those given up after repeated failures (for a person who asks).
+        given_up: also those given up after repeated failures (for a person who asks).
     """
     parameters = {
         "today": today,
@@ -65,7 +65,7 @@ def due(
         "quiet": patience.quiet,
         "longest_wait": patience.longest_wait,
         "requested_too": requested_too,
-        "attempts": 1_000_000_000 if failed_too else MAX_ATTEMPTS,
+        "attempts": 1_000_000_000 if given_up else MAX_ATTEMPTS,
     }
     with database.engine.connect() as connection:
         rows = connection.execute(statement("due_periods"), parameters).all()

@@ -14,6 +14,7 @@ from feedback_pipeline.training.draws import uniform_of_ids
 from feedback_pipeline.training.files import WrittenFile
 from feedback_pipeline.training.formats import FORMATS
 from feedback_pipeline.training.tokens import MESSAGE_OVERHEAD, count_tokens
+from feedback_pipeline.training.weights import rescaled_epochs
 
 SAMPLE = 2_000
 """Lines counted exactly; the total of longer files is estimated from as many."""
@@ -156,7 +157,7 @@ def training_tokens(examples: pl.DataFrame, files: Sequence[WrittenFile], key: s
     total = token_total(examples.filter(learned), key)
     scale = lines / total.lines
     return {
-        "lines": lines, "examples": distinct, "counted": total.counted_lines, "epochs": default_epochs(lines),
+        "lines": lines, "examples": distinct, "counted": total.counted_lines, "epochs": run_epochs(distinct, lines),
         "tokens": round(total.tokens * scale), "low": round(total.low * scale), "high": round(total.high * scale),
     }  # fmt: skip
 
@@ -221,6 +222,11 @@ def default_epochs(examples: int) -> int:
     if examples * 3 > 25_000:
         return max(1, 25_000 // examples)
     return 3
+
+
+def run_epochs(examples: int, lines: int) -> int:
+    """Passes over a file whose `lines` are copies of `examples`: copies stand for weights and make no run longer."""
+    return rescaled_epochs(default_epochs(examples), examples, lines)
 
 
 def cost_estimates(tokens: TokenTotal, epochs: int, prices: Sequence[Price]) -> list[CostEstimate]:

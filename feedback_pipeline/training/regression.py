@@ -5,10 +5,9 @@ starts from the suite of the week before; a case leaves it only when a vote behi
 longer allowed, or out of the rolling window) or when people have come to approve of the answer.
 """
 
-from datetime import date, timedelta
-
 import polars as pl
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.tables import REGRESSION_CASES
 
@@ -16,7 +15,7 @@ from feedback_pipeline.training.tables import REGRESSION_CASES
 def new_cases(curated: Curated) -> pl.DataFrame:
     """The failures and corrections among the examples of a window (REGRESSION_CASES)."""
     failed = curated.examples.filter(~pl.col("label") | (pl.col("kind") == "correction"))
-    return REGRESSION_CASES.conform(failed.with_columns(since=pl.lit(_week(curated.window_end))))
+    return REGRESSION_CASES.conform(failed.with_columns(since=pl.lit(monday_of(curated.window_end))))
 
 
 def regression_cases(curated: Curated, previous: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
@@ -38,10 +37,5 @@ def regression_cases(curated: Curated, previous: pl.DataFrame, votes: pl.DataFra
         standing.select("example_id", "since"), on="example_id", how="left", maintain_order="left"
     )["since"]
     known = pl.col("example_id").is_in(fresh["example_id"].implode())
-    both = [fresh.with_columns(since=since.fill_null(_week(curated.window_end))), standing.filter(~known)]
+    both = [fresh.with_columns(since=since.fill_null(monday_of(curated.window_end))), standing.filter(~known)]
     return REGRESSION_CASES.conform(pl.concat(both)).sort("example_id")
-
-
-def _week(window_end: date) -> date:
-    """The Monday of the window's last week."""
-    return window_end - timedelta(days=window_end.weekday())

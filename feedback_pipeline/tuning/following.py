@@ -33,6 +33,8 @@ class Followed:
         entry = self.run.entry
         if entry.state in ("failed", "lost", "refused", "cancelled"):
             return f"{entry.state}: {entry.reason or entry.reported or 'no reason given'}"
+        if entry.reason:
+            return f"{entry.state}: {entry.reason}"
         if entry.misses:
             return f"the provider did not know the job, {entry.misses} looks in a row"
         if entry.state == "following" and entry.reported not in _USUAL:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.statements import statement
 from feedback_pipeline.training.costs import (
@@ -16,6 +17,7 @@ from feedback_pipeline.training.costs import (
     advice,
     cost_estimates,
     default_epochs,
+    run_epochs,
     token_total,
     trainable,
 )
@@ -78,8 +80,7 @@ class Consideration:
 
 def newest_closed_week(pipeline: Pipeline) -> dt.date:
     """The Monday of the newest week that is closed."""
-    today = pipeline.today()
-    week = today - dt.timedelta(days=today.weekday())
+    week = monday_of(pipeline.today())
     while not pipeline.is_closed(week):
         week -= dt.timedelta(weeks=1)
     return week
@@ -111,10 +112,13 @@ def consider(pipeline: Pipeline, *, seed: int = 0, asked: bool = False) -> Consi
         return Consideration(week, name, None, refusals=(reason,))
     training = _file(pipeline, week, described["train"])
     validation = _file(pipeline, week, described["validation"]) if "validation" in described else None
+    lines = int(described["train"]["lines"])
     request = TrainingRequest(
         dataset_id, settings.tuning_method, settings.tuning_model, training, validation,
-        suffix=f"feedback-{week:%Y%m%d}", epochs=default_epochs(int(described["train"]["lines"])), seed=seed,
+        epochs=run_epochs(held.examples, lines), seed=seed,
     )  # fmt: skip
+    # the run's own: where a provider keeps nothing else of ours, its jobs and models are known by it
+    request = replace(request, suffix=f"feedback-{week:%Y%m%d}-{request.key(name)[:8]}")
     problems, warnings = _preparation(pipeline, open_provider(settings), request)
     if tainted:
         problems.append("rows of the dataset were erased since it was made: make the week's files again")
@@ -234,7 +238,7 @@ def submit(pipeline: Pipeline, run: Run, provider: Provider) -> Run:
     """Takes steps until the provider has the job, or the run is over, or a step leads no further for now."""
     while next_step(run.entry) in ("upload", "create", "adopt"):
         after = step(pipeline, run, provider)
-        if after.entry.state == run.entry.state:
+        if after.entry.state == run.entry.state or after.entry.reason is not None:
             return after
         run = after
     return run

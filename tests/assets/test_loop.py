@@ -9,7 +9,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from assets.partitions import days_of
+from feedback_pipeline.calendar import days_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import bulk, changes

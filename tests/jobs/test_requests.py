@@ -1,5 +1,6 @@
 """Days, weeks and months wait in the store until they are computed, whatever becomes of the runs that should do it."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -156,12 +157,12 @@ def test_a_full_disk_is_not_the_days_fault(
     real = computing.compute
 
     def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("assets.building.compute", full)
     result = runs.compute(pipeline, instance, weeks=[])
     assert (result.days, changes.failed_days(database)) == (0, {})
-    assert "the disk is full" in "".join(result.failed)
+    assert "No space left on device (ENOSPC)" in "".join(result.failed)
     monkeypatch.setattr("assets.building.compute", real)
     assert runs.compute(pipeline, instance, weeks=[]).days == 2
 

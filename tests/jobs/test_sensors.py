@@ -128,7 +128,9 @@ def test_schedules_ask_for_what_ended_and_skip_what_is_current(pipeline: Pipelin
 
     def asked(name: str) -> list[str | None]:
         schedule = definitions.resolve_schedule_def(name)
-        context = dg.build_schedule_context(resources={"pipeline": pipeline}, repository_def=None)
+        context = dg.build_schedule_context(
+            resources={"pipeline": pipeline}, repository_def=definitions.get_repository_def()
+        )
         tick = schedule.evaluate_tick(context)
         return [request.partition_key or request.tags["dagster/partition"] for request in tick.run_requests or []]
 

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from feedback_pipeline.reports.periods import month_of, week_label, week_of
+from feedback_pipeline.calendar import week_label
+from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.wording import days_between, period_name
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from assets import clean, evaluation
 from assets.declaration import Declaration, Outcome
-from assets.partitions import days_of
+from feedback_pipeline.calendar import days_of
 from feedback_pipeline.judging.controls import KNOWN_BAD
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import bulk

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,7 +16,11 @@ class State:
 
     Attributes:
         faults: (method, path prefix) → what to do once: `fail` answers 500 before acting, `lose` acts and answers 500,
-            a number answers with that status.
+            a number answers with that status; a status, a code and a message answer so.
+        keeps_metadata: jobs carry the metadata they were made with.
+        page: files, jobs and events a page holds; None for all of them.
+        turns_pages: a next page is another one; otherwise the first comes again and again.
+        failure: the error of jobs that fail.
     """
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -25,7 +29,18 @@ class State:
     models: dict[str, str | None] = field(default_factory=lambda: {"base-model": None})
     statuses: list[str] = field(default_factory=lambda: ["queued", "running", "succeeded"])
     model_on_success: str | None = "ft:base-model:ours"
-    faults: dict[tuple[str, str], str | int] = field(default_factory=dict)
+    faults: dict[tuple[str, str], str | int | tuple[int, str | None, str]] = field(default_factory=dict)
+    keeps_metadata: bool = True
+    page: int | None = None
+    turns_pages: bool = True
+    created_at: int = 1
+    failure: dict[str, str | None] = field(
+        default_factory=lambda: {
+            "code": "invalid_n_examples",
+            "message": "Training file has 5 example(s)",
+            "param": None,
+        }
+    )
     requests: list[str] = field(default_factory=list)
 
 
@@ -56,6 +71,9 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(500, {"error": {"message": "broken", "code": "server_error"}})
         if isinstance(kind, int):
             return self._answer(kind, {"error": {"message": "line 3 says SECRETWORD", "code": "refused"}})
+        if isinstance(kind, tuple):
+            status, code, message = kind
+            return self._answer(status, {"error": {"message": message, "code": code}})
         status, answer = self._act(method, url.path, parse_qs(url.query), body)
         if kind == "lose":
             return self._answer(500, {"error": {"message": "broken", "code": "server_error"}})
@@ -64,12 +82,12 @@ class Handler(BaseHTTPRequestHandler):
     def _act(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
         routes: list[tuple[str, str, Callable[..., tuple[int, Any]]]] = [
             ("GET", r"/v1/models/(.+)", self._model),
-            ("GET", r"/v1/files", lambda: (200, _page(list(self.state.files.values())))),
+            ("GET", r"/v1/files", lambda: (200, self._page(self.state.files.values(), query))),
             ("POST", r"/v1/files", lambda: self._upload(body)),
             ("DELETE", r"/v1/files/(.+)", self._delete),
-            ("GET", r"/v1/fine_tuning/jobs", lambda: (200, _page(list(self.state.jobs.values())))),
+            ("GET", r"/v1/fine_tuning/jobs", lambda: (200, self._page(self.state.jobs.values(), query))),
             ("POST", r"/v1/fine_tuning/jobs", lambda: self._create(json.loads(body))),
-            ("GET", r"/v1/fine_tuning/jobs/([^/]+)/events", lambda job: (200, _page(self.state.events))),
+            ("GET", r"/v1/fine_tuning/jobs/([^/]+)/events", lambda job: (200, self._page(self.state.events, query))),
             ("POST", r"/v1/fine_tuning/jobs/([^/]+)/cancel", self._cancel),
             ("GET", r"/v1/fine_tuning/jobs/([^/]+)", self._job),
         ]
@@ -102,9 +120,12 @@ class Handler(BaseHTTPRequestHandler):
     def _create(self, asked: dict[str, Any]) -> tuple[int, Any]:
         identity = f"job-{len(self.state.jobs)}"
         self.state.jobs[identity] = {
-            "id": identity, "object": "fine_tuning.job", "created_at": 1, "status": "validating_files",
-            "hyperparameters": {}, "organization_id": "o", "result_files": [], "seed": 0, "polls": 0, **asked,
+            "id": identity, "object": "fine_tuning.job", "created_at": self.state.created_at,
+            "status": "validating_files", "hyperparameters": {}, "organization_id": "o", "result_files": [],
+            "seed": 0, "polls": 0, **asked,
         }  # fmt: skip
+        if not self.state.keeps_metadata:
+            del self.state.jobs[identity]["metadata"]
         return 200, self.state.jobs[identity]
 
     def _cancel(self, identity: str) -> tuple[int, Any]:
@@ -121,8 +142,21 @@ class Handler(BaseHTTPRequestHandler):
         if job["status"] == "succeeded":
             job |= {"fine_tuned_model": self.state.model_on_success, "trained_tokens": 1234}
         if job["status"] == "failed":
-            job["error"] = {"code": "invalid_n_examples", "message": "Training file has 5 example(s)", "param": None}
+            job["error"] = self.state.failure
         return 200, job
+
+    def _page(self, rows: Iterable[dict[str, Any]], query: dict[str, list[str]]) -> dict[str, Any]:
+        found = list(rows)
+        if self.state.page is None:
+            return {"object": "list", "data": found, "has_more": False}
+        after = query.get("after", [None])[0] if self.state.turns_pages else None
+        begin = next((place + 1 for place, row in enumerate(found) if row["id"] == after), 0)
+        part = found[begin : begin + self.state.page]
+        return {
+            "object": "list",
+            "data": part,
+            "has_more": not self.state.turns_pages or len(found) > begin + len(part),
+        }
 
     def _answer(self, status: int, answer: Any) -> None:
         content = json.dumps(answer).encode()
@@ -131,10 +165,6 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-
-def _page(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"object": "list", "data": rows, "has_more": False}
 
 
 def _missing() -> dict[str, Any]:

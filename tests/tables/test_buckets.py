@@ -7,18 +7,8 @@ import pytest
 from upath import UPath
 
 from feedback_pipeline.tables.parquet import ParquetFolder, files_below, names_in, remove, replaced_file, scan_file
-from feedback_pipeline.tables.schema import Column, Table
 from tests.support.s3 import RequestLog
-
-TABLE = Table(
-    "things",
-    "One thing.",
-    (Column("number", pl.Int64, "A number."), Column("name", pl.Categorical(), "A name.")),
-)
-
-
-def things(*numbers: int) -> pl.DataFrame:
-    return pl.DataFrame({"number": numbers, "name": [f"n{n}" for n in numbers]}, schema=TABLE.schema)
+from tests.support.things import TABLE, things
 
 
 @pytest.fixture(params=["memory", "s3"])

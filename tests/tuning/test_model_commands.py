@@ -139,3 +139,12 @@ def test_weeks_without_a_promotion_have_no_effect(tuned: Pipeline) -> None:
     outcome = model_effect.function(tuned, WEEK)
     assert outcome.rows.is_empty()
     assert all(check.passed for check in outcome.checks)
+
+
+def test_a_start_that_the_provider_refuses_ends_with_1_and_the_reason(
+    app: typer.Typer, provider: ProviderServer
+) -> None:
+    provider.state.faults[("POST", "/v1/fine_tuning/jobs")] = (400, "invalid_hyperparameter", "n_epochs SECRETWORD")
+    shown = said(app, "tune", "--start", code=1)
+    assert "refused 127.0.0.1 could not create a job: 400 invalid_hyperparameter" in shown
+    assert "SECRETWORD" not in shown

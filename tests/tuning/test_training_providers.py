@@ -400,7 +400,7 @@ def test_a_local_command_runs_once_with_its_arguments(tmp_path: Path, request_: 
     code = "import sys, pathlib; pathlib.Path(sys.argv[2]).write_text(sys.argv[1] + sys.argv[3])"
     provider = LocalCommand([sys.executable, "-c", code, "{model}", "{output}", "$(touch oops) {x}"], tmp_path / "runs")
     job = provider.create(request_, str(request_.training.path), None)
-    assert provider.find_job(request_) == job
+    assert provider.find_job(request_, str(request_.training.path), NOW) == job
     with pytest.raises(ProviderError, match="already begun"):
         provider.create(request_, str(request_.training.path), None)
     assert _wait(provider, job) == "succeeded"

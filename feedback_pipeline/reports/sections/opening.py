@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from feedback_pipeline.calendar import monday_of, week_label
 from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay, Difference, Rate
-from feedback_pipeline.reports.periods import monday_of, week_label
 from feedback_pipeline.reports.sections.estimates import (
     NO_VOTES,
     approval,

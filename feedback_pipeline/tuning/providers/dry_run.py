@@ -1,6 +1,6 @@
 """The default provider: it goes through every step and sends nothing."""
 
-from datetime import date
+from datetime import date, datetime
 
 from feedback_pipeline.tuning.providers.protocol import (
     JobState,
@@ -36,7 +36,7 @@ class DryRun:
         file.content()
         return f"dry-run-file-{file.sha256[:16]}"
 
-    def find_job(self, request: TrainingRequest) -> str | None:
+    def find_job(self, request: TrainingRequest, training_file: str, since: datetime) -> str | None:
         """Nothing was ever started."""
         return None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from feedback_pipeline.tuning.providers.protocol import FINAL, Provider, ProviderError, TrainingRequest
+from feedback_pipeline.tuning.providers.protocol import FINAL, JobState, Provider, ProviderError, TrainingRequest
 
 State = Literal["planned", "uploading", "uploaded", "creating", "following", "succeeded", "failed", "cancelled",
                 "not_run", "lost", "refused"]  # fmt: skip
@@ -32,6 +32,14 @@ _REFUSED = ("400", "404", "413", "422")
 _NOT_NOW = ("401", "403", "429")
 """Answers after which nothing was started, and which may be different next time."""
 
+JOB_LISTED_WITHIN = timedelta(days=1)
+"""A job of the same upload, model and seed that is not older than this before its run was about to create one may be
+the run's own, by a call whose answer was lost."""
+
+WAIT_AT_MOST = timedelta(days=1)
+"""How long an upload may be not ready, or a job be looked at by its provider before it starts: then the run is given
+up and the job cancelled. Providers read files in minutes."""
+
 OVER: frozenset[State] = frozenset({"succeeded", "failed", "cancelled", "not_run", "lost", "refused"})
 
 
@@ -51,7 +59,7 @@ class Entry:
         reported: the provider's last word on the job.
         trained_tokens: tokens billed.
         misses: looks in a row that found no such job.
-        reason: why the run is over without a model, as a code or in our words.
+        reason: why the run is over without a model, or why it waits, as a code or in our words.
     """
 
     key: str
@@ -187,36 +195,67 @@ def _upload(entry: Entry, provider: Provider, request: TrainingRequest, save: Sa
         held_out = request.validation
         validation = None if held_out is None else provider.find_file(held_out) or provider.upload(held_out)
     except ProviderError as error:
-        if error.code[:3] in _REFUSED:
+        if error.code[:3] in _REFUSED and not error.not_yet:
             return _moved(intended, save, now, "refused", reason=str(error)) or intended
+        if error.code[:3] in _NOT_NOW or error.not_yet:
+            return _waiting(intended, save, now, "uploading", error)
         raise
-    return _moved(intended, save, now, "uploaded", training_file_id=training, validation_file_id=validation) or intended
+    uploads = {"training_file_id": training, "validation_file_id": validation, "reason": None}
+    return _moved(intended, save, now, "uploaded", **uploads) or intended
+
+
+def _waiting(entry: Entry, save: Save, now: datetime, state: State, error: ProviderError) -> Entry:
+    """A run whose provider will not yet: it stays where it is and says why, and is tried again at the next look."""
+    if error.not_yet and now - entry.since > WAIT_AT_MOST:
+        return _moved(entry, save, now, "refused", reason=f"{error}, for more than {_days(WAIT_AT_MOST)}") or entry
+    return _moved(entry, save, now, state, reason=str(error)) or entry
+
+
+def _days(length: timedelta) -> str:
+    return f"{length.days} day{'' if length.days == 1 else 's'}"
 
 
 def _create(entry: Entry, provider: Provider, request: TrainingRequest, save: Save, now: datetime) -> Entry:
     if entry.training_file_id is None:
         raise ValueError(f"run {entry.key[:12]} is {entry.state} without an upload: the ledger was edited by hand")
     # An earlier life of this entry may have created it.
-    if (job := provider.find_job(request)) is not None:
-        return _moved(entry, save, now, "following", job_id=job) or entry
+    if (job := provider.find_job(request, entry.training_file_id, _earliest(entry))) is not None:
+        return _moved(entry, save, now, "following", job_id=job, reason=None) or entry
+    waiting_since = entry.since
     intended = _moved(entry, save, now, "creating")
     if intended is None:
         return entry
     try:
         job = provider.create(request, entry.training_file_id, entry.validation_file_id)
     except ProviderError as error:
-        if error.code[:3] in _REFUSED:
+        if error.code[:3] in _REFUSED and not error.not_yet:
             return _moved(intended, save, now, "refused", reason=str(error)) or intended
-        if error.code[:3] in _NOT_NOW:
-            return _moved(intended, save, now, "uploaded") or intended
+        if error.code[:3] in _NOT_NOW or error.not_yet:
+            return _back(intended, save, now, waiting_since, error)
         raise
-    return _moved(intended, save, now, "following", job_id=job) or intended
+    return _moved(intended, save, now, "following", job_id=job, reason=None) or intended
+
+
+def _back(intended: Entry, save: Save, now: datetime, waiting_since: datetime, error: ProviderError) -> Entry:
+    """The run as before its creation was tried, with the reason; it has waited since it was first tried."""
+    if error.not_yet and now - waiting_since > WAIT_AT_MOST:
+        reason = f"{error}, for more than {_days(WAIT_AT_MOST)}"
+        return _moved(intended, save, now, "refused", reason=reason) or intended
+    back = replace(intended, state="uploaded", version=intended.version + 1, since=waiting_since, reason=str(error))
+    return back if save(intended, back) else intended
+
+
+def _earliest(entry: Entry) -> datetime:
+    """From when on a job may be this run's: clocks differ, and the creation may have been tried before."""
+    return entry.since - JOB_LISTED_WITHIN
 
 
 def _adopt(entry: Entry, provider: Provider, request: TrainingRequest, save: Save, now: datetime) -> Entry:
     """The creating call may or may not have come through."""
-    if (job := provider.find_job(request)) is not None:
-        return _moved(entry, save, now, "following", job_id=job, misses=0) or entry
+    if entry.training_file_id is None:
+        raise ValueError(f"run {entry.key[:12]} is {entry.state} without an upload: the ledger was edited by hand")
+    if (job := provider.find_job(request, entry.training_file_id, _earliest(entry))) is not None:
+        return _moved(entry, save, now, "following", job_id=job, misses=0, reason=None) or entry
     waited = now - entry.since
     if waited < timedelta(0):  # the clock went back: start waiting anew rather than for ever
         restarted = replace(entry, version=entry.version + 1, since=now)
@@ -238,15 +277,26 @@ def _poll(entry: Entry, provider: Provider, save: Save, now: datetime) -> Entry:
         reason = "the provider no longer knows the job" if over else None
         return _moved(entry, save, now, state, misses=entry.misses + 1, reported=found.reported, reason=reason) or entry
     if found.status not in FINAL:
-        if (entry.reported, entry.misses) == (found.reported, 0):
-            return entry
-        return _moved(entry, save, now, "following", misses=0, reported=found.reported) or entry
+        return _still_open(entry, provider, found, save, now)
     if found.status == "succeeded" and not found.fine_tuned_model:
         return _moved(entry, save, now, "failed", reported=found.reported, trained_tokens=found.trained_tokens,
                       reason="the job succeeded without naming a model") or entry  # fmt: skip
     final: State = found.status  # type: ignore[assignment]
+    reason = found.error_code or (entry.reason if final == "cancelled" else None)
     return (
         _moved(entry, save, now, final, reported=found.reported, fine_tuned_model=found.fine_tuned_model,
-               trained_tokens=found.trained_tokens, misses=0, reason=found.error_code)
+               trained_tokens=found.trained_tokens, misses=0, reason=reason)
         or entry
     )  # fmt: skip
+
+
+def _still_open(entry: Entry, provider: Provider, found: JobState, save: Save, now: datetime) -> Entry:
+    """A job that goes on; one that its provider does not begin is cancelled after a while."""
+    reason = None
+    if found.status == "pending" and now - entry.since > WAIT_AT_MOST and entry.job_id is not None:
+        reason = f"not begun after {_days(WAIT_AT_MOST)} ({found.reported}): the provider was asked to cancel the job"
+        if entry.reason != reason:
+            provider.cancel(entry.job_id)
+    if (entry.reported, entry.misses, entry.reason) == (found.reported, 0, reason):
+        return entry
+    return _moved(entry, save, now, "following", misses=0, reported=found.reported, reason=reason) or entry

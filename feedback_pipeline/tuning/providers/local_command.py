@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import orjson
@@ -58,7 +58,7 @@ class LocalCommand:
         file.content()
         return str(file.path)
 
-    def find_job(self, request: TrainingRequest) -> str | None:
+    def find_job(self, request: TrainingRequest, training_file: str, since: datetime) -> str | None:
         """The run's folder, if the run was begun."""
         job = request.key(self.name)
         return job if (self._folder / job / "command.json").exists() else None

@@ -1,8 +1,9 @@
 """Providers that speak OpenAI's files and fine-tuning API: OpenAI, Azure/Foundry and compatible servers."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import openai
@@ -23,6 +24,12 @@ from feedback_pipeline.tuning.providers.shutdowns import before_training
 REQUEST_KEY = "request_sha256"
 DATASET_KEY = "dataset_sha256"
 CREATE_SECONDS = 60.0
+EVENTS_SECONDS = 20.0
+MOST_LISTED = 10_000
+"""Files, jobs or events looked through: a server that gives the same page again and again ends sooner."""
+
+_NOT_READY = re.compile(r"not (?:yet )?(?:ready|processed|available)|still being|being processed|try again later", re.I)
+"""How providers word it that an upload is not read yet: they have no code for it."""
 
 _STATUSES: dict[str, Status] = {
     "validating_files": "pending",
@@ -35,6 +42,7 @@ _STATUSES: dict[str, Status] = {
     "cancelled": "cancelled",
 }
 _METHODS = {"supervised": "supervised", "preference": "dpo"}
+CREATE = "create a job"
 
 
 class OpenAIWire:
@@ -50,6 +58,7 @@ class OpenAIWire:
         self._client = client
         # The SDK repeats a failed creation without an idempotency key, which can start and bill a second job.
         self._once = client.with_options(max_retries=0, timeout=CREATE_SECONDS)
+        self._brief = client.with_options(max_retries=0, timeout=EVENTS_SECONDS)
         self._name = name
         self._extra = extra or {}
 
@@ -79,9 +88,9 @@ class OpenAIWire:
     def find_file(self, file: TrainingFile) -> str | None:
         """An upload whose name is the file's hash."""
         with self._told("list files"):
-            for found in self._client.files.list(purpose="fine-tune"):
+            for found in _different(self._client.files.list(purpose="fine-tune")):
                 if found.filename == _upload_name(file):
-                    return found.id
+                    return str(found.id)
         return None
 
     def upload(self, file: TrainingFile) -> str:
@@ -90,14 +99,19 @@ class OpenAIWire:
         with self._told("upload a file"):
             return self._client.files.create(file=(_upload_name(file), content), purpose="fine-tune").id
 
-    def find_job(self, request: TrainingRequest) -> str | None:
-        """A job whose metadata names the request; compared here too, for servers that ignore the filter."""
+    def find_job(self, request: TrainingRequest, training_file: str, since: datetime) -> str | None:
+        """A job whose metadata names the request; where a server keeps no metadata, one of the same upload, model, seed
+        and suffix that was created since. Looked for among all jobs: servers filter by metadata, or answer nothing."""
         key = request.key(self.name)
+        alike = None
         with self._told("list jobs"):
-            for job in self._client.fine_tuning.jobs.list(metadata={REQUEST_KEY: key}):
-                if (job.metadata or {}).get(REQUEST_KEY) == key:
-                    return job.id
-        return None
+            for job in _different(self._client.fine_tuning.jobs.list()):
+                named = (job.metadata or {}).get(REQUEST_KEY)
+                if named == key:
+                    return str(job.id)
+                if named is None and _is_alike(job, request, training_file, since):
+                    alike = str(job.id)
+        return alike
 
     def create(self, request: TrainingRequest, training_file: str, validation_file: str | None) -> str:
         """Starts the job. Not retried: whether a failed call did start one is for `find_job` to tell."""
@@ -108,7 +122,7 @@ class OpenAIWire:
             optional["validation_file"] = validation_file
         if request.suffix is not None:
             optional["suffix"] = request.suffix
-        with self._told("create a job"):
+        with self._told(CREATE):
             job = self._once.fine_tuning.jobs.create(
                 model=request.model,
                 training_file=training_file,
@@ -135,18 +149,23 @@ class OpenAIWire:
             reported=job.status,
             fine_tuned_model=job.fine_tuned_model,
             trained_tokens=job.trained_tokens,
-            error_code=job.error.code if job.error else None,
+            error_code=_error(job.error),
             losses=self._losses(job_id),
         )
 
     def _losses(self, job_id: str) -> tuple[LossPoint, ...]:
+        """The loss curve; what cannot be read of it is no reason to lose sight of the job, as servers without events
+        (404, 501) show."""
         points: dict[int, LossPoint] = {}
-        with self._told("read a job's events"):
-            for event in self._client.fine_tuning.jobs.list_events(job_id, limit=100):
-                data = event.data if event.type == "metrics" and isinstance(event.data, dict) else {}
-                if isinstance(data.get("step"), int | float):
-                    step = int(data["step"])
-                    points[step] = LossPoint(step, _number(data, "train_loss"), _number(data, "valid_loss"))
+        try:
+            with self._told("read a job's events"):
+                for event in _different(self._brief.fine_tuning.jobs.list_events(job_id, limit=100)):
+                    data = event.data if event.type == "metrics" and isinstance(event.data, dict) else {}
+                    if isinstance(data.get("step"), int | float):
+                        step = int(data["step"])
+                        points[step] = LossPoint(step, _number(data, "train_loss"), _number(data, "valid_loss"))
+        except ProviderError:
+            pass
         return tuple(points[step] for step in sorted(points))
 
     def cancel(self, job_id: str) -> None:
@@ -181,9 +200,40 @@ class OpenAIWire:
             yield
         except openai.APIStatusError as error:
             code = f"{error.status_code}" + (f" {error.code}" if error.code else "")
-            raise ProviderError(self.name, act, code) from None
+            not_yet = error.status_code in (400, 404, 409, 425) and bool(_NOT_READY.search(str(error.message)))
+            raise ProviderError(self.name, act, code, not_yet=not_yet and act == CREATE) from None
         except openai.APIConnectionError as error:
             raise ProviderError(self.name, act, type(error).__name__) from None
+
+
+def _different(listed: Iterable[Any]) -> Iterator[Any]:
+    """What is listed, page after page, up to what was listed before: some servers know no next page."""
+    known: set[tuple[str, str]] = set()
+    for found in listed:
+        key = (str(found.id), str(getattr(found, "data", "")))
+        if key in known or len(known) == MOST_LISTED:
+            return
+        known.add(key)
+        yield found
+
+
+def _is_alike(job: Any, request: TrainingRequest, training_file: str, since: datetime) -> bool:
+    """Whether a job that says nothing of its request was made for this one."""
+    if job.training_file != training_file or job.model != request.model:
+        return False
+    suffix = getattr(job, "user_provided_suffix", None) or getattr(job, "suffix", None)
+    return (
+        (job.seed is None or job.seed == request.seed)
+        and (suffix is None or suffix == request.suffix)
+        and (not isinstance(job.created_at, int | float) or job.created_at >= since.timestamp())
+    )
+
+
+def _error(error: Any) -> str | None:
+    """The code of a failure and the field it names; its message may quote training data."""
+    code = getattr(error, "code", None)
+    param = getattr(error, "param", None)
+    return f"{code} ({param})" if code and param else code or None
 
 
 def _upload_name(file: TrainingFile) -> str:

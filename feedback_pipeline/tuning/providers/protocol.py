@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -15,11 +15,18 @@ FINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled", "not_r
 
 class ProviderError(RuntimeError):
     """A provider refused or could not be reached. `code` is the provider's own; its message may quote training data
-    and is not kept."""
+    and is not kept.
 
-    def __init__(self, provider: str, act: str, code: str) -> None:
-        super().__init__(f"{provider} could not {act}: {code}")
+    Attributes:
+        code: HTTP status and the provider's own code, or the name of what went wrong on the way.
+        not_yet: nothing was done because something the provider makes itself is not ready, such as an upload it still
+            reads: the same request will be taken later.
+    """
+
+    def __init__(self, provider: str, act: str, code: str, *, not_yet: bool = False) -> None:
+        super().__init__(f"{provider} could not {act}: {code}{' (not ready yet)' if not_yet else ''}")
         self.code = code
+        self.not_yet = not_yet
 
 
 class FileChanged(RuntimeError):  # noqa: N818 - named after what happened
@@ -104,7 +111,7 @@ class JobState:
         reported: the provider's own word.
         fine_tuned_model: the model made, once there is one.
         trained_tokens: tokens billed, once known.
-        error_code: the provider's code for a failure.
+        error_code: the provider's code for a failure, with the field of the request it names.
         losses: what was reported so far, by step.
     """
 
@@ -145,8 +152,12 @@ class Provider(Protocol):
     def upload(self, file: TrainingFile) -> str:
         """Uploads a file and returns its id."""
 
-    def find_job(self, request: TrainingRequest) -> str | None:
-        """The id of a job made for this request, if there is one."""
+    def find_job(self, request: TrainingRequest, training_file: str, since: datetime) -> str | None:
+        """The id of a job made for this request, if there is one.
+
+        Providers keep no name of ours for a job, or not all of them: a job of the same upload, model, seed and suffix
+        that was created after `since` is this one.
+        """
 
     def create(self, request: TrainingRequest, training_file: str, validation_file: str | None) -> str:
         """Starts the run, once and without retrying, and returns the job's id."""

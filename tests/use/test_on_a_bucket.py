@@ -1,0 +1,138 @@
+"""The loop with its files in a bucket: computed, read, exported, traced, and a person forgotten."""
+
+import io
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import httpx
+import orjson
+import polars as pl
+import pytest
+from upath import UPath
+
+from feedback_pipeline.capture import key_store
+from feedback_pipeline.capture.app import create_app
+from feedback_pipeline.cli import summary
+from feedback_pipeline.erasure.erasure import House, forget
+from feedback_pipeline.erasure.subjects import person
+from feedback_pipeline.lineage.trace import why
+from feedback_pipeline.lineage.tree import Node
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.reports.published import page_for, published
+from feedback_pipeline.sample.load import load_sample
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import bulk
+from feedback_pipeline.store.bulk import Batch
+from feedback_pipeline.store.database import Database
+from feedback_pipeline.tables.parquet import files_below
+from jobs import erasure, runs
+from tests.support.serving import serve
+from tests.support.store_rows import answers, votes
+
+WEEK = date(2026, 11, 2)
+NOW = datetime(2026, 11, 13, 12, tzinfo=UTC)
+TEAPOT = "my grandmother's cobalt teapot was stolen in Trieste last winter"
+HARBOUR = "you could describe the cobalt teapot to the harbour police in writing"
+REMARK = "this told me exactly what to do about the theft of my teapot"
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, database: Database, bucket: str) -> Pipeline:
+    """A week of sample votes, and Ada's, whose words nobody else uses."""
+    given = {
+        "FEEDBACK_HOME": str(tmp_path / "home"),
+        "FEEDBACK_DATABASE_URL": database.url,
+        "FEEDBACK_DATA_URL": f"{bucket}/loop",
+        "FEEDBACK_START": WEEK.isoformat(),
+        "FEEDBACK_TRAINING_FORMATS": "trl",
+    }
+    pipeline = Pipeline(Settings.from_environment(given), NOW)
+    end = WEEK + timedelta(days=6)
+    load_sample(
+        database, pipeline.pseudonymiser, pipeline.settings.home, votes=150, weeks=1, seed=7, end=end
+    )  # fmt: skip
+    at = datetime(2026, 11, 3, 9, tzinfo=UTC)
+    ada = pipeline.pseudonymiser.pseudonym("default", "ada")
+    asked = {"name": "a1", "user_key": ada, "prompt": TEAPOT, "output": HARBOUR, "occurred_at": at, "context": "full"}
+    voted = {"name": "v1", "on": "a1", "user_key": ada, "comment": REMARK, "occurred_at": at + timedelta(minutes=3)}
+    bulk.file_batch(database, Batch(answers(asked), None, votes(voted), None))
+    return pipeline
+
+
+def everything(pipeline: Pipeline) -> dict[str, bytes]:
+    """Every object below the prefix as text: Parquet decoded, the rest as it is."""
+    found = {}
+    for path in files_below(pipeline.frames.root):
+        content = UPath(str(path)).read_bytes()
+        if path.name.endswith(".parquet"):
+            rows = pl.read_parquet(io.BytesIO(content)).to_dicts()
+            content = orjson.dumps(rows, default=str)
+        found[str(path).removeprefix(f"{pipeline.settings.data_url}/")] = content
+    return found
+
+
+def holding(pipeline: Pipeline, words: str) -> list[str]:
+    return [name for name, content in everything(pipeline).items() if words.encode() in content]
+
+
+def test_the_loop_lives_in_a_bucket_and_forgets_there(
+    pipeline: Pipeline, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = runs.compute(pipeline, instance)
+        assert result.failed == ()
+        assert (result.days, result.weeks) == (7, 1)
+        written = everything(pipeline)
+        assert {f"weekly_report/{WEEK}.html", f"training_files/{WEEK}/manifest.json"} <= written.keys()
+        assert not [name for name in written if "partial-" not in name and ".partial" in name]
+        assert not (pipeline.settings.home / "data").exists()
+
+        # read: the report's page, the list of reports, the summary of the demo
+        assert [each.period.start for each in published(pipeline.frames, "UTC")] == [WEEK]
+        assert page_for(pipeline.frames, pipeline.settings, "weekly", WEEK, "default") is not None
+        from rich.console import Console
+
+        summary.show(pipeline, Console())
+        assert "every event is accounted for: True" in capsys.readouterr().out
+
+        # why: from a line of a training file to the answer it was made of
+        lines = written[f"training_files/{WEEK}/sft/trl/sft-train.jsonl"].splitlines()
+        mine = next(number for number, line in enumerate(lines, 1) if b"cobalt teapot" in line)
+        assert "answer" in {node.kind for node in walk(why(pipeline, f"{WEEK}/sft/trl/sft-train.jsonl:{mine}"))}
+
+        assert len(holding(pipeline, "cobalt teapot")) > 3
+
+        # forgotten
+        house = House(
+            database=pipeline.database, frames=pipeline.frames, home=pipeline.settings.home,
+            pseudonymiser=pipeline.pseudonymiser, providers={},
+            recompute=lambda weeks, months: erasure.recompute(pipeline, instance, weeks, months),
+            now=pipeline.now, training_weeks=pipeline.settings.training_weeks,
+            last_day=pipeline.today() - timedelta(days=1),
+        )  # fmt: skip
+        forget(house, person(pipeline.pseudonymiser, "default", "ada"))
+    exported(pipeline)
+    for words in ("cobalt teapot", "theft of my teapot", pipeline.pseudonymiser.pseudonym("default", "ada")):
+        left = holding(pipeline, words)
+        assert left == [], f"{words} is still in {left}"
+
+
+def exported(pipeline: Pipeline) -> None:
+    """The export of the HTTP API, under the prefix."""
+    _, key = key_store.create(pipeline.database, "test", ("export",), "default")
+    url, stop = serve(create_app(pipeline.settings, address=pipeline.database.address()))
+    try:
+        body = {"output_path": "week.jsonl", "start_date": "2026-11-02T00:00:00Z", "end_date": "2026-11-09T00:00:00Z"}
+        answer = httpx.post(
+            f"{url}/v1/feedback/export/finetuning", json=body, headers={"Authorization": f"Bearer {key}"}, timeout=30
+        )
+    finally:
+        stop()
+    assert answer.status_code == 201, answer.text
+    content = everything(pipeline)["exports/default/week.jsonl"]
+    assert content.count(b"\n") == answer.json()["lines"] > 0
+
+
+def walk(node: Node) -> list[Node]:
+    return [node, *(below for child in node.children for below in walk(child))]
