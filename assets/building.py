@@ -34,6 +34,8 @@ from feedback_pipeline.store.faults import machine_fault
 TOGETHER = 50
 """Partitions of a long run that are filed at a time: what a killed run computed before is not computed again."""
 
+RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
 
 def build(
     declaration: Declaration,
@@ -77,8 +79,9 @@ def build(
             for name in (*declaration.blocking, *declaration.warning)
         ],
         automation_condition=condition,
-        freshness_policy=declaration.freshness and dg.FreshnessPolicy.time_window(fail_window=declaration.freshness),
         pool=declaration.pool,
+        # a pool is a service beyond the network: it may be away for a moment
+        retry_policy=RETRY if declaration.pool else None,
         # an asset that may refuse makes nothing then, and what depends on it does not run
         output_required=not declaration.may_refuse,
     )

@@ -7,7 +7,7 @@ No text of users reaches an event: metadata is numbers, names of dimensions and 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Literal
 
 import polars as pl
@@ -67,7 +67,6 @@ class Declaration:
     code_version: str
     blocking: tuple[str, ...]
     warning: tuple[str, ...]
-    freshness: timedelta | None
     pool: str | None
     may_refuse: bool
 
@@ -98,7 +97,6 @@ def _declare(
     code_version: str = "1",
     blocking: Sequence[str] = (),
     warning: Sequence[str] = (),
-    freshness: timedelta | None = None,
     pool: str | None = None,
     may_refuse: bool = False,
 ) -> Callable[[AssetFunction], Declaration]:
@@ -114,7 +112,6 @@ def _declare(
         code_version: to be raised when the same input would give another output.
         blocking: checks that stop what is downstream when they fail; `schema` is added for tables.
         warning: checks that only tell.
-        freshness: how old the newest materialisation may be before it is called stale.
         pool: concurrency pool, for assets that call a paid service.
         may_refuse: it may say why it made nothing: no materialisation then, and nothing downstream.
     """
@@ -123,7 +120,7 @@ def _declare(
         checks = ("schema", *blocking) if table is not None else tuple(blocking)
         return Declaration(
             function, name or function.__name__, group, by, table, tuple(after), tuple(kinds), code_version, checks,
-            tuple(warning), freshness, pool, may_refuse,
+            tuple(warning), pool, may_refuse,
         )  # fmt: skip
 
     return wrap

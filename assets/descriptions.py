@@ -49,16 +49,22 @@ def of_table(table: Table | None, function: Callable[..., Any]) -> dict[str, Any
         metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[reference])
     if table is None:
         return metadata
-    columns = [
-        dg.TableColumn(
-            name=column.name,
-            type=str(column.dtype),
-            description=column.description,
-            constraints=dg.TableColumnConstraints(nullable=column.nullable),
-        )
-        for column in table.columns
-    ]
-    return {**metadata, "dagster/column_schema": dg.TableSchema(columns=columns), "row": table.row}
+    return {**metadata, "dagster/column_schema": columns(table), "row": table.row}
+
+
+def columns(table: Table) -> dg.TableSchema:
+    """The columns of a table, as the UI shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=str(column.dtype),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
 
 
 def of_written(written: Written | None) -> dict[str, Any]:

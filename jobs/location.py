@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import alerts, clean, evaluation, imports, models, patterns, raw, report, training
+from assets import alerts, clean, evaluation, freshness, imports, models, patterns, raw, report, training
 from assets.building import build
 from assets.declaration import Declaration
 from assets.partitions import Calendar
@@ -15,7 +15,7 @@ from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.computed import Loop
-from jobs import fine_tuning, loops, retention, schedules, sensors
+from jobs import failures, fine_tuning, housekeeping, loops, retention, schedules, sensors
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
@@ -61,7 +61,8 @@ def build_definitions(
     loop_of = {loop.period: loop for loop in loops_of_assets()}
     running = settings.automation
     watching = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
-    keep = retention.retention_job()
+    keep, tidy = retention.retention_job(), housekeeping.housekeeping_job()
+    importing, looking = loops.import_job(executor), loops.freshness_job(executor)
     tuning_jobs = fine_tuning.fine_tuning_jobs(executor)
     scheduled = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
@@ -71,14 +72,20 @@ def build_definitions(
             *models.build_on_demand(calendar),
             *(build(one, calendar, loop_of[one.by]) for one in every),
         ],
-        jobs=[*loop_jobs.values(), *tuning_jobs.values(), keep],
+        asset_checks=freshness.build_freshness(),
+        jobs=[*loop_jobs.values(), *tuning_jobs.values(), importing, looking, keep, tidy],
         schedules=[
             *schedules.loop_schedules(loop_jobs, settings.timezone, scheduled),
+            schedules.import_schedule(importing, settings.timezone, scheduled),
+            schedules.freshness_schedule(looking, settings.timezone, scheduled),
             retention.retention_schedule(keep, settings.timezone, scheduled),
+            housekeeping.housekeeping_schedule(tidy, settings.timezone, scheduled),
         ],
         sensors=[
             *fine_tuning.fine_tuning_sensors(tuning_jobs, starts=settings.tuning_enabled and running, follows=running),
             sensors.changed_days_sensor(loop_jobs[loops.DAILY], watching),
+            failures.failure_sensor(watching),
+            failures.watch_sensor([*loop_jobs.values()], watching),
             sensors.changed_weeks_sensor([loop_jobs[loops.WEEKLY], loop_jobs[loops.MONTHLY]], watching),
         ],
         executor=executor,

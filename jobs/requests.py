@@ -2,6 +2,7 @@
 run never came or died."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import dagster as dg
 from dagster import DagsterRunStatus
 
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.store import changes, periods
+from feedback_pipeline.store import changes, computed, periods
 from feedback_pipeline.store.changes import Patience
 from jobs.loops import DAYS_PER_RUN, MONTHLY, WEEKLY
 
@@ -17,7 +18,7 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 RUN_KEY = "feedback/run_key"
 LOOP = "feedback/loop"
-"""Tag by which the instance keeps weekly runs from overtaking each other (deploy/dagster.yaml)."""
+"""Tag by which the instance keeps weekly runs from overtaking each other (jobs/dagster.yaml)."""
 
 LOST_AFTER = 120.0
 """Seconds after which a request whose run is not there was never launched: the daemon died in between."""
@@ -67,6 +68,14 @@ def request_periods(pipeline: Pipeline, waiting: Patience, only: str | None = No
         tags = {RUN_KEY: run_key, LOOP: one.period}
         requests.append(dg.RunRequest(run_key=run_key, job_name=job, partition_key=one.first.isoformat(), tags=tags))
     return requests
+
+
+def versions_of(pipeline: Pipeline, tags: Mapping[str, str]) -> list[tuple[date, int]]:
+    """The days that a run is asked for, and the version of each."""
+    single = tags.get("dagster/partition")
+    first, last = (date.fromisoformat(tags.get(name) or str(single)) for name in (RANGE_START, RANGE_END))
+    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    return list(computed.versions(pipeline.database, "day", days).items())
 
 
 def stretch_tags(stretch: changes.Stretch, run_key: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets import raw
 from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed, periods
@@ -140,6 +141,8 @@ class _Foreground:
                 changes.mark_requested(database, stretch, run_key)
                 of = f" ({number} of {len(stretches)})" if len(stretches) > 1 else ""
                 self.report(f"days {stretch.first} to {stretch.last}{of}")
+                for observation in raw.observations((day.day, day.version) for day in stretch.days):
+                    self.instance.report_runless_asset_event(observation)
                 run = self._execute(job, stretch_tags(stretch, run_key))
                 if (fault := fault_of(self.instance, run.run_id)) is not None:
                     changes.take_back(database, run_key)

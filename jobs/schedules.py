@@ -53,6 +53,28 @@ def loop_schedules(jobs: dict[str, Any], timezone: str, status: dg.DefaultSchedu
     return [every_day, every_monday, every_month]
 
 
+def import_schedule(job: Any, timezone: str, status: dg.DefaultScheduleStatus) -> Any:
+    """Every hour, where there is something to import from."""
+
+    @dg.schedule(
+        job=job, cron_schedule="5 * * * *", execution_timezone=timezone, default_status=status, name="every_hour",
+        description="Imports what is new in the sources of sources.yaml, where there is one.",
+    )  # fmt: skip
+    def every_hour(context: dg.ScheduleEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> Any:
+        file = pipeline.settings.sources_file
+        return dg.RunRequest() if file.exists() else dg.SkipReason(f"{file} is not there")
+
+    return every_hour
+
+
+def freshness_schedule(job: Any, timezone: str, status: dg.DefaultScheduleStatus) -> Any:
+    """Every morning, before people come."""
+    return dg.ScheduleDefinition(
+        job=job, name="every_morning", cron_schedule="30 6 * * *", execution_timezone=timezone, default_status=status,
+        description="Looks whether the day and the week that ended are there.",
+    )  # fmt: skip
+
+
 def _periods(pipeline: Pipeline, period: str, newest: Any) -> Any:
     if newest >= pipeline.settings.start.replace(day=1 if period == "month" else pipeline.settings.start.day):
         periods.expect(pipeline.database, period, newest)

@@ -4,11 +4,19 @@ from typing import Any
 
 import dagster as dg
 
+from assets import raw
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed
 from feedback_pipeline.tables.room import room_for_writing
 from jobs import foreground
-from jobs.requests import WEEK_PATIENCE, patience, request_days, request_periods, settle_requests
+from jobs.requests import (
+    WEEK_PATIENCE,
+    patience,
+    request_days,
+    request_periods,
+    settle_requests,
+    versions_of,
+)
 
 SECONDS = 15
 """Between two looks; a look costs a few small queries."""
@@ -39,7 +47,8 @@ def changed_days_sensor(job: Any, status: dg.DefaultSensorStatus) -> dg.SensorDe
         if changes.due(pipeline.database, patience=waiting) and (full := room_for_writing(pipeline.frames.root)):
             return dg.SensorResult(skip_reason=full, cursor=str(looks + 1))
         requests = request_days(pipeline, waiting)
-        return dg.SensorResult(run_requests=requests, cursor=str(looks + 1))
+        changed = [(day, version) for request in requests for day, version in versions_of(pipeline, request.tags)]
+        return dg.SensorResult(run_requests=requests, cursor=str(looks + 1), asset_events=raw.observations(changed))
 
     return changed_days
 

@@ -182,3 +182,13 @@ def forget(database: Database, assets: Sequence[str], before: date) -> None:
             sa.text("DELETE FROM computed_partition WHERE asset = ANY (:assets) AND partition < :before"),
             {"assets": list(assets), "before": before},
         )
+
+
+def state(database: Database, asset: str, partition: date) -> str | None:
+    """Why a partition of an asset is not there; None where it is."""
+    found = sa.text("SELECT problem FROM computed_partition WHERE asset = :asset AND partition = :partition")
+    with database.engine.connect() as connection:
+        row = connection.execute(found, {"asset": asset, "partition": partition}).first()
+    if row is None:
+        return f"{partition} was never computed"
+    return None if row.problem is None else f"{partition} failed: {row.problem}"
