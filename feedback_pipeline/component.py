@@ -36,8 +36,9 @@ class FeedbackLoop(Component, Model, Resolvable):
     timezone: Annotated[str | None, Field(description="Zone that days and weeks are cut in.")] = None
     automation: Annotated[bool | None, Field(description="Sensors and schedules run from the first start.")] = None
     settings: Annotated[
-        dict[str, str], Field(description="Any other setting, by the name of its environment variable.")
-    ] = {}
+        dict[str, str],
+        Field(description="Any other setting, by the name of its environment variable.", default_factory=dict),
+    ]
 
     def environment(self) -> dict[str, str]:
         """The environment that the loop's settings are read from."""

@@ -1,4 +1,5 @@
-"""The IO manager: what an asset of somebody's project gets when it asks for one of our tables, and how it stores its own.
+"""The IO manager: what an asset of somebody's project gets when it asks for one of our tables, and how it stores
+its own.
 
 Our own assets write through `tables.parquet.ParquetFolder`. Any other asset of the code location takes them as inputs,
 as the kind of frame it names in its annotation (`pandas.DataFrame`, `polars.DataFrame`, `polars.LazyFrame`,
@@ -17,8 +18,6 @@ from upath import UPath
 
 from feedback_pipeline.tables.parquet import COMPRESSION, location, names_in, replaced_file, scan_file
 
-Frame = pl.DataFrame | pl.LazyFrame | pd.DataFrame | pa.Table
-
 
 class ParquetIOManager(dg.UPathIOManager):
     """Frames as `<url>/<asset>/<partition>.parquet`, written atomically, read lazily."""
@@ -28,7 +27,7 @@ class ParquetIOManager(dg.UPathIOManager):
     def __init__(self, url: str) -> None:
         super().__init__(base_path=location(url))
 
-    def dump_to_path(self, context: dg.OutputContext, obj: Frame, path: UPath) -> None:
+    def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         frame = _polars(obj)
         with replaced_file(path) as file:
             frame.write_parquet(file, compression=COMPRESSION, compression_level=1)
@@ -58,10 +57,13 @@ class ParquetIOManager(dg.UPathIOManager):
         return _as(pl.concat([self.load_from_path(context, path) for path in there], how="diagonal_relaxed"), wanted)
 
 
-def _polars(frame: Frame) -> pl.DataFrame:
+def _polars(frame: Any) -> pl.DataFrame:
     if isinstance(frame, pl.LazyFrame):
         return frame.collect()
-    return frame if isinstance(frame, pl.DataFrame) else nw.from_native(frame).to_polars()
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    converted: pl.DataFrame = nw.from_native(frame).to_polars()
+    return converted
 
 
 def _as(frame: pl.LazyFrame, wanted: Any) -> Any:

@@ -224,9 +224,8 @@ def test_a_run_whose_process_is_gone_is_settled_and_one_under_way_is_not(
     assert foreground.settle_orphans(instance, database) == [alive.run_id]
 
 
-@pytest.mark.parametrize(("killed_after", "healed_by"), [("rater_trust", "command"), ("weekly_report", "daemon")])
-def test_a_week_killed_in_the_middle_is_computed_again(
-    database: Database, pipeline: Pipeline, tmp_path: Path, killed_after: str, healed_by: str
+def test_a_week_killed_in_the_middle_is_asked_for_by_the_daemon_and_computed_by_a_command(
+    database: Database, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     vote_on(database, 0, 1)
     log = tmp_path / "log"
@@ -235,7 +234,7 @@ def test_a_week_killed_in_the_middle_is_computed_again(
         "from feedback_pipeline.pipeline import Pipeline; from feedback_pipeline.settings import Settings;\n"
         f"pipeline = Pipeline(Settings.from_environment(), datetime.fromisoformat('{NOW.isoformat()}'))\n"
         "def report(line):\n"
-        f"    if line.startswith('  {killed_after} '): os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"    if line.startswith('  rater_trust '): os.kill(os.getpid(), signal.SIGKILL)\n"
         "with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:\n"
         "    runs.compute(pipeline, instance, report=report)\n"
     )
@@ -255,12 +254,8 @@ def test_a_week_killed_in_the_middle_is_computed_again(
         while not (orphans := foreground.settle_orphans(instance, database)) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert len(orphans) == 1
-        if healed_by == "command":
-            assert runs.compute(pipeline, instance).weeks == 1
-        else:
-            [asked] = requests.request_periods(pipeline, AT_ONCE)
-            week = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(WEEKLY)
-            assert week.execute_in_process(instance=instance, partition_key=asked.partition_key).success
+        assert [one.partition_key for one in requests.request_periods(pipeline, AT_ONCE)] == [str(DAY)]
+        assert runs.compute(pipeline, instance).weeks == 1
         assert instance.get_runs(dg.RunsFilter(statuses=foreground.UNDER_WAY)) == []
     assert due_weeks(pipeline, requested_too=True) == []
     weekly = next(loop for loop in loops_of_assets() if loop.period == "week")
