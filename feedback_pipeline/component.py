@@ -5,14 +5,13 @@ type: feedback_pipeline.FeedbackLoop
 attributes:
   database_url: "{{ env.FEEDBACK_DATABASE_URL }}"
   data_url: s3://our-bucket/feedback
-  start: 2026-01-05
+  start: "2026-01-05"
 ```
 
 What is not named comes from the environment, as everywhere else (docs/settings.md).
 """
 
 import os
-from datetime import date
 from typing import Annotated
 
 import dagster as dg
@@ -32,7 +31,7 @@ class FeedbackLoop(Component, Model, Resolvable):
     home: Annotated[str | None, Field(description="Folder for what is kept on this machine.")] = None
     data_url: Annotated[str | None, Field(description="Folder or bucket for tables, reports, training files.")] = None
     sources: Annotated[str | None, Field(description="The file that names what to import (sources.yaml).")] = None
-    start: Annotated[date | None, Field(description="First day of the first week, a Monday.")] = None
+    start: Annotated[str | None, Field(description="First day of the first week, a Monday.")] = None
     timezone: Annotated[str | None, Field(description="Zone that days and weeks are cut in.")] = None
     automation: Annotated[bool | None, Field(description="Sensors and schedules run from the first start.")] = None
     settings: Annotated[
@@ -47,7 +46,7 @@ class FeedbackLoop(Component, Model, Resolvable):
             "FEEDBACK_HOME": self.home,
             "FEEDBACK_DATA_URL": self.data_url,
             "FEEDBACK_SOURCES": self.sources,
-            "FEEDBACK_START": self.start and self.start.isoformat(),
+            "FEEDBACK_START": self.start,
             "FEEDBACK_TIMEZONE": self.timezone,
             "FEEDBACK_AUTOMATION": None if self.automation is None else str(int(self.automation)),
         }

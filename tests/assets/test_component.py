@@ -26,7 +26,7 @@ LOOP = """
 type: feedback_pipeline.FeedbackLoop
 attributes:
   home: {home}
-  start: 2026-09-07
+  start: "2026-09-07"
   settings:
     FEEDBACK_AUTOMATION: "1"
 """
