@@ -12,7 +12,7 @@ What is not named comes from the environment, as everywhere else (docs/settings.
 """
 
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import dagster as dg
 from dagster.components import Component, ComponentLoadContext, Model, Resolvable
@@ -35,7 +35,7 @@ class FeedbackLoop(Component, Model, Resolvable):
     timezone: Annotated[str | None, Field(description="Zone that days and weeks are cut in.")] = None
     automation: Annotated[bool | None, Field(description="Sensors and schedules run from the first start.")] = None
     settings: Annotated[
-        dict[str, str],
+        dict[str, Any],
         Field(description="Any other setting, by the name of its environment variable.", default_factory=dict),
     ]
 
@@ -50,7 +50,8 @@ class FeedbackLoop(Component, Model, Resolvable):
             "FEEDBACK_TIMEZONE": self.timezone,
             "FEEDBACK_AUTOMATION": None if self.automation is None else str(int(self.automation)),
         }
-        return {**os.environ, **self.settings, **{name: value for name, value in named.items() if value}}
+        own = {name: str(value) for name, value in self.settings.items()}
+        return {**os.environ, **own, **{name: value for name, value in named.items() if value}}
 
     def build_defs(self, context: ComponentLoadContext) -> dg.Definitions:
         """The whole loop: assets, checks, jobs, schedules, sensors; opens nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import alerts, clean, evaluation, freshness, imports, models, patterns, raw, report, training
+from assets import alerts, clean, evaluation, experiments, freshness, imports, models, patterns, raw, report, training
 from assets.building import build
 from assets.declaration import Declaration
 from assets.partitions import Calendar
@@ -22,7 +22,7 @@ from jobs import failures, fine_tuning, housekeeping, loops, retention, schedule
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-STAGES = (clean, patterns, alerts, report, evaluation, training, models)
+STAGES = (clean, patterns, alerts, experiments, report, evaluation, training, models)
 
 
 def declarations() -> list[Declaration]:
@@ -70,6 +70,7 @@ def build_definitions(
             imports.imported_feedback,
             *raw.build_raw(calendar),
             *models.build_on_demand(calendar),
+            *experiments.build_on_demand(calendar),
             *(build(one, calendar, loop_of[one.by]) for one in every),
         ],
         asset_checks=freshness.build_freshness(),
