@@ -22,7 +22,7 @@ _ANSWER_TEXTS = ("prompt", "output")
 _ANSWER_JSON = ("messages", "content_snapshot", "metadata")
 _ANSWER_LISTS = ("tags", "tools_called", "techniques")
 _CLAIMED_NAMES = ("project", "intent", "action_type", "model", "prompt_version", "framework", "variant")
-_LARGEST_CACHE = 100_000
+_MAX_CACHE = 100_000
 _SCHEMA = {"label": pl.UInt32, "text": pl.String, "json": pl.String}
 
 Row = TypeVar("Row", bound=NamedTuple)
@@ -53,7 +53,7 @@ class Door:
             return None
         known = self._known.get((tenant, identifier))
         if known is None:
-            if len(self._known) >= _LARGEST_CACHE:
+            if len(self._known) >= _MAX_CACHE:
                 self._known.clear()
             known = self._known[tenant, identifier] = self._pseudonymiser.pseudonym(tenant, identifier)
         return known

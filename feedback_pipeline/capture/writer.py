@@ -19,7 +19,7 @@ from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.problems import ProblemError, unavailable
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow
 
-LARGEST_BATCH = 1000
+MAX_BATCH = 1000
 IN_FLIGHT = 2
 WAITING_LIMIT = 50_000
 _MANY = 200
@@ -58,7 +58,7 @@ class _Queue:
         """The jobs at the head that make one transaction."""
         taken: list[_Job] = []
         votes = 0
-        while self.jobs and (not taken or votes + len(self.jobs[0].filings) <= LARGEST_BATCH):
+        while self.jobs and (not taken or votes + len(self.jobs[0].filings) <= MAX_BATCH):
             taken.append(self.jobs.popleft())
             votes += len(taken[-1].filings)
         self.votes -= votes
@@ -114,7 +114,7 @@ class Writer:
         await asyncio.gather(*running, return_exceptions=True)
 
     def enqueue(self, tenant: str, filings: Sequence[Filing]) -> "asyncio.Future[list[Outcome | ProblemError]]":
-        """Has votes filed in one transaction, from 1 to LARGEST_BATCH of them; says of each what became of it.
+        """Has votes filed in one transaction, from 1 to MAX_BATCH of them; says of each what became of it.
 
         Raises:
             ProblemError: 503, too many votes wait.
