@@ -15,7 +15,7 @@ def week(
     good = rng.random(answers) < 0.82
     judged = np.where(
         rng.random(answers) < judged_share,
-        np.where(good, rng.random(answers) < 0.9, rng.random(answers) < 0.45),
+        np.where(good, rng.random(answers) < 0.95, rng.random(answers) < 0.6),
         np.nan,
     )
     signal = np.where(rng.random(answers) < np.where(good, 0.25, 0.1), good.astype(float), np.nan)
