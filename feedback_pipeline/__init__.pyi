@@ -54,3 +54,15 @@ from feedback_pipeline.capture.verbs import log_openai as log_openai
 
 __version__: str
 __all__: list[str]
+from feedback_pipeline.analysis.stored import (
+    get_feedback_data as get_feedback_data,
+)
+from feedback_pipeline.analysis.stored import (
+    get_statistics as get_statistics,
+)
+from feedback_pipeline.analysis.stored import (
+    load_logged_interactions as load_logged_interactions,
+)
+from feedback_pipeline.analysis.vote_stretches import (
+    LeftOutWarning as LeftOutWarning,
+)

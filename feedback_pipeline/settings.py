@@ -365,7 +365,11 @@ class CaptureSettings:
     """The capture API."""
 
     token_key: str | None = setting(
-        "FEEDBACK_TOKEN_KEY", None, "signs browser tokens; made up in development where it is missing", secret=True
+        "FEEDBACK_TOKEN_KEY",
+        None,
+        "signs browser tokens; several separated by commas while one follows another, the new one first; made up in "
+        "development where it is missing",
+        secret=True,
     )
     content_types: frozenset[str] = setting(
         "FEEDBACK_CONTENT_TYPES",
