@@ -33,6 +33,7 @@ class ApprovalOfAll:
         answers: how many there were.
         asked: how many somebody was asked about.
         answered: how many of them were answered with a verdict.
+        voted: answers that people chose to vote on without being asked.
         estimate: share of all answers that people approve of; None with a reason.
         low: lower end of its 95 % interval, clustered by person.
         high: upper end.
@@ -47,6 +48,7 @@ class ApprovalOfAll:
     answers: int
     asked: int
     answered: int
+    voted: int
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
@@ -74,8 +76,8 @@ def approval_of_all(answers: pl.DataFrame) -> ApprovalOfAll:
     asked = known.filter("asked")
     answered = asked.filter(pl.col("verdict").is_not_null()).height
     found = ApprovalOfAll(
-        answers.height, asked.height, answered, plain=plain.estimate, plain_low=plain.low, plain_high=plain.high,
-        judged=None if judged is None else float(judged),  # type: ignore[arg-type]
+        answers.height, asked.height, answered, voted.height, plain=plain.estimate, plain_low=plain.low,
+        plain_high=plain.high, judged=None if judged is None else float(judged),  # type: ignore[arg-type]
     )  # fmt: skip
     if asked.height == 0:
         return _refused(found, "nobody was asked: set FEEDBACK_ASK_SHARE")
@@ -102,14 +104,14 @@ def approval_of_all(answers: pl.DataFrame) -> ApprovalOfAll:
     low, high = _bounds(estimate, quantile * _clustered_error(parts, known["person"]))
     silent = float(1 - spoke.sum() / chosen.sum())
     return ApprovalOfAll(
-        found.answers, found.asked, answered, _share(estimate), low, high,
+        found.answers, found.asked, answered, found.voted, _share(estimate), low, high,
         found.plain, found.plain_low, found.plain_high, found.judged, _share(estimate - 0.1 * silent),
     )  # fmt: skip
 
 
 def _refused(found: ApprovalOfAll, reason: str) -> ApprovalOfAll:
     return ApprovalOfAll(
-        found.answers, found.asked, found.answered, plain=found.plain, plain_low=found.plain_low,
+        found.answers, found.asked, found.answered, found.voted, plain=found.plain, plain_low=found.plain_low,
         plain_high=found.plain_high, judged=found.judged, reason=reason,
     )  # fmt: skip
 

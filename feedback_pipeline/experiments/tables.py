@@ -131,6 +131,7 @@ APPROVAL_OF_ALL = Table(
         Column("answers", pl.Int64, "Answers of the week.", nullable=False),
         Column("asked", pl.Int64, "Of them, those somebody was asked about.", nullable=False),
         Column("answered", pl.Int64, "Of them, those that got a verdict.", nullable=False),
+        Column("voted", pl.Int64, "Answers that people chose to vote on without being asked.", nullable=False),
         Column("estimate", pl.Float64, "Share of all answers that people approve of."),
         Column("low", pl.Float64, "Lower end of its 95 % interval, clustered by person."),
         Column("high", pl.Float64, "Upper end."),
