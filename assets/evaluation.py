@@ -42,7 +42,7 @@ ANSWERED_WEEKS = 4
 ANCHOR_WEEKS = 52
 """The first judgement of an anchor is looked for in this many weeks."""
 
-CORRECTED = ("corrected_rate", "lower", "upper", "method")
+CORRECTED = ("corrected_rate", "low", "high", "method")
 UNSCORED_LIMIT = 0.05
 NO_MODEL = "no judging model is configured"
 
@@ -168,7 +168,7 @@ def judged_quality(pipeline: Pipeline, week: date) -> Outcome:
     ]
     rows = withheld(pl.concat(found), _distrusted(pipeline, week), CORRECTED).sort(tables.JUDGED_QUALITY.key)
     overall = rows.filter(pl.col("dimension") == "all").head(1)
-    numbers = overall.select("raw_rate", "people_rate", "corrected_rate", "lower", "upper", "labelled")
+    numbers = overall.select("raw_rate", "people_rate", "corrected_rate", "low", "high", "labelled")
     return Outcome(rows, numbers=numbers.row(0, named=True) if numbers.height else {})
 
 

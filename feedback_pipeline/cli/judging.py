@@ -221,7 +221,7 @@ def _test_rubric(pipeline: Pipeline, path: Path) -> None:
     from feedback_pipeline.judging.model_judge import model_judge
     from feedback_pipeline.judging.rubrics import read_rubric
     from feedback_pipeline.llm.progress import progress_bar
-    from feedback_pipeline.stats.estimates import Refusal
+    from feedback_pipeline.stats.no_result import NoResult
 
     candidate = read_rubric(path)
     if pipeline.settings.judge_model is None:
@@ -234,7 +234,7 @@ def _test_rubric(pipeline: Pipeline, path: Path) -> None:
     ):
         answers = held_out(answers, judge.rubric, candidate)
         tested = accept_rubric(judge, replace(judge, rubric=candidate), answers, labels)
-    if isinstance(tested.agreement, Refusal):
+    if isinstance(tested.agreement, NoResult):
         reason = tested.agreement.reason.replace("_", " ")
         console.print(f"No test: {reason} ({tested.agreement.items}). More: feedback audit", highlight=False)
         raise typer.Exit(code=1)

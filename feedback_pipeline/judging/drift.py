@@ -15,7 +15,8 @@ from feedback_pipeline.judging.labels import human_labels
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import JUDGE_ANCHORS
 from feedback_pipeline.judging.versions import paired_comparison
-from feedback_pipeline.stats.estimates import Estimate, Refusal, Result
+from feedback_pipeline.stats.estimates import Estimate, Result
+from feedback_pipeline.stats.no_result import NoResult
 
 ANCHORS = 50
 MINIMUM_ANCHORS = 20
@@ -114,8 +115,8 @@ def judge_drift(now: pl.DataFrame, earlier: Sequence[pl.DataFrame]) -> list[Drif
 
 def _shift(rows: pl.DataFrame) -> tuple[Result, float | None]:
     if rows.height < MINIMUM_ANCHORS:
-        return Refusal("not_enough_anchors", rows.height, rows.height), None
+        return NoResult("not_enough_anchors", rows.height, rows.height), None
     compared = paired_comparison(rows["score_then"].to_numpy(), rows["score"].to_numpy())
-    if isinstance(compared, Refusal):
+    if isinstance(compared, NoResult):
         return compared, None
     return compared.difference, compared.p_value

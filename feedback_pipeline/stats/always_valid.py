@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from feedback_pipeline.stats.estimates import FloatArray, Refusal
+from feedback_pipeline.stats.estimates import FloatArray
+from feedback_pipeline.stats.no_result import NoResult
 
 MINIMUM_ITEMS = 20
 
 
-def confidence_sequence(values: FloatArray, *, tightest_at: int = 500, alpha: float = 0.05) -> FloatArray | Refusal:
+def confidence_sequence(values: FloatArray, *, tightest_at: int = 500, alpha: float = 0.05) -> FloatArray | NoResult:
     """Asymptotic mixture confidence sequence of a mean (Waudby-Smith, Arbour, Sinha and Kennedy 2024, section 2).
 
     Args:
@@ -23,7 +24,7 @@ def confidence_sequence(values: FloatArray, *, tightest_at: int = 500, alpha: fl
     """
     count = len(values)
     if count < MINIMUM_ITEMS:
-        return Refusal("not_enough_items", count, count)
+        return NoResult("not_enough_items", count, count)
     t = np.arange(1, count + 1, dtype=np.float64)
     mean = np.cumsum(values) / t
     variance = np.maximum(np.cumsum(values**2) / t - mean**2, 0)

@@ -77,10 +77,10 @@ def judged_quality(sources: Sources) -> JudgedQuality | CannotSay:
 
 
 def _corrected(row: Row) -> Rate | CannotSay:
-    if row["corrected_rate"] is None or row["lower"] is None or row["upper"] is None or not row["judged"]:
+    if row["corrected_rate"] is None or row["low"] is None or row["high"] is None or not row["judged"]:
         return CannotSay(in_words(row["reason"]))
     value = min(max(row["corrected_rate"], 0.0), 1.0)
-    return bounded_rate(value, row["lower"], row["upper"], row["judged"], None)
+    return bounded_rate(value, row["low"], row["high"], row["judged"], None)
 
 
 def _agreement(calibration: pl.DataFrame | None) -> dict[tuple[str, str], float]:
@@ -196,11 +196,11 @@ def _first_seen(daily_counts: pl.DataFrame, dimension: str) -> dict[str | None, 
 def _comparisons(frame: pl.DataFrame | None) -> tuple[VersionComparison, ...]:
     if frame is None:
         return ()
-    usable = frame.filter(pl.all_horizontal(pl.col("difference", "lower", "upper").is_not_null()))
+    usable = frame.filter(pl.all_horizontal(pl.col("difference", "low", "high").is_not_null()))
     usable = usable.sort("criterion", "version_a", "version_b", "measure", "design", "fingerprint")
     found = []
     for row in usable.iter_rows(named=True):
-        difference = report_difference(row["difference"], row["lower"], row["upper"], None)
+        difference = report_difference(row["difference"], row["low"], row["high"], None)
         if not isinstance(difference, CannotSay):
             found.append(
                 VersionComparison(
