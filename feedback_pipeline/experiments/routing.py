@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 
 from feedback_pipeline.experiments import registry, verdicts
-from feedback_pipeline.experiments.off_policy import Log, NoResult, value_of
+from feedback_pipeline.experiments.off_policy import Log, value_of
 from feedback_pipeline.experiments.ratios import People
 from feedback_pipeline.experiments.readout import Seen, person_sums
 from feedback_pipeline.experiments.registry import Registered, statement
 from feedback_pipeline.experiments.tables import ROUTING_POLICY
 from feedback_pipeline.experiments.thompson import LeafWeights, leaf_weights, pooled_prior
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.stats.no_result import NoResult
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _alone(sums: pl.DataFrame, leaves: list[int | None], arms: list[str], index:
     policy[:, index] = 1.0
     found = value_of(log, policy)
     if isinstance(found, NoResult):
-        return {"reason": found.reason, "effective": found.effective}
+        return {"reason": found.reason}
     return {"value": found.value, "low": found.low, "high": found.high, "effective": found.effective}
 
 
