@@ -86,7 +86,6 @@ SUGGESTIONS = 3
         "experiment_readout",
         "approval_of_all",
     ],
-    freshness=timedelta(days=8),
     warning=["told"],
 )
 def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
