@@ -61,7 +61,7 @@ def serving_endpoint(settings: Settings, model: str, base: str | None) -> Endpoi
     """
     if settings.tuning_provider == "dry_run":
         raise NotServedError("a dry run trains nothing that could answer")
-    if settings.tuning_provider == "local" and settings.tuning_url is None:
+    if settings.tuning_provider in ("local", "trl") and settings.tuning_url is None:
         raise NotServedError("nothing serves the local trainer's models: set FEEDBACK_TUNING_BASE_URL")
     url = settings.tuning_url or OPENAI_URL
     return Endpoint(url, model, settings.model_key or NO_KEY, _price(settings, url, model, base))
