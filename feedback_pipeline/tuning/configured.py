@@ -8,7 +8,7 @@ from feedback_pipeline.settings import OPENAI_URL, Settings
 from feedback_pipeline.training.costs import Price, read_prices
 from feedback_pipeline.tuning.providers.dry_run import DryRun
 from feedback_pipeline.tuning.providers.local_command import LocalCommand
-from feedback_pipeline.tuning.providers.protocol import Provider
+from feedback_pipeline.tuning.providers.protocol import Provider, ProviderError
 from feedback_pipeline.tuning.providers.trl import FORMATS as TRL_FORMATS
 from feedback_pipeline.tuning.providers.trl import TrlTrainer
 
@@ -43,6 +43,9 @@ def open_provider(settings: Settings) -> Provider:
         return TrlTrainer(settings.tuning_python, settings.home / "training_runs", orjson.loads(settings.tuning_extra))
     if (opened := _open_rest(settings)) is not None:
         return opened
+    if settings.tuning_provider == "azure" and settings.tuning_url is None:
+        address = "FEEDBACK_TUNING_BASE_URL=https://RESOURCE.openai.azure.com/openai/v1/"
+        raise ProviderError("azure", "be asked", f"its address is not set: {address}")
     # importing the client takes half a second, which whoever only loads the definitions need not wait for
     import openai
 
