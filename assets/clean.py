@@ -61,8 +61,8 @@ def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
     refusals = bulk.read_day(database, "read_refusals", day)
     current = clean = days.clean_feedback(raw, pipeline.verdict_policy)
     if changes.is_sealed(database, day):
-        wishes = current.select("feedback_id", "use_for_training")
-        was = pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]).drop("use_for_training")
+        wishes = current.select("feedback_id", "use_for_training", "admissible")
+        was = pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]).drop("use_for_training", "admissible", strict=False)
         clean = tables.CLEAN_FEEDBACK.conform(was.join(wishes, on="feedback_id", maintain_order="left"))
     after_seal = current.height - clean.height
     delivered = bulk.count_events(database, day)

@@ -23,10 +23,9 @@ from typing import Any
 
 import httpx
 import psycopg
+from feedback_client import FeedbackClient, log_llm_request
 
 from feedback_pipeline.capture import key_store
-from feedback_pipeline.capture.client import FeedbackClient
-from feedback_pipeline.capture.llm_logging import log_llm_request
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, open_database

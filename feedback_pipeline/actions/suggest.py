@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from feedback_pipeline.actions.checking import unsupported
 from feedback_pipeline.actions.evidence import Evidence, as_json
+from feedback_pipeline.actions.recommendations import TITLES
 from feedback_pipeline.llm.calls import CallLayer, ChatCall, ChatReply, Endpoint
 from feedback_pipeline.llm.content import neutralised, nonce
 from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
@@ -21,18 +22,9 @@ from feedback_pipeline.settings import Settings
 
 Source = Literal["model", "rules"]
 
-MOST_FINDINGS = 40
+MAX_FINDINGS = 40
 TOKENS = 4_000
 """Output allowed, thinking included."""
-TITLES = {
-    "fix_slice": "Find and fix what fails",
-    "roll_back_release": "Roll back or fix a release",
-    "examine_mix": "Look at who and what came in",
-    "examine_topic": "Read what a topic is about",
-    "fix_repeated_answer": "Fix one answer that fails again and again",
-    "collect_more_votes": "Collect more votes",
-    "keep_release": "Keep a release",
-}
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ def suggest(
     by_rule = tuple(_by_rule(row, noun) for row in recommendations.sort("rank").head(limit).iter_rows(named=True))
     if endpoint is None:
         return Suggestions(by_rule, "rules", "no model is configured")
-    shown = list(evidence)[:MOST_FINDINGS]
+    shown = list(evidence)[:MAX_FINDINGS]
     if not shown:
         return Suggestions(by_rule, "rules", "there is no finding to ask a model about")
     items, dropped, problem = _by_model(shown, limit, endpoint, cache)

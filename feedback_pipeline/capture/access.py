@@ -6,10 +6,10 @@ secret of the server, and is good for one tenant, one piece of content, one orig
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,15 +17,20 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from feedback_client import tokens
+from itsdangerous import BadData, URLSafeSerializer
 
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.identifiers import new_id
 from feedback_pipeline.capture.problems import ProblemError
+from feedback_pipeline.privacy import key_files
 from feedback_pipeline.privacy.pseudonyms import MissingKeyError
 
 SCOPES = ("write", "read", "export", "admin")
 KEY_PREFIX = "fbk_"
 TOKEN_PREFIX = "fbt_"  # noqa: S105 - a name, no secret
+TOKEN_PREFIXES = (TOKEN_PREFIX, tokens.PREFIX)
+"""Of tokens that this service made, and of those that clients made with their keys."""
 REMEMBERED_SECONDS = 2.0
 SIGNING_KEY_FILE = "token.key"
 _SIGNING_BYTES = 32
@@ -74,41 +79,35 @@ def unauthorized(code: str, detail: str) -> ProblemError:
     return ProblemError(401, code, detail, headers={"WWW-Authenticate": 'Bearer realm="feedback"'})
 
 
-def open_signing_key(folder: Path, given: str | None, *, production: bool) -> bytes:
-    """The key that browser tokens are signed with: the one given, else `token.key` in `folder`, made in development.
+def signing_keys(folder: Path, given: str | None, *, production: bool) -> tuple[bytes, ...]:
+    """The keys that browser tokens are signed with, the one for new tokens first.
+
+    They are those given, separated by commas (a new key is put in front, the old one taken away when its tokens have
+    expired), else the one in `folder / "token.key"`, made in development.
 
     Raises:
-        MissingSigningKeyError: production, and none is given or there; or the given one is too short.
+        MissingSigningKeyError: production, and none is given or there; or a given one is too short.
     """
     if given is not None:
-        if len(given) < _SIGNING_BYTES:
+        texts = [text.strip() for text in given.split(",")]
+        if min(map(len, texts)) < _SIGNING_BYTES:
             raise MissingSigningKeyError("FEEDBACK_TOKEN_KEY is too short: use the output of `openssl rand -hex 32`")
-        return hashlib.sha256(given.encode()).digest()
+        return tuple(hashlib.sha256(text.encode()).digest() for text in texts)
     path = folder / SIGNING_KEY_FILE
     if not path.exists():
         if production:
             raise MissingSigningKeyError(
                 f"no key to sign browser tokens with: set FEEDBACK_TOKEN_KEY or put 32 random bytes into {path}"
             )
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_SIGNING_BYTES))
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass  # another worker was faster: its key holds
-        finally:
-            temporary.unlink()
-    return path.read_bytes()
+        key_files.create(path, secrets.token_bytes(_SIGNING_BYTES))
+    return (path.read_bytes(),)
 
 
 class Tokens:
-    """Makes and reads what the service signs: tokens of browsers, sessions of the console."""
+    """Makes and reads what the service signs: tokens of browsers."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = list(reversed(keys))  # itsdangerous signs with the last and reads all
 
     def mint(self, tenant: str, content: tuple[str, str], origin: str, user_key: str | None, seconds: int) -> str:
         """A browser's token."""
@@ -136,8 +135,8 @@ class Tokens:
 
     def seal(self, purpose: str, claims: dict[str, Any], seconds: int) -> str:
         """Claims that nobody can alter, for a purpose and a time."""
-        payload = urlsafe_b64encode(orjson.dumps(claims | {"e": int(time.time()) + seconds})).rstrip(b"=")
-        return (payload + b"." + self._signature(purpose, payload)).decode()
+        sealed: str = self._serializer(purpose).dumps(claims | {"e": int(time.time()) + seconds})
+        return sealed
 
     def unseal(self, purpose: str, sealed: str) -> dict[str, Any]:
         """The claims.
@@ -145,17 +144,17 @@ class Tokens:
         Raises:
             ProblemError: 401, forged, made for another purpose, or expired.
         """
-        payload, _, signature = sealed.encode(errors="replace").partition(b".")
-        if not hmac.compare_digest(self._signature(purpose, payload), signature):
-            raise unauthorized("invalid_token", "the token is not one of ours")
-        claims: dict[str, Any] = orjson.loads(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+        try:
+            claims: dict[str, Any] = self._serializer(purpose).loads(sealed.encode(errors="replace"))
+        except BadData:
+            raise unauthorized("invalid_token", "the token is not one of ours") from None
         if claims["e"] < time.time():
             raise unauthorized("expired_token", "the token has expired; ask for a new one")
         return claims
 
-    def _signature(self, purpose: str, payload: bytes) -> bytes:
-        mark = hmac.digest(self._key, purpose.encode() + b"\x00" + payload, "sha256")
-        return urlsafe_b64encode(mark).rstrip(b"=")
+    def _serializer(self, purpose: str) -> URLSafeSerializer:
+        options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        return URLSafeSerializer(self._keys, salt=purpose, signer_kwargs=options)
 
 
 class Keys:
@@ -184,6 +183,63 @@ class Keys:
         if principal is None:
             raise unauthorized("invalid_key", "the key is unknown, expired or revoked")
         return principal
+
+
+def session_mark(secret: str) -> bytes:
+    """What is stored of a console session's secret."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+async def open_session(store: Store, principal: Principal, seconds: int) -> str:
+    """Opens a session of the console for whoever has a key; returns the secret that its browser keeps."""
+    secret = secrets.token_urlsafe(32)
+    await store.value("SELECT open_session($1, $2, $3)", session_mark(secret), principal.key_id, seconds)
+    return secret
+
+
+async def close_session(store: Store, secret: str) -> None:
+    """Ends a session, wherever its secret is kept."""
+    await store.value("SELECT close_session($1)", session_mark(secret))
+
+
+async def find_session(store: Store, secret: str) -> Principal | None:
+    """Whose session it is; None where it was closed or has expired, or its key is no longer good."""
+    row = await store.row("SELECT id, tenant, scopes FROM find_session($1)", session_mark(secret))
+    return None if row is None else Principal(row["tenant"], frozenset(row["scopes"]), key_id=row["id"])
+
+
+async def read_local_token(store: Store, token: str, origin: str | None) -> tuple[Principal, str | None]:
+    """The browser behind a token that a client made with its key (see `feedback_client.local_token`), and its user as
+    the client names them.
+
+    Raises:
+        ProblemError: 401, forged, malformed, expired or of a key that is; 403, shown by a page of another origin, or of
+            a key without the scope `write`.
+    """
+    payload, _, mark = token.removeprefix(tokens.PREFIX).partition(".")
+    try:
+        claims = orjson.loads(_decoded(payload))
+        handle, content, user = _decoded(claims["h"]), (claims["c"][0], claims["c"][1]), claims["u"]
+        token_id, ends, page = UUID(claims["i"]), int(claims["e"]), claims["o"]
+        signed = _decoded(mark)
+    except (ValueError, TypeError, KeyError, IndexError):
+        raise unauthorized("invalid_token", "the token is not one of ours") from None
+    row = await store.row("SELECT id, tenant, scopes, hash FROM find_token_key($1)", handle)
+    if row is None or not hmac.compare_digest(tokens.signature(row["hash"], payload), signed):
+        raise unauthorized("invalid_token", "the token is not one of ours, or its key is no longer good")
+    if not time.time() <= ends <= time.time() + tokens.MAX_SECONDS + 60:
+        raise unauthorized("expired_token", "the token has expired; ask for a new one")
+    Principal(row["tenant"], frozenset(row["scopes"])).require("write")
+    if origin != page:
+        raise ProblemError(403, "wrong_origin", "the token belongs to pages of another origin")
+    browser = Principal(
+        row["tenant"], frozenset({"write_own"}), token_id=token_id, content=content, origin=page, expires_at=ends
+    )
+    return browser, user if isinstance(user, str) else None
+
+
+def _decoded(text: str) -> bytes:
+    return urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4))
 
 
 async def claim_token(store: Store, principal: Principal, session: str, uses: int) -> None:

@@ -1,25 +1,42 @@
 """What every text and every person passes before anything is stored: redaction, and pseudonyms for ids.
 
-The texts of a whole batch are redacted in one pass over columns, which costs little more than one text does.
+The texts of a whole batch are redacted in one pass over columns, which costs little more than one text does. Everything
+said of one answer is redacted together, and so is a conversation within a batch: one person is one placeholder in
+prompt, answer, snapshot and comment.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import polars as pl
 
 from feedback_pipeline.capture.votes import AnswerRow, Filing, VoteRow
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
-from feedback_pipeline.privacy.redaction import Redacted, redact, redact_json
+from feedback_pipeline.privacy.redaction import redact_frame
 
 _VOTE_TEXTS = ("comment", "correction")
-_VOTE_JSON = ("value",)
+_VOTE_JSON = ("value", "metadata")
+_VOTE_LISTS = ("reasons",)
 _ANSWER_TEXTS = ("prompt", "output")
 _ANSWER_JSON = ("messages", "content_snapshot", "metadata")
-_LARGEST_CACHE = 100_000
+_ANSWER_LISTS = ("tags", "tools_called", "techniques")
+_CLAIMED_NAMES = ("project", "intent", "action_type", "model", "prompt_version", "framework", "variant")
+_MAX_CACHE = 100_000
+_SCHEMA = {"label": pl.UInt32, "text": pl.String, "json": pl.String}
 
 Row = TypeVar("Row", bound=NamedTuple)
+
+
+class _Piece(NamedTuple):
+    """One text of a row: where it stands, and which texts it shares the numbers of its placeholders with."""
+
+    row: int
+    field: str
+    place: int | None  # in a list
+    label: int
+    text: str | None
+    json: str | None
 
 
 class Door:
@@ -36,29 +53,70 @@ class Door:
             return None
         known = self._known.get((tenant, identifier))
         if known is None:
-            if len(self._known) >= _LARGEST_CACHE:
+            if len(self._known) >= _MAX_CACHE:
                 self._known.clear()
             known = self._known[tenant, identifier] = self._pseudonymiser.pseudonym(tenant, identifier)
         return known
 
-    def redacted(self, filings: Sequence[Filing]) -> list[Filing]:
-        """The same rows without structured identifiers."""
-        votes = self._rows([filing.vote for filing in filings], _VOTE_TEXTS, _VOTE_JSON)
-        answers = iter(self.answers([answer for filing in filings for answer in filing.answers]))
-        return [
-            Filing(vote, tuple(next(answers) for _ in filing.answers) if filing.answers else (), filing.names)
-            for vote, filing in zip(votes, filings, strict=True)
+    def redacted(self, tenant: str, filings: Sequence[Filing]) -> list[Filing]:
+        """The same rows of a tenant without structured identifiers, and without the person's own id among the names."""
+        filings = [
+            Filing(self._unnamed(tenant, one.vote), tuple(self._unnamed(tenant, a) for a in one.answers), one.names)
+            for one in filings
         ]
+        labels = _labels([filing.answers for filing in filings])
+        rows: list[VoteRow | AnswerRow] = []
+        owners: list[int] = []
+        for filing, label in zip(filings, labels, strict=True):
+            rows += (filing.vote, *filing.answers)
+            owners += [label] * (1 + len(filing.answers))
+        cleaned: Iterator[Any] = iter(self._rows(rows, owners))
+        return [Filing(next(cleaned), tuple(next(cleaned) for _ in filing.answers), filing.names) for filing in filings]
 
-    def answers(self, answers: Sequence[AnswerRow]) -> list[AnswerRow]:
-        """Answers without structured identifiers."""
-        return self._rows(answers, _ANSWER_TEXTS, _ANSWER_JSON)
+    def _unnamed(self, tenant: str, row: Row) -> Row:
+        """The row without tags and reasons that are the id of the person or session it is of."""
+        lists = _VOTE_LISTS if isinstance(row, VoteRow) else _ANSWER_LISTS
+        own = {row.user_key, row.session_key} - {None}  # type: ignore[attr-defined]
+        changed = {}
+        for name in lists if own else ():
+            said = getattr(row, name)
+            kept = [one for one in said if not own.intersection(self._called(tenant, one))]
+            if len(kept) < len(said):
+                changed[name] = kept
+        return row._replace(**changed) if changed else row
 
-    def _rows(self, rows: Sequence[Row], texts: Sequence[str], json: Sequence[str]) -> list[Row]:
-        changed: dict[int, dict[str, str]] = {}
-        for names, redaction in ((texts, redact), (json, redact_json)):
-            _redact_fields(rows, names, redaction, changed)
+    def _called(self, tenant: str, word: str) -> list[str]:
+        """What a person with this id would be called, now or under an earlier key."""
+        return self._pseudonymiser.all_versions(tenant, word) if word else []
+
+    def answers(self, tenant: str, answers: Sequence[AnswerRow]) -> list[AnswerRow]:
+        """Answers of a tenant without structured identifiers, and without the person's own id among the names."""
+        answers = [self._unnamed(tenant, answer) for answer in answers]
+        return self._rows(answers, _labels([(answer,) for answer in answers]))
+
+    def snapshot(self, snapshot: str) -> str:
+        """A snapshot (JSON) as it would be stored."""
+        cleaned: str = redact_frame(pl.DataFrame({"json": [snapshot]}), (), ("json",)).frame["json"][0]
+        return cleaned
+
+    def _rows(self, rows: Sequence[Row], labels: Sequence[int]) -> list[Row]:
+        pieces = [piece for place, row in enumerate(rows) for piece in _pieces(place, row, labels[place])]
         result = list(rows)
+        if not pieces:
+            return result
+        frame = pl.DataFrame(
+            {name: [getattr(piece, name) for piece in pieces] for name in _SCHEMA}, schema=_SCHEMA
+        )  # fmt: skip
+        cleaned = redact_frame(frame, ("text",), ("json",), "label").frame
+        changed: dict[int, dict[str, Any]] = {}
+        for piece, text, json in zip(pieces, cleaned["text"].to_list(), cleaned["json"].to_list(), strict=True):
+            if piece.text == text and piece.json == json:
+                continue
+            fields = changed.setdefault(piece.row, {})
+            if piece.place is None:
+                fields[piece.field] = text if json is None else json
+            else:
+                fields.setdefault(piece.field, list(getattr(rows[piece.row], piece.field)))[piece.place] = text
         for place, fields in changed.items():
             row = result[place]
             if self._keep_raw:
@@ -68,24 +126,32 @@ class Door:
         return result
 
 
-def _redact_fields(
-    rows: Sequence[VoteRow] | Sequence[AnswerRow] | Sequence[Row],
-    names: Sequence[str],
-    redaction: Callable[[pl.Series], Redacted],
-    changed: dict[int, dict[str, str]],
-) -> None:
-    """Adds to `changed` the fields that redaction altered, by row."""
-    places: list[tuple[int, str]] = []
-    found: list[str] = []
-    for place, row in enumerate(rows):
-        for name in names:
-            text = getattr(row, name)
-            if text:
-                places.append((place, name))
-                found.append(text)
-    if not found:
-        return
-    redacted = redaction(pl.Series(found, dtype=pl.String)).texts.to_list()
-    for (place, name), before, after in zip(places, found, redacted, strict=True):
-        if after != before:
-            changed.setdefault(place, {})[name] = after
+def _labels(answers: Sequence[Sequence[AnswerRow]]) -> list[int]:
+    """A number for each filing's conversation: that of the first filing of it."""
+    conversations: dict[str, int] = {}
+    labels = []
+    for place, brought in enumerate(answers):
+        conversation = brought[0].conversation_id if brought else None
+        labels.append(place if conversation is None else conversations.setdefault(conversation, place))
+    return labels
+
+
+def _pieces(place: int, row: NamedTuple, label: int) -> Iterator[_Piece]:
+    texts: tuple[str, ...]
+    json: tuple[str, ...]
+    lists: tuple[str, ...]
+    if isinstance(row, VoteRow):
+        texts, json, lists = _VOTE_TEXTS, _VOTE_JSON, _VOTE_LISTS
+    else:
+        texts, json, lists = _ANSWER_TEXTS, _ANSWER_JSON, _ANSWER_LISTS
+        if row.provenance == "browser":  # type: ignore[attr-defined]  # names that a stranger made up
+            texts += _CLAIMED_NAMES
+    for name in texts:
+        if text := getattr(row, name):
+            yield _Piece(place, name, None, label, text, None)
+    for name in json:
+        if text := getattr(row, name):
+            yield _Piece(place, name, None, label, None, text)
+    for name in lists:
+        for index, text in enumerate(getattr(row, name)):
+            yield _Piece(place, name, index, label, text, None)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback_pipeline.capture.access import SCOPES, new_key
+from feedback_pipeline.capture.access import SCOPES, key_hash, new_key
 from feedback_pipeline.capture.identifiers import new_id
 from feedback_pipeline.store.database import Database
 
@@ -35,8 +35,12 @@ def create(
     """Makes a key, and its tenant where that is new; returns its id and its text, which is not kept.
 
     Raises:
-        KeyStoreError: an unknown scope, or none.
+        KeyStoreError: an unknown scope, or none; a tenant or a key without a name.
     """
+    if not tenant.strip():
+        raise KeyStoreError("a tenant needs a name")
+    if not name.strip():
+        raise KeyStoreError("a key needs a name, to be told by later")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise KeyStoreError(f"unknown scope {unknown[0]}; there are {', '.join(SCOPES)}")
     if not scopes:
@@ -64,6 +68,16 @@ def create(
     return identity, text
 
 
+def is_in_use(database: Database, text: str) -> bool:
+    """Whether a key, by its text, is known and neither revoked nor expired."""
+    statement = (
+        "SELECT true FROM api_key WHERE hash = :hash AND COALESCE(revoked_at, 'infinity') > now()"
+        " AND COALESCE(expires_at, 'infinity') > now()"
+    )
+    with database.engine.connect() as connection:
+        return connection.execute(sa.text(statement), {"hash": key_hash(text)}).scalar() is True
+
+
 def listed(database: Database) -> list[ApiKey]:
     """All keys, revoked ones included, oldest first."""
     with database.engine.connect() as connection:
@@ -84,11 +98,22 @@ def revoke(database: Database, identity: UUID, grace: timedelta = timedelta(0)) 
     """
     with database.engine.begin() as connection:
         changed = connection.execute(
-            sa.text("UPDATE api_key SET revoked_at = now() + :grace WHERE id = :id AND revoked_at IS NULL"),
+            sa.text(
+                "UPDATE api_key SET revoked_at = now() + :grace"
+                # one that was rotated works until its grace ends, and may be ended before
+                " WHERE id = :id AND (revoked_at IS NULL OR revoked_at > now() + :grace)"
+            ),
             {"grace": grace, "id": identity},
         )
         if changed.rowcount != 1:
             raise KeyStoreError(f"no key {identity} that is in use")
+
+
+def end_sessions(database: Database, identity: UUID) -> int:
+    """Ends the console's sessions that were opened with a key; returns how many there were."""
+    with database.engine.begin() as connection:
+        ended = connection.execute(sa.text("DELETE FROM console_session WHERE key_id = :id"), {"id": identity})
+        return int(ended.rowcount)
 
 
 def rotate(database: Database, identity: UUID, grace: timedelta) -> tuple[UUID, str]:

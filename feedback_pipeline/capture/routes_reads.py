@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from feedback_pipeline.capture import bodies, figures, views, votes
 from feedback_pipeline.capture.access import Principal
-from feedback_pipeline.capture.problems import ProblemError, invalid, not_found
-from feedback_pipeline.capture.routes_votes import current, json_response, parsed
+from feedback_pipeline.capture.problems import ProblemError, invalid
+from feedback_pipeline.capture.routes_votes import current, json_response, parsed, require_own
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.capture.shapes import Parameter, StateRequest
 from feedback_pipeline.store.rows import content_name
@@ -75,15 +75,16 @@ async def _state(service: Service, request: Request, principal: Principal, wante
     if not content[0]:
         raise invalid("content_type", "is needed with content_id")
     person = await service.person(request, principal, wanted.user_id, wanted.session_id, writes=False)
-    return await _voted(service, principal.tenant, content, person, None)
+    return await _voted(service, principal, content, person, None)
 
 
 async def _voted(
-    service: Service, tenant: str, content: tuple[str, str], person: votes.Person, shown: UUID | None
+    service: Service, principal: Principal, content: tuple[str, str], person: votes.Person, shown: str | None
 ) -> dict[str, Any]:
-    name = content_name(*content)
-    rows = await service.store.fetch(tenant, "read_state", *name, person.voter, shown, tenant)
-    return {"items": [views.vote(row) for row in rows], "next_cursor": None}
+    tenant = principal.tenant
+    rows = await service.store.fetch(tenant, "read_state", *content_name(*content), person.voter, shown, tenant)
+    view = views.own_vote if principal.browser else views.vote
+    return {"items": [view(row) for row in rows], "next_cursor": None}
 
 
 @router.post("/v1/feedback/state")
@@ -102,9 +103,9 @@ async def read_state(request: Request) -> Response:
         raise invalid("user_id", "name a person: user_id or session_id")
     shown = None
     if wanted.content_snapshot is not None:
-        answer = {"content_snapshot": bodies.to_json(wanted.content_snapshot, "content_snapshot")}
-        shown = votes.shown_id(principal.tenant, content_name(*content), answer)
-    return json_response(await _voted(service, principal.tenant, content, person, shown))
+        snapshot, _, _ = votes.opened(wanted.content_snapshot)
+        shown = service.door.snapshot(bodies.to_json(snapshot, "content_snapshot"))
+    return json_response(await _voted(service, principal, content, person, shown))
 
 
 async def listing(service: Service, tenant: str, wanted: Listing) -> dict[str, Any]:
@@ -195,11 +196,11 @@ async def read_feedback(request: Request, feedback_id: UUID, history: bool = Fal
     service = service_of(request)
     principal = await service.authenticate(request, "read")
     row = await current(service, principal, feedback_id)
+    view = views.vote
     if principal.browser:
-        person = await service.person(request, principal, None, None, writes=False)
-        if row["voter"] not in {person.user_key, person.session_key}:
-            raise not_found()
-    found = views.vote(row, feedback_id, row["first_at"])
+        require_own(row, principal, await service.person(request, principal, None, None, writes=False))
+        view = views.own_vote
+    found = view(row, feedback_id, row["first_at"])
     if history:
         events = await service.store.fetch(principal.tenant, "read_history", row["id"])
         found["history"] = [views.event(event) for event in events]

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from feedback_pipeline.capture import bodies, export
 from feedback_pipeline.capture.problems import ProblemError, not_found, unavailable
 from feedback_pipeline.capture.routes_votes import json_response, parsed
-from feedback_pipeline.capture.service import service_of
+from feedback_pipeline.capture.service import host_name, is_loopback, service_of
 from feedback_pipeline.capture.shapes import ExportRequest
 from feedback_pipeline.capture.templating import environment
 
@@ -58,7 +58,9 @@ async def export_finetuning(request: Request) -> Response:
     value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
     wanted: ExportRequest = parsed(TypeAdapter(ExportRequest), value)
     file = await run_in_threadpool(export.target, service.settings.data_url, principal.tenant, wanted.output_path)
-    done = await export.write(service.store, principal.tenant, file, wanted.start_date, wanted.end_date)
+    done = await export.write(
+        service.store, principal.tenant, file, wanted.start_date, wanted.end_date, f"key {principal.key_id}"
+    )
     await service.store.fetch(principal.tenant, "note_export", principal.tenant, done.lines)
     found = {
         "path": wanted.output_path,
@@ -88,7 +90,12 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
-    """Prometheus metrics of this process."""
+    """Prometheus metrics of this process: for this machine, and for keys with the scope read."""
+    service = service_of(request)
+    if not service.from_this_machine(request):
+        principal = await service.authenticate(request, "read")
+        if principal.browser:
+            raise ProblemError(403, "missing_scope", "this needs an API key with the scope read")
     return PlainTextResponse(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
@@ -103,12 +110,13 @@ async def static(name: str) -> Response:
 
 @router.get("/demo", include_in_schema=False)
 async def demo(request: Request) -> Response:
-    """Three kinds of content to vote on; in development only, as it hands out tokens to whoever asks."""
+    """Three kinds of content to vote on. It hands out tokens to whoever asks: in development only, and only under a
+    name of this machine, which no page of another site can use."""
     service = service_of(request)
-    if service.settings.environment == "production":
+    if service.settings.environment == "production" or not is_loopback(host_name(request)):
         raise not_found("page")
     await service.limits.take("address", service.client_address(request), service.settings.capture.address_requests)
-    origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    origin = f"{service.scheme(request)}://{request.headers.get('host', '')}"
     items = [
         item | {"token": service.tokens.mint(DEMO_TENANT, (item["type"], item["id"]), origin, None, 3600)}
         for item in DEMO_CONTENT

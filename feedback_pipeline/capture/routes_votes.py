@@ -15,7 +15,7 @@ from starlette.responses import Response
 from feedback_pipeline.capture import bodies, views, votes
 from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.identifiers import digest, new_id
-from feedback_pipeline.capture.problems import ProblemError, from_validation, invalid, not_found
+from feedback_pipeline.capture.problems import MEDIA_TYPE, ProblemError, from_validation, invalid, not_found
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.capture.shapes import (
     AnyVote,
@@ -26,23 +26,33 @@ from feedback_pipeline.capture.shapes import (
     StoreVote,
     TokenRequest,
     Voter,
+    shortened,
 )
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
 from feedback_pipeline.capture.writer import Outcome
+from feedback_pipeline.llm.call_prices import read_prices
 from feedback_pipeline.store.rows import content_name
 
 router = APIRouter()
 VOTES: TypeAdapter[Voter] = TypeAdapter(AnyVote)
-MOST_ITEMS = 5000
+LOGGED = TypeAdapter(LoggedAnswer)
+MAX_ITEMS = 5000
 ITEMS_AT_A_TIME = 250
-MOST_ANSWERS = 1000
-LONGEST_KEY = 200
+MAX_ANSWERS = 1000
+MAX_KEY = 200
+GENERAL = "general"
+"""The kind of content of the floating button, which is always there."""
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(
         orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), status, headers=headers, media_type="application/json"
     )
+
+
+def problem_response(problem: dict[str, Any]) -> Response:
+    """A problem document as the answer of its request."""
+    return Response(orjson.dumps(problem), problem["status"], media_type=MEDIA_TYPE)
 
 
 def parsed(adapter: Any, value: Any, skipped: int = 0) -> Any:
@@ -53,6 +63,7 @@ def parsed(adapter: Any, value: Any, skipped: int = 0) -> Any:
         raise from_validation(error, skipped) from None
 
 
+@router.post("/api/feedback")
 @router.post("/v1/feedback")
 async def create_feedback(request: Request) -> Response:
     """File one vote. It is durable when acknowledged, and seen by the next read."""
@@ -101,8 +112,8 @@ def _filing(
             [{"field": "content_snapshot", "reason": "too large"}],
         )  # fmt: skip
     content_type = _content_type(shape)
-    if content_type is not None and capture.content_types and content_type not in capture.content_types:
-        raise invalid("content_type", f"must be one of {', '.join(sorted(capture.content_types))}")
+    if content_type not in {None, GENERAL} and capture.content_types and content_type not in capture.content_types:
+        raise invalid("content_type", f"must be one of {', '.join(sorted({*capture.content_types, GENERAL}))}")
     if principal.browser and (vote.key != content_name(*(principal.content or ("", ""))) or vote.interaction_id):
         raise ProblemError(403, "wrong_content", "the token belongs to other content")
     return votes.filing(vote, shape, principal.tenant, person, key, fingerprint, ordinal)
@@ -130,8 +141,8 @@ def _answered(service: Service, shape: Voter, filing: Filing, outcome: Outcome, 
 
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        raise invalid("Idempotency-Key", f"must be 1 to {LONGEST_KEY} printable ASCII characters")
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", f"must be 1 to {MAX_KEY} printable ASCII characters")
     return key
 
 
@@ -150,10 +161,24 @@ async def create_batch(request: Request) -> Response:
     body = await bodies.read(request, service.settings.capture.batch_bytes)
     value = bodies.parse(body, request.headers.get("content-type", ""))
     items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else value
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
-        raise invalid("items", f"must be a list of 1 to {MOST_ITEMS} votes")
-    key = _idempotency_key(request)
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        raise invalid("items", f"must be a list of 1 to {MAX_ITEMS} votes")
     started = time.time()
+    results = await file_batch(service, principal, items, _idempotency_key(request))
+    stored = sum(result["status"] == 201 for result in results)
+    refused = sum(result["status"] >= 400 for result in results)
+    found = {"stored": stored, "refused": refused, "seconds": round(time.time() - started, 4), "results": results}
+    return json_response(found, 200 if not refused else 207)
+
+
+async def file_batch(
+    service: Service, principal: Principal, items: list[Any], key: str | None = None
+) -> list[dict[str, Any]]:
+    """Files votes; says of each what became of it, in order.
+
+    Raises:
+        ProblemError: 503, the store is away; what was filed is replayed under its idempotency keys.
+    """
     results: list[dict[str, Any]] = [{} for _ in items]
     shares = []
     for first in range(0, len(items), ITEMS_AT_A_TIME):
@@ -176,10 +201,7 @@ async def create_batch(request: Request) -> Response:
     for name, number in Counter(result.get("outcome") for result in results).items():
         if name is not None:
             service.metrics.vote(name, number)
-    stored = sum(result["status"] == 201 for result in results)
-    refused = sum(result["status"] >= 400 for result in results)
-    found = {"stored": stored, "refused": refused, "seconds": round(time.time() - started, 4), "results": results}
-    return json_response(found, 200 if not refused else 207)
+    return results
 
 
 def _batch_filing(service: Service, principal: Principal, item: Any, key: str | None, place: int) -> Filing:
@@ -211,7 +233,7 @@ async def change_feedback(request: Request, feedback_id: UUID) -> Response:
     change: Change = parsed(TypeAdapter(Change), value)
     person = await service.person(request, principal, change.user_id, change.session_id, writes=True)
     row = await current(service, principal, feedback_id)
-    _own(row, principal, person)
+    require_own(row, principal, person)
     fields = change.model_dump(exclude_unset=True, exclude={"user_id", "session_id", "rating", "feedback"})
     thumb = _changed_thumb(change)
     if thumb is not None:
@@ -220,13 +242,16 @@ async def change_feedback(request: Request, feedback_id: UUID) -> Response:
         raise invalid("body", "changes nothing")
     if "value" in fields and fields["value"] is not None:
         fields["value"] = bodies.to_json(fields["value"], "value")
+    if fields.get("metadata") is not None:
+        fields["metadata"] = bodies.to_json(fields["metadata"], "metadata")
     if fields.get("reasons", ()) is None:
         fields["reasons"] = []
     event = _follows(row, fields)
     _complete(event)
     await service.writer.write(principal.tenant, Filing(event))
     row = await current(service, principal, feedback_id)
-    return json_response(views.vote(row, feedback_id, row["first_at"]))
+    shown = views.own_vote if principal.browser else views.vote
+    return json_response(shown(row, feedback_id, row["first_at"]))
 
 
 def _changed_thumb(change: Change) -> bool | None:
@@ -255,7 +280,7 @@ async def withdraw_feedback(
     principal = await service.authenticate(request, "write")
     person = await service.person(request, principal, user_id, session_id, writes=True)
     row = await current(service, principal, feedback_id)
-    _own(row, principal, person)
+    require_own(row, principal, person)
     await service.writer.write(principal.tenant, Filing(_follows(row, {"withdrawn": True, **_EMPTY})))
     return Response(status_code=204)
 
@@ -270,6 +295,23 @@ _EMPTY: dict[str, Any] = {
 }
 
 
+async def read_one(
+    service: Service, principal: Principal, feedback_id: str | UUID, *, history: bool = False
+) -> dict[str, Any]:
+    """One vote as it stands, with its answer; with `history` every event of it.
+
+    Raises:
+        ProblemError: 404, as `current`.
+    """
+    identity = feedback_id if isinstance(feedback_id, UUID) else UUID(feedback_id)
+    row = await current(service, principal, identity)
+    found = views.vote(row, identity, row["first_at"])
+    if history:
+        events = await service.store.fetch(principal.tenant, "read_history", row["id"])
+        found["history"] = [views.event(event) for event in events]
+    return found
+
+
 async def current(service: Service, principal: Principal, identity: UUID) -> Any:
     """The newest event of a vote.
 
@@ -282,10 +324,18 @@ async def current(service: Service, principal: Principal, identity: UUID) -> Any
     return rows[0]
 
 
-def _own(row: Any, principal: Principal, person: Person) -> None:
-    """A person changes only their own vote; a server that names nobody acts for the team."""
+def require_own(row: Any, principal: Principal, person: Person) -> None:
+    """A person reads by token and changes only their own vote, on the content that the token is for; a server that
+    names nobody acts for the team.
+
+    Raises:
+        ProblemError: 404 for browsers, 403 for servers.
+    """
     named = person.voter
-    if principal.browser and row["voter"] not in {person.user_key, person.session_key}:
+    if principal.browser and (
+        row["voter"] not in {person.user_key, person.session_key}
+        or (row["key_kind"], row["key_value"]) != content_name(*(principal.content or ("", "")))
+    ):
         raise not_found()
     if not principal.browser and named is not None and row["voter"] not in {person.user_key, person.session_key}:
         raise ProblemError(403, "not_yours", "only the person who voted may change the vote")
@@ -307,6 +357,7 @@ def _follows(row: Any, fields: dict[str, Any]) -> VoteRow:
         "fingerprint": None,
         "source": votes.SOURCE,
         "raw": None,
+        "metadata": row["vote_metadata"],
     }
     return VoteRow(**(base | fields))
 
@@ -321,22 +372,73 @@ async def log_interactions(request: Request) -> Response:
     body = await bodies.read(request, service.settings.capture.batch_bytes)
     value = bodies.parse(body, request.headers.get("content-type", ""))
     items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else [value]
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ANSWERS:
-        raise invalid("items", f"must be a list of 1 to {MOST_ANSWERS} answers")
-    rows: list[AnswerRow] = []
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ANSWERS:
+        raise invalid("items", f"must be a list of 1 to {MAX_ANSWERS} answers")
+    many = isinstance(value, dict) and value.keys() == {"items"}
+    if not many:
+        _logged(service, principal.tenant, value)  # a lone answer that cannot be kept is the request's own problem
+    results = await file_answers(service, principal, items)
+    refused = sum(result["status"] >= 400 for result in results)
+    if not many and refused:
+        return problem_response(results[0]["problem"])
+    ids = [result.get("interaction_id") for result in results]
+    new = len({result["interaction_id"] for result in results if result.get("outcome") == "new"})
+    found = {"interaction_ids": ids, "new": new, "refused": refused, "results": results}
+    return json_response(found, 207 if refused else 202)
+
+
+async def file_answers(service: Service, principal: Principal, items: list[Any]) -> list[dict[str, Any]]:
+    """Keeps answers; says of each what became of it, in order.
+
+    Raises:
+        ProblemError: 503, the store is away.
+    """
+    rows: dict[int, AnswerRow] = {}
     names: list[NameRow] = []
-    pseudonym, tenant = service.door.pseudonym, principal.tenant
-    adapter = TypeAdapter(LoggedAnswer)
-    for item in items:
-        answer: LoggedAnswer = parsed(adapter, item)
-        person = Person(pseudonym(tenant, answer.user_id), pseudonym(tenant, answer.session_id), "logged")
-        row, own_names = votes.logged(answer, tenant, person)
-        if row.content_snapshot is not None and len(row.content_snapshot) > service.settings.capture.snapshot_bytes:
-            raise invalid("content_snapshot", "too large")
-        rows.append(row)
+    results: list[dict[str, Any]] = [{} for _ in items]
+    for place, item in enumerate(items):
+        try:
+            row, own_names, cut = _logged(service, principal.tenant, item)
+        except ProblemError as problem:
+            results[place] = {"status": problem.status, "problem": problem.document()}
+            continue
+        rows[place] = row
         names += own_names
-    new = await service.writer.log(tenant, rows, names)
-    return json_response({"interaction_ids": [str(row.id) for row in rows], "new": new}, 202)
+        if cut:
+            results[place] = {"cut": cut}
+    first = {row.id: row for row in reversed(rows.values())}
+    outcomes = await service.writer.log(principal.tenant, list(first.values()), names) if rows else {}
+    new: dict[UUID, AnswerRow] = {}
+    for place, row in rows.items():
+        outcome = outcomes[row.id]
+        if outcome == "new" and row.id in new:  # an answer twice in one request
+            outcome = "known" if row.output == new[row.id].output else "conflict"
+        elif outcome == "new":
+            new[row.id] = row
+        results[place] |= _logged_result(row.id, outcome)
+    return results
+
+
+def _logged(service: Service, tenant: str, item: Any) -> tuple[AnswerRow, list[NameRow], list[str]]:
+    """The rows of a logged answer, and which of its names were too long and are cut."""
+    item, cut = shortened(item)
+    answer: LoggedAnswer = parsed(LOGGED, item)
+    pseudonym = service.door.pseudonym
+    person = Person(pseudonym(tenant, answer.user_id), pseudonym(tenant, answer.session_id), "logged")
+    row, names = votes.logged(answer, tenant, person)
+    if row.content_snapshot is not None and len(row.content_snapshot) > service.settings.capture.snapshot_bytes:
+        raise invalid("content_snapshot", "too large")
+    if row.cost_usd is None:
+        row = row._replace(cost_usd=read_prices().cost(row.model, row.input_tokens, row.output_tokens))
+    return row, names, cut
+
+
+def _logged_result(identity: UUID, outcome: str | ProblemError) -> dict[str, Any]:
+    if outcome == "conflict":
+        outcome = ProblemError(409, "conflict", "another answer was logged under this id; it stays as it is")
+    if isinstance(outcome, ProblemError):
+        return {"status": outcome.status, "problem": outcome.document()}
+    return {"status": 202, "interaction_id": str(identity), "outcome": outcome}
 
 
 @router.post("/v1/tokens", status_code=201)

@@ -2,22 +2,26 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
 from typing import cast
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from feedback_pipeline.capture.access import (
     TOKEN_PREFIX,
+    TOKEN_PREFIXES,
     Keys,
     Principal,
     Tokens,
     claim_token,
-    open_signing_key,
+    read_local_token,
+    signing_keys,
     unauthorized,
 )
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
-from feedback_pipeline.capture.connections import Store
+from feedback_pipeline.capture.connections import Address, Store
 from feedback_pipeline.capture.decisions import Decisions
 from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.limits import Limits
@@ -37,7 +41,7 @@ class Service:
     """One process of the API."""
 
     settings: Settings
-    address: str
+    address: Address
     store: Store
     door: Door
     writer: Writer
@@ -50,12 +54,12 @@ class Service:
     _maintenance: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, settings: Settings, address: str, pseudonymiser: Pseudonymiser | None = None) -> "Service":
+    def open(cls, settings: Settings, address: Address, pseudonymiser: Pseudonymiser | None = None) -> "Service":
         """The service on a database address; connects to nothing yet.
 
         Args:
             settings: how it behaves.
-            address: its database.
+            address: where its database is now.
             pseudonymiser: keys that were compared with the database; opened here and not compared if not given.
 
         Raises:
@@ -63,7 +67,7 @@ class Service:
             MissingSigningKeyError: production without a key for browser tokens.
         """
         capture, production = settings.capture, settings.environment == "production"
-        signing_key = open_signing_key(settings.home, capture.token_key, production=production)
+        signing = signing_keys(settings.home, capture.token_key, production=production)
         pseudonymiser = pseudonymiser or Pseudonymiser.open(settings.home, production=production)
         store = Store(address, capture.connections)
         door = Door(pseudonymiser, settings.keep_raw)
@@ -74,8 +78,8 @@ class Service:
             door=door,
             writer=Writer(store, door),
             keys=Keys(store),
-            tokens=Tokens(signing_key),
-            limits=Limits(store, signing_key),
+            tokens=Tokens(signing),
+            limits=Limits(store, signing[0]),
             analytics=Analytics(open_posthog(capture.posthog_key, capture.posthog_host)),
             metrics=Metrics(),
             decisions=Decisions(store),
@@ -104,9 +108,13 @@ class Service:
         if shown is None:
             await self.limits.take("address", self.client_address(request), capture.address_requests)
             raise unauthorized("missing_key", "send an API key: Authorization: Bearer …")
-        if shown.startswith(TOKEN_PREFIX):
+        if shown.startswith(TOKEN_PREFIXES):
             await self.limits.take("address", self.client_address(request), capture.address_requests)
-            return self.tokens.read(shown, request.headers.get("origin") or _same_origin(request))
+            origin = request.headers.get("origin") or self._same_origin(request)
+            if shown.startswith(TOKEN_PREFIX):
+                return self.tokens.read(shown, origin)
+            browser, user = await read_local_token(self.store, shown, origin)
+            return replace(browser, user_key=self.door.pseudonym(browser.tenant, user))
         try:
             principal = await self.keys.find(shown)
         except ProblemError as problem:
@@ -116,6 +124,12 @@ class Service:
         principal.require(scope)
         await self.limits.take("key", str(principal.key_id), capture.key_requests)
         return principal
+
+    def _same_origin(self, request: Request) -> str | None:
+        """Browsers send no Origin when they read from the page's own server; Sec-Fetch-Site says that it is one."""
+        if request.headers.get("sec-fetch-site") == "same-origin":
+            return f"{self.scheme(request)}://{request.headers.get('host', '')}"
+        return None
 
     async def person(
         self, request: Request, principal: Principal, user_id: str | None, session_id: str | None, *, writes: bool
@@ -134,12 +148,52 @@ class Service:
         return Person(principal.user_key, self.door.pseudonym(principal.tenant, session), "browser")
 
     def client_address(self, request: Request) -> str:
-        """Where a request comes from; a proxy is believed only where the settings name it."""
+        """Where a request comes from: the last address on its way here that no trusted proxy has."""
+        address = request.client.host if request.client else "unknown"
+        hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        while self._trusted(address) and hops and (hop := hops.pop().strip()):
+            address = hop
+        return address
+
+    def scheme(self, request: Request) -> str:
+        """`http` or `https`, as the browser sees it."""
+        forwarded = request.headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower()
         peer = request.client.host if request.client else "unknown"
-        forwarded = request.headers.get("x-forwarded-for")
-        if forwarded and peer in self.settings.capture.trusted_proxies:
-            return forwarded.rpartition(",")[2].strip()
-        return peer
+        return forwarded if forwarded in {"http", "https"} and self._trusted(peer) else str(request.url.scheme)
+
+    def from_this_machine(self, request: Request) -> bool:
+        """Whether a request was made on this machine: its address is a loopback one, and no proxy that we do not know
+        stands between."""
+        peer = request.client.host if request.client else "unknown"
+        passed_on = any(name in request.headers for name in ("x-forwarded-for", "forwarded", "x-real-ip"))
+        return is_loopback(self.client_address(request)) and (not passed_on or self._trusted(peer))
+
+    def _trusted(self, address: str) -> bool:
+        proxies = self.settings.capture.trusted_proxies
+        return address in proxies or any("/" in proxy and _within(address, proxy) for proxy in proxies)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own."""
+    name = host.strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(request: Request) -> str:
+    """The host that a request names, without its port."""
+    return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+
+
+def _within(address: str, network: str) -> bool:
+    try:
+        return ip_address(address) in ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def service_of(request: Request) -> Service:
@@ -151,10 +205,3 @@ def _credentials(request: Request) -> str | None:
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
     return request.headers.get("x-api-key") or None
-
-
-def _same_origin(request: Request) -> str | None:
-    """Browsers send no Origin with reading requests to the page's own server; Sec-Fetch-Site says that it is one."""
-    if request.headers.get("sec-fetch-site") == "same-origin":
-        return f"{request.url.scheme}://{request.headers.get('host', '')}"
-    return None

@@ -21,8 +21,13 @@ from pydantic import (
     model_validator,
 )
 
-LONGEST_TEXT = 100_000
-LONGEST_COMMENT = 10_000
+from feedback_pipeline.cleaning.tags import normalised_tags
+
+MAX_TEXT = 100_000
+MAX_COMMENT = 10_000
+MAX_NAME = 200
+MAX_CONTENT_TYPE = 30
+MAX_NAMES = 50
 
 
 def _aware(moment: datetime) -> datetime:
@@ -52,20 +57,21 @@ def _storable(text: str) -> str:
     return text
 
 
-Parameter = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+Parameter = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_storable)]
 """A text in a query string; bodies are checked for NUL as a whole."""
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 Identifier = Annotated[Name, BeforeValidator(_text_of_number)]
-Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
-Comment = Annotated[str, StringConstraints(max_length=LONGEST_COMMENT)]
-Names = Annotated[list[Name], Field(max_length=50)]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+Comment = Annotated[str, StringConstraints(max_length=MAX_COMMENT)]
+Names = Annotated[list[Name], Field(max_length=MAX_NAMES)]
+Tags = Annotated[Names, AfterValidator(normalised_tags)]
 Moment = Annotated[datetime, Field(strict=False), AfterValidator(_aware)]
 Id = Annotated[UUID, Field(strict=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
 Stars = Annotated[int, Field(ge=1, le=5)]
-ContentType = Annotated[str, StringConstraints(min_length=1, max_length=30, pattern="^[^/]+$")]
+ContentType = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT_TYPE, pattern="^[^/]+$")]
 """A kind of content; no slash, as one parts it from the id in the content's name."""
 Object: TypeAlias = dict[str, Any]
 
@@ -179,7 +185,7 @@ class Answer(Shape):
     prompt_version: Name | None = None
     framework: Name | None = None
     variant: Name | None = None
-    tags: Names = Field(default_factory=list)
+    tags: Tags = Field(default_factory=list)
     tools_called: Names = Field(default_factory=list)
     techniques: Names = Field(default_factory=list)
     memory_used: Amount | None = None
@@ -278,8 +284,37 @@ class LoggedAnswer(Answer):
     user_id: Identifier | None = None
     session_id: Identifier | None = None
     occurred_at: Moment | None = None
-    inclusion_probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    inclusion_probability: Share = 1.0
     context: Literal["full", "partial"] | None = None
+
+
+_CUT = {
+    **dict.fromkeys(("project", "intent", "action_type", "model", "prompt_version"), MAX_NAME),
+    **dict.fromkeys(("framework", "variant", "finish_reason"), MAX_NAME),
+    "content_type": MAX_CONTENT_TYPE,
+    "language": 10,
+}
+_CUT_TEXTS = {"prompt": MAX_TEXT, "output": MAX_TEXT}
+_CUT_LISTS = ("tags", "tools_called", "techniques")
+
+
+def shortened(answer: Any) -> tuple[Any, list[str]]:
+    """A logged answer whose names fit, and the fields that were cut: an over-long prompt version costs nobody their
+    log. Ids are not cut, as two could become one."""
+    if not isinstance(answer, dict):
+        return answer, []
+    fitting: dict[str, Any] = {}
+    for name, limit in _CUT_TEXTS.items() | _CUT.items():
+        if isinstance(value := answer.get(name), str) and len(value) > limit:
+            fitting[name] = value[:limit]
+    for name in _CUT_LISTS:
+        if isinstance(value := answer.get(name), list) and _too_long(value):
+            fitting[name] = [item[:MAX_NAME] if isinstance(item, str) else item for item in value[:MAX_NAMES]]
+    return ({**answer, **fitting} if fitting else answer), sorted(fitting)
+
+
+def _too_long(names: list[Any]) -> bool:
+    return len(names) > MAX_NAMES or any(isinstance(name, str) and len(name) > MAX_NAME for name in names)
 
 
 class Change(Shape):
@@ -294,6 +329,7 @@ class Change(Shape):
     reasons: Names | None = None
     value: Object | None = None
     preference: Literal["this", "other", "tie"] | None = None
+    metadata: Object | None = None
     user_id: Identifier | None = Field(None, description="The person acting; must be who voted.")
     session_id: Identifier | None = None
 

@@ -6,6 +6,16 @@ from typing import Any
 import orjson
 from asyncpg import Record
 
+_OWN = ("id", "event_id", "kind", "rating", "feedback", "thumb", "stars", "value", "comment", "correction", "reasons",
+        "preference", "content_type", "content_id", "created_at", "updated_at")  # fmt: skip
+"""What a browser reads of its own vote: what the person gave, and nothing that the server knows of the answer."""
+
+
+def own_vote(row: Record, identity: Any = None, first_at: datetime | None = None) -> dict[str, Any]:
+    """One vote as the browser that gave it may read it."""
+    found = vote(row, identity, first_at)
+    return {name: found[name] for name in _OWN}
+
 
 def vote(row: Record, identity: Any = None, first_at: datetime | None = None) -> dict[str, Any]:
     """One vote with the answer it is about; `rating` and `feedback` repeat the thumb in the words of older clients."""
@@ -42,7 +52,9 @@ def vote(row: Record, identity: Any = None, first_at: datetime | None = None) ->
         "tools_called": row["tools_called"] or [],
         "tags": row["tags"] or [],
         "memory_used": row["memory_used"],
-        "metadata": _json(row["metadata"]),
+        "metadata": _json(row["vote_metadata"] or row["metadata"]),
+        "shown": _json(row["shown"]),
+        "shown_differently": row["shown_differently"],
         "provenance": row["provenance"],
         "user_id": row["user_key"],
         "session_id": row["session_key"],

@@ -10,6 +10,7 @@ from feedback_pipeline.capture import bodies
 from feedback_pipeline.capture.identifiers import digest, new_id
 from feedback_pipeline.capture.problems import invalid
 from feedback_pipeline.capture.shapes import (
+    MAX_NAME,
     Answer,
     AnswerVote,
     ContentVote,
@@ -23,6 +24,8 @@ from feedback_pipeline.cleaning.conversations import last_user_text
 from feedback_pipeline.store.rows import content_name, derived_id
 
 SOURCE = "api"
+MIN_PROBABILITY = 1e-6
+"""What is stored where an application keeps no texts at all: a probability of 0 has no inverse."""
 _FUTURE_LIMIT = timedelta(days=1)
 
 
@@ -52,6 +55,10 @@ class VoteRow(NamedTuple):
     fingerprint: bytes | None
     source: str
     raw: str | None
+    shown: str | None = None
+    shown_differently: bool | None = None
+    metadata: str | None = None
+    lane: str | None = None
 
 
 class AnswerRow(NamedTuple):
@@ -142,6 +149,30 @@ class Filing(NamedTuple):
     names: tuple[NameRow, ...] = ()
 
 
+_ENVELOPE = {"content_type", "content_id", "snapshot", "input", "prompt_version"}
+"""Fields of a snapshot that comes with what it was made from."""
+
+
+def opened(snapshot: Any) -> tuple[Any, Any, str | None]:
+    """A snapshot, what it was made from, and its prompt version: taken out of the envelope that may hold all three.
+
+    Raises:
+        ProblemError: the envelope's prompt version is no short text.
+    """
+    if not isinstance(snapshot, dict) or "snapshot" not in snapshot or not snapshot.keys() <= _ENVELOPE:
+        return snapshot, None, None
+    return snapshot["snapshot"], snapshot.get("input"), _version(snapshot)
+
+
+def _version(envelope: dict[str, Any]) -> str | None:
+    version = envelope.get("prompt_version")
+    if version is None:
+        return None
+    if not isinstance(version, str | int | float) or isinstance(version, bool) or len(str(version)) > MAX_NAME:
+        raise invalid("content_snapshot.prompt_version", f"must be a text of at most {MAX_NAME} characters")
+    return str(version) or None
+
+
 def turn_name(conversation_id: str, turn_id: str) -> tuple[str, str]:
     return "message", f"{conversation_id}/{turn_id}"
 
@@ -155,8 +186,9 @@ def read(shape: Voter) -> Vote:
 @read.register
 def _(shape: ContentVote) -> Vote:
     snapshot, context = shape.content_snapshot, shape.input_context
-    if context is None and isinstance(snapshot, dict) and {"snapshot", "input"} <= snapshot.keys():
-        snapshot, context = snapshot["snapshot"], snapshot["input"]
+    snapshot, enveloped_input, version = opened(snapshot)
+    context = enveloped_input if context is None else context
+    prompt_version = shape.prompt_version or version
     links = {"pull_request": shape.pull_request, "daily_insight": shape.daily_insight}
     answer: dict[str, Any] | None = None
     if snapshot is not None:
@@ -165,7 +197,7 @@ def _(shape: ContentVote) -> Vote:
             "output": _as_text(snapshot, "content_snapshot"),
             "content_snapshot": bodies.to_json(snapshot, "content_snapshot"),
             "content_type": shape.content_type,
-            "prompt_version": shape.prompt_version,
+            "prompt_version": prompt_version,
             "model": shape.model,
             "project": shape.project,
             "metadata": {name: link for name, link in links.items() if link is not None} or None,
@@ -300,33 +332,53 @@ def filing(
     ordinal: int = 0,
 ) -> Filing:
     """The rows of a vote, `ordinal` being its place in the request; the answer it brings has an id derived from what
-    was shown, so that the votes of several people on one snapshot are about one answer."""
+    was shown, so that the votes of several people on one snapshot are about one answer. Which answer the vote is about
+    in the end, the store decides: it knows what was logged."""
     occurred_at = clamped(shape.occurred_at)
     event = new_id()
     interaction = vote.interaction_id
+    name = vote.key if interaction is None or vote.key is not None else given_name(interaction)
     answers: tuple[AnswerRow, ...] = ()
     names: tuple[NameRow, ...] = ()
     if vote.answer is not None:
-        if interaction is None:
-            interaction = new_id() if vote.key is None else shown_id(tenant, vote.key, vote.answer)
-        source_id = str(interaction)
-        answers = (answer_row(interaction, vote.answer, person, occurred_at, source_id),)
-        names = () if vote.key is None else (NameRow(*vote.key, interaction),)
-    kind, value = vote.key or (None, None)
+        named = {name} if name is not None else set()
+        if interaction is not None:
+            named.add(given_name(interaction))
+            interaction = given_id(tenant, interaction)
+        else:
+            interaction = new_id() if name is None else shown_id(tenant, name, vote.answer, person.provenance)
+        answers = (answer_row(interaction, vote.answer, person, occurred_at, str(interaction)),)
+        names = tuple(NameRow(kind, value, interaction) for kind, value in sorted(named))
+    key_kind, key_value = name or (None, None)
     signal = None if vote.value is None else bodies.to_json(vote.value, "value")
     row = VoteRow(
-        ordinal, event, interaction, kind, value, vote.kind, vote.thumb, vote.stars, signal, vote.comment,
+        ordinal, event, interaction, key_kind, key_value, vote.kind, vote.thumb, vote.stars, signal, vote.comment,
         vote.correction, vote.reasons, vote.preference, vote.other_interaction_id, person.user_key, person.session_key,
         occurred_at, False, None, key, fingerprint, SOURCE, None,
     )  # fmt: skip
     return Filing(row, answers, names)
 
 
-def shown_id(tenant: str, key: tuple[str, str], answer: dict[str, Any]) -> uuid.UUID:
-    """The id of an answer as it was shown under a name."""
-    shown = digest(answer.get("content_snapshot") or "", answer.get("prompt") or "", answer.get("output") or "")
-    if key[0] == "content" and answer.get("content_snapshot") is not None:
+def given_name(identity: uuid.UUID) -> tuple[str, str]:
+    """The name under which an answer is known to whoever gave it an id."""
+    return "interaction", str(identity)
+
+
+def given_id(tenant: str, identity: uuid.UUID) -> uuid.UUID:
+    """The id of an answer to which its tenant gave one: no other tenant can make it, nor take it before."""
+    return uuid.UUID(derived_id(tenant, SOURCE, f"given\x1f{identity}"))
+
+
+def shown_id(tenant: str, key: tuple[str, str], answer: dict[str, Any], provenance: str) -> uuid.UUID:
+    """The id of an answer as it was shown under a name. Of what a browser sends, everything counts: claims that differ
+    in anything are different, so that nobody's prompt or model is vouched for by votes on somebody else's."""
+    if provenance == "browser":
+        fields = (bodies.to_json([name, answer[name]], name) for name in sorted(answer) if answer[name])
+        shown = digest("browser", *fields)
+    elif key[0] == "content" and answer.get("content_snapshot") is not None:
         shown = digest(answer["content_snapshot"])
+    else:
+        shown = digest(answer.get("content_snapshot") or "", answer.get("prompt") or "", answer.get("output") or "")
     return uuid.UUID(derived_id(tenant, SOURCE, "\x1f".join((*key, shown.hex()))))
 
 
@@ -363,14 +415,15 @@ def logged(answer: LoggedAnswer, tenant: str, person: Person) -> tuple[AnswerRow
     """A logged answer and its names; sent again, it is the same answer."""
     names = logged_names(answer)
     if answer.interaction_id is not None:
-        identity = answer.interaction_id
+        identity = given_id(tenant, answer.interaction_id)
+        names.append(given_name(answer.interaction_id))
     elif answer.request_id is not None:
         identity = uuid.UUID(derived_id(tenant, SOURCE, f"logged\x1frequest\x1f{answer.request_id}"))
     else:
         identity = new_id()
     row = answer_row(
         identity, answer_fields(answer), person, clamped(answer.occurred_at), answer.request_id or str(identity),
-        answer.inclusion_probability, answer.context,
+        max(answer.inclusion_probability, MIN_PROBABILITY), answer.context,
     )  # fmt: skip
     return row, [NameRow(kind, value, identity) for kind, value in names]
 

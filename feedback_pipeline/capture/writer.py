@@ -19,12 +19,12 @@ from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.problems import ProblemError, unavailable
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow
 
-LARGEST_BATCH = 1000
+MAX_BATCH = 1000
 IN_FLIGHT = 2
 WAITING_LIMIT = 50_000
 _MANY = 200
 FILE = "SELECT vote_id, feedback_id, outcome FROM file_votes($1, $2, $3, $4)"
-LOG = "SELECT file_answers($1, $2, $3)"
+LOG = "SELECT answer_id, outcome FROM file_answers($1, $2, $3)"
 
 
 class Outcome(NamedTuple):
@@ -58,7 +58,7 @@ class _Queue:
         """The jobs at the head that make one transaction."""
         taken: list[_Job] = []
         votes = 0
-        while self.jobs and (not taken or votes + len(self.jobs[0].filings) <= LARGEST_BATCH):
+        while self.jobs and (not taken or votes + len(self.jobs[0].filings) <= MAX_BATCH):
             taken.append(self.jobs.popleft())
             votes += len(taken[-1].filings)
         self.votes -= votes
@@ -84,11 +84,29 @@ class Writer:
             raise outcome
         return outcome
 
-    async def log(self, tenant: str, answers: Sequence[AnswerRow], names: Sequence[NameRow]) -> int:
-        """Files answers; returns how many were new."""
-        redacted = await asyncio.to_thread(self._door.answers, answers)
-        async with self._store.connection() as connection:
-            return len(await connection.fetch(LOG, tenant, redacted, list(names)))
+    async def log(
+        self, tenant: str, answers: Sequence[AnswerRow], names: Sequence[NameRow]
+    ) -> dict[UUID, str | ProblemError]:
+        """Files answers; says of each id what became of it: `new`, `known`, `conflict`, `opted_out` (see the function
+        file_answers), or why the store refused it, which costs no other answer."""
+        redacted = await asyncio.to_thread(self._door.answers, tenant, answers)
+        return await self._logged(tenant, redacted, names)
+
+    async def _logged(
+        self, tenant: str, answers: Sequence[AnswerRow], names: Sequence[NameRow]
+    ) -> dict[UUID, str | ProblemError]:
+        try:
+            async with self._store.connection() as connection:
+                rows = await connection.fetch(LOG, tenant, list(answers), list(names))
+            return {row["answer_id"]: row["outcome"] for row in rows}
+        except asyncpg.PostgresError as error:
+            if len(answers) == 1:
+                return {answers[0].id: _refused(error)}
+        found: dict[UUID, str | ProblemError] = {}
+        for half in (answers[: len(answers) // 2], answers[len(answers) // 2 :]):
+            ids = {answer.id for answer in half}
+            found |= await self._logged(tenant, half, [name for name in names if name.interaction_id in ids])
+        return found
 
     async def drain(self) -> None:
         """Waits for what is under way."""
@@ -96,7 +114,7 @@ class Writer:
         await asyncio.gather(*running, return_exceptions=True)
 
     def enqueue(self, tenant: str, filings: Sequence[Filing]) -> "asyncio.Future[list[Outcome | ProblemError]]":
-        """Has votes filed in one transaction, from 1 to LARGEST_BATCH of them; says of each what became of it.
+        """Has votes filed in one transaction, from 1 to MAX_BATCH of them; says of each what became of it.
 
         Raises:
             ProblemError: 503, too many votes wait.
@@ -151,9 +169,9 @@ class Writer:
 
     async def _filed(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome | ProblemError]:
         if len(filings) > _MANY:
-            filings = await asyncio.to_thread(self._door.redacted, filings)
+            filings = await asyncio.to_thread(self._door.redacted, tenant, filings)
         else:
-            filings = self._door.redacted(filings)
+            filings = self._door.redacted(tenant, filings)
         votes = [filing.vote for filing in filings]
         answers = [answer for filing in filings for answer in filing.answers]
         names = [name for filing in filings for name in filing.names]

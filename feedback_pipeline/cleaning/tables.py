@@ -136,6 +136,13 @@ CLEAN_FEEDBACK = Table(
         Column("answer_chars", pl.Int32, "Characters in the answer."),
         Column("use_for_analysis", pl.Boolean, "The tenant and the person allow it in analyses.", nullable=False),
         Column("use_for_training", pl.Boolean, "The tenant and the person allow it in training files.", nullable=False),
+        Column(
+            "admissible",
+            pl.Boolean,
+            "May leave as training material without a review: a server vouches for the answer's text, the vote is "
+            "about that very text, and tenant, voter and asker allow it (the store's function admissible_vote).",
+            nullable=False,
+        ),
     ),
     key=("feedback_id",),
 )

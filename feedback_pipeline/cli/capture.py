@@ -5,14 +5,15 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, open_database
 
 keys = typer.Typer(help="API keys: make, list, rotate, revoke.", no_args_is_help=True, rich_markup_mode=None)
-console = Console()
+console = PlainConsole()
 
 
 def _database() -> Database:
@@ -25,23 +26,15 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes.", min=1, max=64)] = 1,
 ) -> None:
     """Run the capture API, the component's demo page (/demo) and the console (/console)."""
-    import uvicorn
+    from feedback_pipeline.capture import server
 
     _database()  # a problem with the database is said here, once, not by every worker
+    if (settings := Settings.from_environment()).database_url is None:
+        embedded.watch(settings.home / "postgres", lambda line: console.print(line, highlight=False))
     console.print(
         f"API http://{host}:{port}/v1/feedback  console /console  demo /demo  OpenAPI /openapi.json", highlight=False
     )
-    uvicorn.run(
-        "feedback_pipeline.console.app:from_environment",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=75,  # longer than the minute that proxies keep connections for
-    )
+    server.run("feedback_pipeline.console.app:from_environment", host, port, workers)
 
 
 @keys.command("create")
@@ -100,6 +93,14 @@ def revoke_key(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The 
     except key_store.KeyStoreError as error:
         raise typer.BadParameter(str(error)) from error
     console.print(f"{identity} is revoked", highlight=False)
+
+
+@keys.command("sign-out")
+def sign_out(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The key's id.")]) -> None:
+    """End the console's sessions that were opened with a key; the key itself goes on working."""
+    from feedback_pipeline.capture import key_store
+
+    console.print(f"{key_store.end_sessions(_database(), identity)} sessions ended", highlight=False)
 
 
 def _show(identity: UUID, text: str) -> None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from feedback_pipeline.capture import bodies, figures, views
-from feedback_pipeline.capture.access import Principal, key_hash
+from feedback_pipeline.capture.access import Principal, close_session, find_session, open_session
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.routes_reads import Listing, listing
 from feedback_pipeline.capture.routes_votes import current
@@ -107,23 +107,28 @@ async def login(request: Request) -> Response:
     try:
         if not isinstance(key, str):
             raise invalid("key", "is missing")
-        (await service.keys.find(key.strip())).require("read")
+        principal = await service.keys.find(key.strip())
     except ProblemError as problem:
         if problem.status == 503:
             raise
-        return page("console_login.html", status=401, problem="This key does not open the console.")
-    sealed = service.tokens.seal("console", {"k": key_hash(key.strip()).hex()}, int(SESSION.total_seconds()))
+        return page("console_login.html", status=401, problem="No key of this service: unknown, expired or revoked.")
+    if not principal.scopes & {"read", "admin"}:
+        return page("console_login.html", status=403, problem="This key lacks the scope read.")
+    seconds = int(SESSION.total_seconds())
+    secret = await open_session(service.store, principal, seconds)
     answer = RedirectResponse("/console", status_code=303)
     answer.set_cookie(
-        COOKIE, sealed, max_age=int(SESSION.total_seconds()), httponly=True, samesite="strict", path="/console",
-        secure=request.url.scheme == "https",
+        COOKIE, secret, max_age=seconds, httponly=True, samesite="strict", path="/console",
+        secure=service.scheme(request) == "https",
     )  # fmt: skip
     return answer
 
 
 @router.post("/console/logout")
-async def logout(_: Request) -> Response:
-    """Forgets the session."""
+async def logout(request: Request) -> Response:
+    """Ends the session, for whoever else may hold its cookie as well."""
+    if secret := request.cookies.get(COOKIE):
+        await close_session(service_of(request).store, secret)
     answer = RedirectResponse("/console", status_code=303)
     answer.delete_cookie(COOKIE, path="/console")
     return answer
@@ -131,16 +136,9 @@ async def logout(_: Request) -> Response:
 
 async def visitor(service: Service, request: Request) -> Principal | None:
     """Whose session this is; None where there is none that may read."""
-    sealed = request.cookies.get(COOKIE)
-    if sealed is None:
-        return None
-    try:
-        claims = service.tokens.unseal("console", sealed)
-        principal = await service.keys.find_hash(bytes.fromhex(claims["k"]))
-        principal.require("read")
-    except ProblemError as problem:
-        if problem.status == 503:
-            raise
+    secret = request.cookies.get(COOKIE)
+    principal = None if secret is None else await find_session(service.store, secret)
+    if principal is None or not principal.scopes & {"read", "admin"}:
         return None
     await service.limits.take("key", str(principal.key_id), service.settings.capture.key_requests)
     return principal

@@ -31,9 +31,9 @@ NOISE = 2.0
 
 PLATT_RIDGE = 1e-3
 
-MINIMUM_LABELS = 200
-MINIMUM_PER_CLASS = 40
-MAXIMUM_LABELS = 60_000
+MIN_LABELS = 200
+MIN_PER_CLASS = 40
+MAX_LABELS = 60_000
 """More votes change little and cost 30 µs each; a hash-stable subset is used."""
 
 VOTES_PER_PERSON = 20
@@ -136,9 +136,9 @@ def train_local(texts: pl.DataFrame, *, seed: str = "local") -> LocalJudge | Not
     ups, downs = int(up.sum()), int((~up).sum())
     prompts = labelled["prompt"].n_unique()
     if ups == 0 or downs == 0:
-        few = len(up) < MINIMUM_LABELS
+        few = len(up) < MIN_LABELS
         return NotEnoughLabels(ups, downs, prompts, "not_enough_labels" if few else "labels_of_one_class_only")
-    if ups + downs < MINIMUM_LABELS or min(ups, downs) < MINIMUM_PER_CLASS:
+    if ups + downs < MIN_LABELS or min(ups, downs) < MIN_PER_CLASS:
         return NotEnoughLabels(ups, downs, prompts)
     if prompts < 2 * FOLDS:
         return NotEnoughLabels(ups, downs, prompts, "too_few_prompts")
@@ -178,7 +178,7 @@ def _labelled(texts: pl.DataFrame, seed: str) -> pl.DataFrame:
         cap = max(VOTES_PER_PERSON, int(SHARE_PER_PERSON * rows.height))
         place = pl.int_range(pl.len()).over("voter")
         rows = rows.filter(pl.col("voter").is_null() | (place < cap))
-    return rows.head(MAXIMUM_LABELS).select("prompt", "answer", "verdict")
+    return rows.head(MAX_LABELS).select("prompt", "answer", "verdict")
 
 
 def _vectorizer(bits: int) -> Any:
@@ -238,21 +238,15 @@ def _sigmoid(logits: FloatArray) -> FloatArray:
 
 
 def _platt(margins: FloatArray, up: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Logistic curve through held-out margins, by Newton steps; the slope is never negative."""
-    design = np.column_stack([np.ones(len(margins)), margins])
-    theta = np.zeros(2)
-    for _ in range(50):
-        probability = _sigmoid(design @ theta)
-        gradient = design.T @ (up - probability) - PLATT_RIDGE * theta
-        information = (design * (probability * (1 - probability))[:, np.newaxis]).T @ design
-        step = np.linalg.solve(information + PLATT_RIDGE * np.eye(2), gradient)
-        theta += step
-        if np.abs(step).max() < 1e-10:
-            break
-    if theta[1] <= 0:
+    """Intercept and slope of a logistic curve through held-out margins; the slope is never negative."""
+    from sklearn.linear_model import LogisticRegression  # a second to load: only where a judge is trained
+
+    fitted = LogisticRegression(C=1 / PLATT_RIDGE, tol=1e-10, max_iter=1000).fit(margins[:, np.newaxis], up)
+    slope = float(fitted.coef_[0, 0])
+    if slope <= 0:
         rate = float(up.mean())
         return float(np.log(rate / (1 - rate))), 0.0
-    return float(theta[0]), float(theta[1])
+    return float(fitted.intercept_[0]), slope
 
 
 def _best_threshold(scores: FloatArray, up: npt.NDArray[np.bool_]) -> float:

@@ -10,6 +10,7 @@ from uuid import UUID
 import polars as pl
 import sqlalchemy as sa
 
+from feedback_pipeline.experiments import prompts
 from feedback_pipeline.lineage.tree import Node, Relation
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.statements import statement
@@ -17,10 +18,10 @@ from feedback_pipeline.tables.parquet import ParquetFolder
 from feedback_pipeline.training.tables import LINEAGE
 from feedback_pipeline.tuning import approvals, registry
 
-MOST = 20
+MAX_LISTED = 20
 """Children of one kind listed under a node; the others are counted."""
 
-SHORTEST = 6
+MIN_REFERENCE = 6
 """Characters of a hash that find it."""
 
 _LINE = re.compile(r"(\d{4}-\d{2}-\d{2})/(.+):(\d+)")
@@ -63,12 +64,17 @@ class _Tracer:
             return self._vote_or_answer(reference)
         found = self._rows("lineage_find", text=reference) if reference else []
         exact = [one for one in found if one["id"] == reference]
-        if len(reference) >= SHORTEST or exact:
+        if len(reference) >= MIN_REFERENCE or exact:
             chosen = exact or found
             if len(chosen) > 1:
                 raise UnknownReferenceError(f"{len(chosen)} things begin with {reference}: give more of it")
             if chosen:
-                build = {"model": self._model_back, "dataset": self._dataset_both, "job": self._run_both}
+                build = {
+                    "model": self._model_back,
+                    "prompt": self._model_back,
+                    "dataset": self._dataset_both,
+                    "job": self._run_both,
+                }
                 return build[chosen[0]["kind"]](chosen[0]["id"])
         if rows := self._rows("lineage_row", id=reference, dataset=None):
             return self._row_both(rows)
@@ -87,9 +93,9 @@ class _Tracer:
         if not (answers := self._rows("lineage_interaction", id=reference)):
             raise UnknownReferenceError("no vote and no answer has this id: it was never filed, or was erased")
         votes = self._rows("lineage_votes_on", id=reference)
-        back = [_vote(vote, "about") for vote in votes[:MOST]]
+        back = [_vote(vote, "about") for vote in votes[:MAX_LISTED]]
         became = self._became(self._rows("lineage_rows_of_interaction", id=reference))
-        return _with(_answer(answers[0]), (*back, *became[0]), max(0, len(votes) - MOST) + became[1])
+        return _with(_answer(answers[0]), (*back, *became[0]), max(0, len(votes) - MAX_LISTED) + became[1])
 
     def _vote_on(self, vote: Row) -> Node:
         about = [
@@ -100,11 +106,16 @@ class _Tracer:
         ]
         became, left_out = self._became(self._rows("lineage_rows_of_vote", id=str(vote["id"])))
         cleaned = Node("cleaned row", f"clean_feedback/{vote['day']}", "cleaned as")
-        return _with(_vote(vote), (*about, cleaned, *became), left_out)
+        answered = [
+            self._model_on(one.key)
+            for one in prompts.prompts(self._pipeline.database, None)
+            if str(vote["id"]) in (one.proposal or {}).get("cites", ())
+        ]
+        return _with(_vote(vote), (*about, cleaned, *became, *answered), left_out)
 
     def _became(self, rows: Sequence[Row]) -> tuple[list[Node], int]:
         """Rows of datasets, each with the runs and models after it."""
-        listed = rows[:MOST]
+        listed = rows[:MAX_LISTED]
         self._load_chains([row["dataset_id"] for row in listed])
         nodes = [_with(_row(row, "became"), (self._chains[row["dataset_id"]],)) for row in listed]
         return nodes, len(rows) - len(listed)
@@ -142,7 +153,7 @@ class _Tracer:
         facts = {"state": model.state, "base": model.base, "ends": model.shutdown_date,
                  "tainted_share": model.tainted_share, "evaluation": _short(model.evaluation),
                  "passed": model.passed}  # fmt: skip
-        return Node("model", name, relation, facts, tuple(self._changes(name)))
+        return Node(model.kind, name, relation, facts, tuple(self._changes(name)))
 
     def _changes(self, name: str) -> list[Node]:
         nodes = [
@@ -163,8 +174,30 @@ class _Tracer:
     def _model_back(self, name: str) -> Node:
         node = self._model_on(name, "")
         model = self._models[name]
+        if model.kind == "prompt":
+            return _with(node, (*self._prompt_back(name), *node.children))
         back = [] if model.job_id is None or model.dataset_id is None else [self._run_back(model.job_id)]
         return _with(node, (*back, *node.children))
+
+    def _prompt_back(self, name: str) -> list[Node]:
+        """What a version answers, the version it came from, and each line it brought."""
+        tenant, prompt, version = prompts.parsed(name) or ("", "", "")
+        known = {one.version: one for one in prompts.prompts(self._pipeline.database, tenant, prompt)}
+        found = known[version]
+        cites = [self._cited(str(one)) for one in (found.proposal or {}).get("cites", ())]
+        if found.parent is None:
+            return cites
+        parent = known[found.parent]
+        lines = [
+            Node("line", one, "became") for one in prompts.difference(parent, found)[3:] if one.startswith(("+", "-"))
+        ]
+        return [*cites, Node("prompt", parent.key, "from", {"origin": parent.origin}), *lines]
+
+    def _cited(self, identity: str) -> Node:
+        if not _is_uuid(identity):
+            return Node("reason" if identity.startswith("reason:") else "finding", identity, "from")
+        votes = self._rows("lineage_vote", id=identity)
+        return _vote(votes[0], "from") if votes else Node("vote", identity, "from", {"state": "erased"})
 
     def _run_back(self, identity: str) -> Node:
         job = self._job(identity)
@@ -184,7 +217,7 @@ class _Tracer:
         if not found:
             return Node("dataset", identity, "from", {"state": "erased"})
         counts = self._rows("lineage_dataset_counts", id=identity)[0]
-        heaviest = [_row(row, "from") for row in self._rows("lineage_heaviest", id=identity, most=MOST)]
+        heaviest = [_row(row, "from") for row in self._rows("lineage_heaviest", id=identity, most=MAX_LISTED)]
         node = _dataset(found[0], "from", **counts)
         every = (counts["examples"] or 0) + (counts["pairs"] or 0)
         return _with(node, tuple(heaviest), max(0, every - len(heaviest)))
@@ -220,11 +253,11 @@ class _Tracer:
         lines = self._lineage(newest["week"], pl.col("row_id") == newest["row_id"], newest["dataset_id"])
         at = [
             Node("line", f"{newest['week']}/{layout}:{line}", "became")
-            for layout, line in lines.select("layout", "line").head(MOST).iter_rows()
+            for layout, line in lines.select("layout", "line").head(MAX_LISTED).iter_rows()
         ]
-        self._load_chains([row["dataset_id"] for row in rows[:MOST]])
-        chains = [self._chains[row["dataset_id"]] for row in rows[:MOST]]
-        return _with(_row(newest), (*self._people(newest), *at, *chains), max(0, len(rows) - MOST))
+        self._load_chains([row["dataset_id"] for row in rows[:MAX_LISTED]])
+        chains = [self._chains[row["dataset_id"]] for row in rows[:MAX_LISTED]]
+        return _with(_row(newest), (*self._people(newest), *at, *chains), max(0, len(rows) - MAX_LISTED))
 
     def _lineage(self, week: dt.date, wanted: pl.Expr, dataset: str) -> pl.DataFrame:
         of_dataset = pl.col("dataset_id") == dataset
@@ -237,12 +270,12 @@ class _Tracer:
         votes = [
             _vote(found[0], "from") if (found := self._rows("lineage_vote", id=str(one)))
             else Node("vote", str(one), "from", {"state": "erased"})
-            for one in row["feedback_ids"][:MOST]
+            for one in row["feedback_ids"][:MAX_LISTED]
         ]  # fmt: skip
         answers = [
             _answer(found[0], "from") if (found := self._rows("lineage_interaction", id=str(one)))
             else Node("answer", str(one), "from", {"state": "erased"})
-            for one in row["interaction_ids"][:MOST]
+            for one in row["interaction_ids"][:MAX_LISTED]
         ]  # fmt: skip
         return (*votes, *answers)
 

@@ -8,14 +8,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feedback_pipeline.patterns.tables import TERM_COUNTS
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 
 Integers = NDArray[np.int64]
 
 MIN_PEOPLE = 5
 MAX_CHARACTERS = 2_000
-LONGEST = 3
+MAX_WORDS = 3
 _WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*"
-_PLACEHOLDER = r"\[[A-Z][A-Z_]*_\d+\]"
 _BREAK = "\x00"
 _BUCKET_BITS = 22
 _BUCKETS = 1 << _BUCKET_BITS
@@ -79,7 +79,7 @@ def _read(texts: pl.DataFrame, max_characters: int) -> _Corpus:
     text = texts["text"].str.slice(0, max_characters)
     bracketed = text.str.contains("[", literal=True)
     if bracketed.any():
-        cleaned = text.str.replace_all(_PLACEHOLDER, f" {_BREAK} ")
+        cleaned = text.str.replace_all(PLACEHOLDER, f" {_BREAK} ")
         text = pl.DataFrame({"old": text, "new": cleaned, "use": bracketed}).select(
             pl.when("use").then("new").otherwise("old").alias("text")
         )["text"]
@@ -195,7 +195,7 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
     place, triple = _often(place, triple, min_people)
     treble = _count(triple, corpus.document[place], corpus, min_people)
     start, third = np.divmod(treble.keys, width)
-    frames.append(_rows(treble, _join(vocabulary, first[start], second[start], third), LONGEST))
+    frames.append(_rows(treble, _join(vocabulary, first[start], second[start], third), MAX_WORDS))
     return frames
 
 

@@ -13,14 +13,10 @@ has a wish written under an older pseudonym and none under the current one (see 
 rotation must not make anybody collected who refused, or anybody known again who was forgotten.
 """
 
-import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-import stat
-import tempfile
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,10 +24,11 @@ from pathlib import Path
 
 import polars as pl
 
+from feedback_pipeline.privacy import key_files
+
 KEY_FILE = "keys.json"
 _FORM = '{"current": "k1", "keys": {"k1": "…"}}'
 _KEY_BYTES = 32
-_BLOCK_BYTES = 64
 _PSEUDONYM_DIGITS = 32
 _VERSION = re.compile(r"k([1-9][0-9]{0,5})")
 _FINGERPRINT_BYTES = 8
@@ -76,8 +73,7 @@ class Pseudonymiser:
                     f"no pseudonym keys at {path}: put the file there that the existing pseudonyms were made with, "
                     f"or for a new installation create it: {_FORM}, the key being the output of `openssl rand -hex 32`"
                 )
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _create(path, cls("k1", {"k1": secrets.token_bytes(_KEY_BYTES)}))
+            key_files.create(path, _content(cls("k1", {"k1": secrets.token_bytes(_KEY_BYTES)})))
         return _read(path)
 
     def rotate(self, folder: Path) -> "Pseudonymiser":
@@ -93,7 +89,7 @@ class Pseudonymiser:
             raise WrongKeyError(f"{path} has changed since it was read: open it again before rotating")
         version = f"k{max(map(_number, self.keys)) + 1}"
         rotated = Pseudonymiser(version, {**self.keys, version: secrets.token_bytes(_KEY_BYTES)})
-        _replace(path, rotated)
+        key_files.replace(path, _content(rotated))
         return rotated
 
     def keeping(self, pseudonyms: Iterable[str]) -> "Pseudonymiser":
@@ -140,9 +136,9 @@ class Pseudonymiser:
         people = rows.unique().filter(pl.col("user") != "")
         if nameless := people["tenant"].null_count():
             raise ValueError(f"{nameless} user ids have no tenant")
-        hashes = {tenant: self._tenant_hash(self.current, tenant) for tenant in people["tenant"].unique()}
+        keys = {tenant: self._tenant_key(self.current, tenant) for tenant in people["tenant"].unique()}
         named = list(zip(people["tenant"].to_list(), people["user"].to_list(), strict=True))
-        made = [f"{self.current}:{hashes[tenant].pseudonym(user)}" for tenant, user in named]
+        made = [f"{self.current}:{_hash(keys[tenant], user)}" for tenant, user in named]
         if self.kept:
             made = [self._kept(*person) or name for person, name in zip(named, made, strict=True)]
         people = people.with_columns(pseudonym=pl.Series(made, dtype=pl.String))
@@ -172,25 +168,15 @@ class Pseudonymiser:
     def _pseudonym(self, version: str, tenant: str, user_id: str) -> str:
         if not user_id:
             raise ValueError("an empty user id has no pseudonym")
-        return f"{version}:{self._tenant_hash(version, tenant).pseudonym(user_id)}"
+        return f"{version}:{_hash(self._tenant_key(version, tenant), user_id)}"
 
-    def _tenant_hash(self, version: str, tenant: str) -> "_KeyedHash":
-        return _KeyedHash(hmac.digest(self.keys[version], _utf8(tenant), "sha256"))
+    def _tenant_key(self, version: str, tenant: str) -> bytes:
+        return hmac.digest(self.keys[version], _utf8(tenant), "sha256")
 
 
-class _KeyedHash:
-    """HMAC-SHA256 (RFC 2104) under one key, with the key's two blocks hashed once: a third of the time of `hmac`."""
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def pseudonym(self, user_id: str) -> str:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(_utf8(user_id))
-        outer.update(inner.digest())
-        return outer.hexdigest()[:_PSEUDONYM_DIGITS]
+def _hash(key: bytes, user_id: str) -> str:
+    """HMAC-SHA256 (RFC 2104), cut to the length of a pseudonym."""
+    return hmac.digest(key, _utf8(user_id), "sha256").hex()[:_PSEUDONYM_DIGITS]
 
 
 def _number(version: str) -> int:
@@ -203,9 +189,8 @@ def _utf8(text: str) -> bytes:
 
 
 def _read(path: Path) -> Pseudonymiser:
-    mode = path.stat().st_mode
-    if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise InvalidKeyError(f"{path} can be changed by others (mode {stat.S_IMODE(mode):04o}): chmod 600 it")
+    if key_files.writable_by_others(path):
+        raise InvalidKeyError(f"{path} can be changed by others: chmod 600 it")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         keys = {version: bytes.fromhex(key) for version, key in content["keys"].items()}
@@ -221,27 +206,6 @@ def _read(path: Path) -> Pseudonymiser:
     return Pseudonymiser(current, keys)
 
 
-def _temporary(path: Path, pseudonymiser: Pseudonymiser) -> Path:
-    """The keys in a file of their own beside `path`, on disk, readable by the owner only."""
-    content = {"current": pseudonymiser.current, "keys": {name: key.hex() for name, key in pseudonymiser.keys.items()}}
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    return Path(name)
-
-
-def _create(path: Path, pseudonymiser: Pseudonymiser) -> None:
-    """Write the file unless another process was faster, whose keys then hold."""
-    temporary = _temporary(path, pseudonymiser)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    finally:
-        temporary.unlink()
-
-
-def _replace(path: Path, pseudonymiser: Pseudonymiser) -> None:
-    _temporary(path, pseudonymiser).replace(path)
+def _content(pseudonymiser: Pseudonymiser) -> bytes:
+    keys = {name: key.hex() for name, key in pseudonymiser.keys.items()}
+    return json.dumps({"current": pseudonymiser.current, "keys": keys}, indent=2).encode()

@@ -16,7 +16,7 @@ Decision = Literal["approved", "rejected", "revoked"]
 DATASET = "dataset"
 """Subject of approvals to upload a dataset; the content hash is the dataset's id."""
 
-LONGEST_REASON = 500
+MAX_REASON = 500
 
 
 class ApprovalsTamperedError(RuntimeError):
@@ -29,7 +29,7 @@ class Approval:
 
     Attributes:
         id: position in the sequence.
-        subject: `dataset` or `model:<name>`.
+        subject: `dataset`, `model:<name>` or `prompt:<tenant>/<name>@<version>`.
         content_hash: the dataset's id, or the hash of the model's evaluation.
         decision: what was decided.
         approver: who decided.
@@ -49,8 +49,8 @@ class Approval:
 
 
 def model_subject(model: str) -> str:
-    """Subject of approvals to promote a model."""
-    return f"model:{model}"
+    """Subject of approvals to promote a candidate; prompts bear their kind in their names."""
+    return model if model.startswith("prompt:") else f"model:{model}"
 
 
 def record(
@@ -64,8 +64,8 @@ def record(
     """
     if not approver.strip():
         raise ValueError("an approval names the person who decides")
-    if reason is not None and len(reason) > LONGEST_REASON:
-        raise ValueError(f"a reason has at most {LONGEST_REASON} characters, not {len(reason)}")
+    if reason is not None and len(reason) > MAX_REASON:
+        raise ValueError(f"a reason has at most {MAX_REASON} characters, not {len(reason)}")
     key = _key(pipeline)
     with pipeline.database.engine.begin() as connection:
         # one at a time: each signature is over the one before

@@ -8,12 +8,14 @@ from typing import Any
 
 import uvicorn
 
+from feedback_pipeline.capture.server import options
+
 
 def serve(app: Any) -> tuple[str, Callable[[], None]]:
     """Runs an application; returns its address and what stops it."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="on", **options("error")))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

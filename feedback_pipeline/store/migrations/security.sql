@@ -9,8 +9,9 @@ DECLARE
 BEGIN
     FOREACH name IN ARRAY ARRAY['interaction', 'interaction_key', 'feedback', 'consent', 'refusal', 'idempotency',
         'vote_total', 'vote_day', 'vote_delta', 'action_day', 'person_day', 'person_delta', 'prompt', 'export_use',
+        'tag_seen',
         'experiment', 'experiment_version', 'experiment_event', 'assignment', 'exposure', 'shadow_run', 'ask',
-        'routing_weight']
+        'routing_weight', 'export_file']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('DROP POLICY IF EXISTS tenant_only ON %I', name);
@@ -27,7 +28,7 @@ CREATE POLICY tenant_only ON tenant TO feedback_api USING (name = (SELECT curren
 
 -- ---------------------------------------------------------------- capture
 GRANT USAGE ON SCHEMA public TO feedback_api;
-GRANT SELECT, INSERT ON interaction, interaction_key, feedback, refusal, idempotency, export_use TO feedback_api;
+GRANT SELECT, INSERT ON interaction, interaction_key, feedback, refusal, idempotency, export_use, tag_seen TO feedback_api;
 GRANT UPDATE (superseded_by, interaction_id) ON feedback TO feedback_api;
 GRANT UPDATE (fingerprint, feedback_id, created_at) ON idempotency TO feedback_api;
 GRANT SELECT ON consent, tenant, prompt, setting, vote_total, vote_day, vote_delta, action_day, person_day, person_delta
@@ -35,8 +36,10 @@ GRANT SELECT ON consent, tenant, prompt, setting, vote_total, vote_day, vote_del
 GRANT INSERT ON change TO feedback_api;
 GRANT SELECT ON alert TO feedback_api;
 REVOKE EXECUTE ON FUNCTION record_counts, record_people, fold_counts, claim_waiting_votes, match_votes, sweep_capture,
-    use_token, take_allowance, find_api_key, announce_job, get_weekly_finetuning_dataset FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION use_token, take_allowance, find_api_key, announce_job TO feedback_api;
+    use_token, take_allowance, find_api_key, announce_job, get_weekly_finetuning_dataset, open_session, close_session,
+    find_session, find_token_key, bind_arrived, carry_votes FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION use_token, take_allowance, find_api_key, announce_job, open_session, close_session,
+    find_session, find_token_key, carry_votes TO feedback_api;
 
 -- ---------------------------------------------------------------- console
 -- The audit: the API's role sees the items and labels of answers it may see, and adds labels to them; it can neither
@@ -55,6 +58,15 @@ GRANT SELECT ON audit_item TO feedback_api;
 GRANT SELECT, INSERT ON audit_label TO feedback_api;
 
 -- ---------------------------------------------------------------- privacy
+-- The API notes what it exports, and what was read, exported or changed; it can take none of that back.
+GRANT INSERT (id, place, tenant, first_day, last_day, format, made_by) ON export_file TO feedback_api;
+GRANT SELECT (id, tenant), UPDATE (lines, sha256) ON export_file TO feedback_api;
+ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS tenant_only ON audit_log;
+CREATE POLICY tenant_only ON audit_log FOR INSERT TO feedback_api
+    WITH CHECK (tenant = (SELECT current_setting('feedback.tenant', true)));
+GRANT INSERT (actor, action, tenant, detail) ON audit_log TO feedback_api;
+REVOKE EXECUTE ON FUNCTION chain_audit_log FROM PUBLIC;
 
 -- ---------------------------------------------------------------- operations and Dagster
 

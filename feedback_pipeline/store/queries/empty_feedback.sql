@@ -2,5 +2,5 @@
 UPDATE feedback
 SET comment = CASE WHEN comment IS NOT NULL THEN '' END,
     correction = CASE WHEN correction IS NOT NULL THEN '' END,
-    raw = NULL
-WHERE day = :day AND (comment <> '' OR correction <> '' OR raw IS NOT NULL)
+    shown = NULL, metadata = NULL, raw = NULL
+WHERE day = :day AND (comment <> '' OR correction <> '' OR num_nonnulls(shown, metadata, raw) > 0)

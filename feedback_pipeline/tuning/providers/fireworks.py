@@ -1,5 +1,6 @@
 """Fireworks: datasets, supervised fine-tuning and DPO jobs, under ids that we choose."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
@@ -70,6 +71,11 @@ class Fireworks:
         """The dataset that is named by the file's hash, once its bytes are there."""
         found = self._rest.exists("read a dataset", self._path(f"datasets/{_dataset(file)}"))
         return _dataset(file) if found is not None and found.get("state") == "READY" else None
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """The datasets that are named by these hashes: there is one name for each, whatever its state."""
+        named = [_named(sha256) for sha256 in sha256s]
+        return tuple(one for one in named if self._rest.exists("read a dataset", self._path(f"datasets/{one}")))
 
     def upload(self, file: TrainingFile) -> str:
         """Makes a dataset and writes its bytes; one that was made before a crash gets them now."""
@@ -151,4 +157,8 @@ class Fireworks:
 
 
 def _dataset(file: TrainingFile) -> str:
-    return f"feedback-{file.sha256[:_ID]}"
+    return _named(file.sha256)
+
+
+def _named(sha256: str) -> str:
+    return f"feedback-{sha256[:_ID]}"

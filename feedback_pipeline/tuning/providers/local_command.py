@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -53,6 +53,11 @@ class LocalCommand:
         """A local trainer reads the file where it is; of one in a bucket, its copy here."""
         place = self._place_of(file)
         return str(place) if place.exists() else None
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """The copies of files in a bucket; of others there are none."""
+        places = [self._folder / "files" / f"{sha256}.jsonl" for sha256 in sha256s]
+        return tuple(str(place) for place in places if place.exists())
 
     def upload(self, file: TrainingFile) -> str:
         """Nothing is copied that is on this machine: the id is the path."""

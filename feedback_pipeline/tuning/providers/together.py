@@ -1,5 +1,6 @@
 """Together: its files and `fine-tunes` API."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
@@ -65,6 +66,12 @@ class Together:
         listed = rows(self._rest.call("list files", "GET", "/v1/files"), "data")
         usable = (found for found in listed if found.get("processing_status") not in _USELESS)
         return next((str(found["id"]) for found in usable if found.get("filename") == _upload_name(file)), None)
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """Every upload whose name is one of these hashes, those that are of no use included."""
+        names = {f"{sha256}.jsonl" for sha256 in sha256s}
+        listed = rows(self._rest.call("list files", "GET", "/v1/files"), "data")
+        return tuple(str(found["id"]) for found in listed if found.get("filename") in names)
 
     def upload(self, file: TrainingFile) -> str:
         """Asks for a place, writes the bytes there, and says that they are."""

@@ -1,5 +1,6 @@
 """Gemini on Vertex AI: files in a bucket, `tuningJobs`."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -69,6 +70,12 @@ class Vertex:
         """An object that is named by the file's hash."""
         found = self._storage.exists("read an object", self._object(_name(file)))
         return f"gs://{self._bucket}/{_name(file)}" if found is not None else None
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """The objects that are named by these hashes."""
+        named = [f"feedback/{sha256}.jsonl" for sha256 in sha256s]
+        return tuple(f"gs://{self._bucket}/{one}" for one in named
+                     if self._storage.exists("read an object", self._object(one)) is not None)  # fmt: skip
 
     def upload(self, file: TrainingFile) -> str:
         """Writes the object: it is there whole or not at all."""

@@ -1,103 +1,36 @@
 """Delivery in the background: a queue and one thread that batches, redacts, retries, spools, and never raises."""
 
-import json
+from __future__ import annotations
+
+import atexit
 import logging
+import os
 import queue
-import random
 import threading
 import time
-import urllib.error
-import urllib.request
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 from uuid import uuid4
 
-from feedback_pipeline.capture.spool import Spool
+from feedback_client.address import Address
+from feedback_client.errors import DeliveryError
+from feedback_client.spool import Spool
 
-LARGEST_QUEUE = 10_000
-LARGEST_BATCH = 500
-ATTEMPTS = 4
-FIRST_WAIT = 0.2
-LONGEST_WAIT = 10.0
+MAX_QUEUE = 10_000
+MAX_BATCH = 500
+AT_EXIT_SECONDS = 3.0
+Prepare = Callable[[dict[str, Any]], Optional[dict[str, Any]]]
+"""Makes the body of an item, in the thread; None where there is nothing to send."""
 _log = logging.getLogger(__name__)
-
-
-class DeliveryError(RuntimeError):
-    """The service did not take a request; `status` is 0 where it was not reached."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status or 'unreachable'}: {detail}")
-        self.status = status
-        self.detail = detail
-
-    @property
-    def worth_repeating(self) -> bool:
-        return self.status in {0, 429} or self.status >= 500
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the service is, and the key to it."""
-
-    url: str
-    key: str
-    timeout: float = 5.0
-
-    def request(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
-        """One request and its JSON answer.
-
-        Raises:
-            DeliveryError: the service was not reached, or refused.
-        """
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        data = None if body is None else json.dumps(body, allow_nan=False).encode()
-        request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - the caller's own
-        try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as answer:  # noqa: S310
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                raise DeliveryError(error.code, _code(error.read())) from None
-        except (OSError, urllib.error.URLError) as error:
-            raise DeliveryError(0, type(error).__name__) from error
-        return json.loads(text) if text else None
-
-    def patiently(self, method: str, path: str, body: Any, key: str, stopping: threading.Event | None = None) -> Any:
-        """The same request until it is taken, with growing waits of random length, under one idempotency key.
-
-        Raises:
-            DeliveryError: refused, or still not taken after four attempts.
-        """
-        for attempt in range(ATTEMPTS):
-            try:
-                return self.request(method, path, body, key)
-            except DeliveryError as error:
-                last = attempt == ATTEMPTS - 1 or (stopping is not None and stopping.is_set())
-                if last or not error.worth_repeating:
-                    raise
-                wait = random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt))
-                if stopping is None:
-                    time.sleep(wait)
-                else:
-                    stopping.wait(wait)
-        raise AssertionError("unreachable")
-
-
-def _code(body: bytes) -> str:
-    try:
-        return str(json.loads(body).get("code", "refused"))
-    except (ValueError, AttributeError):
-        return "refused"
 
 
 @dataclass(frozen=True)
 class _Item:
     path: str
     body: dict[str, Any]
-    prepare: Callable[[dict[str, Any]], dict[str, Any]] | None
+    prepare: Prepare | None
 
 
 class Delivery:
@@ -111,25 +44,43 @@ class Delivery:
         self._address = address
         self._spool = spool
         self._flush_seconds = flush_seconds
-        self._queue: queue.Queue[_Item] = queue.Queue(LARGEST_QUEUE)
+        self._queue: queue.Queue[_Item] = queue.Queue(MAX_QUEUE)
         self._stopping = threading.Event()
         self._busy = threading.Lock()
         self.dropped = 0
         self.refused = 0
         self.delivered = 0
-        self._thread = threading.Thread(target=self._run, name="feedback-delivery", daemon=True)
-        self._thread.start()
+        self._process = os.getpid()
+        self._starting = threading.Lock()
+        self._thread = self._started()
+        _open_deliveries.add(self)
 
-    def put(
-        self, path: str, body: dict[str, Any], prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    ) -> bool:
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name="feedback-delivery", daemon=True)
+        thread.start()
+        return thread
+
+    def put(self, path: str, body: dict[str, Any], prepare: Prepare | None = None) -> bool:
         """Queues an item; `prepare` is run on it in the thread. False if it was dropped."""
+        if self._process != os.getpid():
+            self._after_fork()
         try:
             self._queue.put_nowait(_Item(path, body, prepare))
         except queue.Full:
             self.dropped += 1
             return False
         return True
+
+    def _after_fork(self) -> None:
+        """A forked worker has the queue, but neither the thread nor a use for the parent's items and connections."""
+        with self._starting:
+            if self._process == os.getpid():
+                return
+            self._queue = queue.Queue(MAX_QUEUE)
+            self._busy = threading.Lock()
+            self._address = Address(self._address.url, self._address.key, self._address.timeout)
+            self._process = os.getpid()
+            self._thread = self._started()
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Waits until what was queued is delivered, spooled or refused; False if that took longer."""
@@ -146,7 +97,9 @@ class Delivery:
     def close(self, seconds: float = 10.0) -> None:
         """Delivers or spools what waits, then ends the thread."""
         self._stopping.set()
-        self._thread.join(seconds)
+        if self._process == os.getpid():
+            self._thread.join(seconds)
+        _open_deliveries.discard(self)
 
     def _run(self) -> None:
         while True:
@@ -162,7 +115,7 @@ class Delivery:
 
     def _turn(self) -> None:
         items: list[_Item] = []
-        while len(items) < LARGEST_BATCH:
+        while len(items) < MAX_BATCH:
             try:
                 items.append(self._queue.get_nowait())
             except queue.Empty:
@@ -187,7 +140,7 @@ class Delivery:
 
     def _deliver(self, path: str, body: dict[str, Any], key: str) -> bool:
         try:
-            self._address.patiently("POST", path, body, key, self._stopping)
+            answer = self._address.patiently("POST", path, body, key, self._stopping)
         except DeliveryError as error:
             if error.worth_repeating:
                 if self._spool is None or not self._spool.add(path, body, key):
@@ -199,18 +152,38 @@ class Delivery:
             self.refused += len(body["items"])
             _log.warning("%d items cannot be sent as JSON (%s)", len(body["items"]), type(error).__name__)
         else:
-            self.delivered += len(body["items"])
+            self._count(answer, len(body["items"]))
         return True
+
+    def _count(self, answer: Any, items: int) -> None:
+        """Counts what became of each item, which the service says."""
+        results = answer.get("results") if isinstance(answer, dict) else None
+        problems = [result["problem"] for result in results or () if result.get("problem")]
+        self.refused += len(problems)
+        self.delivered += items - len(problems)
+        if problems:
+            fields = sorted({error["field"] for problem in problems for error in problem.get("errors") or ()})
+            _log.warning("the service refused %d of %d items (fields: %s)", len(problems), items, ", ".join(fields))
 
     def _deliver_spooled(self) -> None:
         assert self._spool is not None
         for spooled in self._spool.waiting():
             try:
-                self._address.request("POST", spooled.path, spooled.body, spooled.key)
+                answer = self._address.request("POST", spooled.path, spooled.body, spooled.key)
             except DeliveryError as error:
                 if error.worth_repeating:
                     return
                 self.refused += len(spooled.body["items"])
             else:
-                self.delivered += len(spooled.body["items"])
+                self._count(answer, len(spooled.body["items"]))
             self._spool.done(spooled)
+
+
+_open_deliveries: weakref.WeakSet[Delivery] = weakref.WeakSet()
+
+
+@atexit.register
+def _deliver_what_waits() -> None:
+    """A script that ends without closing its client loses nothing that can be delivered in a moment."""
+    for delivery in list(_open_deliveries):
+        delivery.close(AT_EXIT_SECONDS)

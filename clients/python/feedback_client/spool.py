@@ -1,5 +1,7 @@
 """Requests that could not be delivered, kept on disk until they can: one file each, oldest first."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
