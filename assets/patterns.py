@@ -35,6 +35,8 @@ from feedback_pipeline.tables.parquet import replaced_file
 GROUP = "patterns"
 SLICED = (*DIMENSIONS, *LENGTH_BANDS, *MULTI_DIMENSIONS)
 HISTORY_WEEKS = 26
+KNOWN_WEEKS = 8
+"""Weeks before in which a person must have voted not to be a new voter."""
 TAXONOMY_WEEKS = 13
 MOST_TEXTS = 20_000
 """Rejected texts of a week that are looked at: more change no share by a point, and cost 100 µs each."""
@@ -83,7 +85,7 @@ def slice_findings(pipeline: Pipeline, week: date) -> Outcome:
     or a finding of an earlier week looked at again."""
     facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
     history = pipeline.frames.read(tables.SLICE_FINDINGS, weeks_before(week, HISTORY_WEEKS))
-    search = find_slices(facts, SLICED, week=week, history=history)
+    search = find_slices(facts, SLICED, week=week, history=history, known_people=_known_people(pipeline, week))
     with replaced_file(search_file(pipeline, week)) as file:
         file.write(SearchRecord.of(search).to_json().encode())
     rate = search.negative_rate
@@ -105,6 +107,12 @@ def safety_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """How many answers of the day carry a safety flag (personal data, refusal, profanity, content filter), by model and
     prompt version, voted on or not."""
     return count_safety(pipeline.frames.scan(CLEAN_INTERACTIONS, [day]), day=day)
+
+
+def _known_people(pipeline: Pipeline, week: date) -> pl.Series:
+    """Who voted in the eight weeks before."""
+    days = [week - timedelta(days=back) for back in range(1, 7 * KNOWN_WEEKS + 1)]
+    return pipeline.frames.scan(VOTE_FACTS, days).select("person").unique().collect()["person"].sort()
 
 
 def search_file(pipeline: Pipeline, week: date) -> UPath:

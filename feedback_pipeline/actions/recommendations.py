@@ -26,6 +26,17 @@ MOST_REPEATED = 5
 EXAMPLES_NEEDED = 100
 """Votes a week under which collecting more is the first thing to do."""
 
+TITLES = {
+    "fix_slice": "Find and fix what fails",
+    "roll_back_release": "Roll back or fix a release",
+    "examine_mix": "Look at who and what came in",
+    "examine_topic": "Read what a topic is about",
+    "fix_repeated_answer": "Fix one answer that fails again and again",
+    "collect_more_votes": "Collect more votes",
+    "keep_release": "Keep a release",
+}
+"""What each kind of recommendation is called."""
+
 
 @dataclass(frozen=True)
 class _Advice:

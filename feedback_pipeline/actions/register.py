@@ -3,20 +3,19 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 import sqlalchemy as sa
 
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import Queries
 
 Status = Literal["proposed", "accepted", "done", "dropped"]
 Outcome = Literal["helped", "no measurable change", "hurt", "cannot say"]
 
 LONGEST_NOTE = 500
-_QUERIES = Path(__file__).parent / "queries"
+_query = Queries(__file__).statement
 
 
 class UnknownActionError(LookupError):
@@ -55,11 +54,6 @@ class Event:
     """None: the pipeline."""
     note: str | None
     decided_at: dt.datetime
-
-
-@cache
-def _query(name: str) -> sa.TextClause:
-    return sa.text((_QUERIES / f"{name}.sql").read_text())
 
 
 def propose(database: Database, recommendations: pl.DataFrame, *, now: dt.datetime) -> int:

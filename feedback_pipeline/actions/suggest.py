@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from feedback_pipeline.actions.checking import unsupported
 from feedback_pipeline.actions.evidence import Evidence, as_json
+from feedback_pipeline.actions.recommendations import TITLES
 from feedback_pipeline.llm.calls import CallLayer, ChatCall, ChatReply, Endpoint
 from feedback_pipeline.llm.content import neutralised, nonce
 from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
@@ -24,15 +25,6 @@ Source = Literal["model", "rules"]
 MOST_FINDINGS = 40
 TOKENS = 4_000
 """Output allowed, thinking included."""
-TITLES = {
-    "fix_slice": "Find and fix what fails",
-    "roll_back_release": "Roll back or fix a release",
-    "examine_mix": "Look at who and what came in",
-    "examine_topic": "Read what a topic is about",
-    "fix_repeated_answer": "Fix one answer that fails again and again",
-    "collect_more_votes": "Collect more votes",
-    "keep_release": "Keep a release",
-}
 
 
 @dataclass(frozen=True)

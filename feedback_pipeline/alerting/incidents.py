@@ -8,8 +8,6 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -17,7 +15,10 @@ import polars as pl
 import sqlalchemy as sa
 
 from feedback_pipeline.alerting.detectors import Alert, Reading, was_real
+from feedback_pipeline.store import locks
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.locks import Lock
+from feedback_pipeline.store.statements import Queries
 
 State = Literal["open", "acknowledged", "closed"]
 
@@ -26,8 +27,7 @@ APPROVAL_KINDS = ("approval_under_target", "approval_drift")
 """Rules that claim approval is under its target: the days that follow say whether it was."""
 DECIDED_WITHIN_DAYS = 60
 
-_LOCK = 7_203_115_951
-_QUERIES = Path(__file__).parent / "queries"
+_query = Queries(__file__).statement
 
 
 class UnknownIncidentError(LookupError):
@@ -68,11 +68,6 @@ class Recorded:
     closed: int
 
 
-@cache
-def _query(name: str) -> sa.TextClause:
-    return sa.text((_QUERIES / f"{name}.sql").read_text())
-
-
 def record(
     database: Database, readings: Sequence[Reading], *, day: dt.date, now: dt.datetime, quiet_days: int = QUIET_DAYS
 ) -> Recorded:
@@ -84,7 +79,7 @@ def record(
     alerts = [reading.alert for reading in readings if reading.alert is not None]
     opened = continued = 0
     with database.engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        locks.wait_in_transaction(connection, Lock.INCIDENTS)
         quiet = connection.execute(
             _query("close_quiet_incidents").bindparams(sa.bindparam("unable", type_=sa.ARRAY(sa.Text))),
             {"now": now, "quiet_days": quiet_days, "day": day, "unable": unable},

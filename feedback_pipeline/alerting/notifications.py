@@ -8,18 +8,20 @@ that dies between a message and its mark lets one be sent again.
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import sqlalchemy as sa
 
 from feedback_pipeline.alerting.channels import Channel, DeliveryError
 from feedback_pipeline.alerting.messages import Message, incident_message
+from feedback_pipeline.store import locks
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.locks import Space
+from feedback_pipeline.store.statements import Queries
 
 FRESH_DAYS = 10
 """Incidents that last fired longer ago are history, which nobody is told of."""
 
-_QUERIES = Path(__file__).parent / "queries"
+_query = Queries(__file__).statement
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Delivered:
 def notify(database: Database, channels: Sequence[Channel], *, today: dt.date, now: dt.datetime) -> Delivered:
     """Tells every channel of each open incident that it was not told of yet."""
     sent, problems = 0, dict[str, str]()
-    pending = sa.text((_QUERIES / "pending_incidents.sql").read_text())
+    pending = _query("pending_incidents")
     with database.engine.begin() as connection:
         rows = connection.execute(pending, {"since": today - dt.timedelta(days=FRESH_DAYS)}).all()
         for row in rows:
@@ -54,7 +56,7 @@ def notify(database: Database, channels: Sequence[Channel], *, today: dt.date, n
 def send_once(database: Database, channels: Sequence[Channel], message: Message, *, now: dt.datetime) -> Delivered:
     """Sends a message to every channel that has not got one about its subject yet."""
     with database.engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:subject))"), {"subject": message.subject})
+        locks.wait_for_name_in_transaction(connection, Space.NOTIFICATION, message.subject)
         return _send(connection, channels, message, now)
 
 

@@ -5,15 +5,15 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from feedback_pipeline.capture.problems import ProblemError, unavailable
+from feedback_pipeline.store.statements import Queries
 
-QUERIES = Path(__file__).parent / "queries"
+query = Queries(__file__).text
+"""Text of a query of the API."""
 ROLE = "feedback_api"
 CONNECT_SECONDS = 0.8
 STATEMENT_SECONDS = 30.0
@@ -32,12 +32,6 @@ UNREACHABLE = (
 
 
 _log = logging.getLogger(__name__)
-
-
-@cache
-def query(name: str) -> str:
-    """The text of `queries/<name>.sql`."""
-    return (QUERIES / f"{name}.sql").read_text()
 
 
 async def _keep_as_is(_: asyncpg.Connection) -> None:

@@ -20,12 +20,12 @@ from feedback_pipeline.erasure import receipts, traces, verification
 from feedback_pipeline.erasure.subjects import Evidence, Scope, Subject, find, weeks_touched
 from feedback_pipeline.erasure.verification import Verification
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
-from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.locks import Lock, held
+from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder
 from feedback_pipeline.tuning.providers.protocol import Provider, ProviderError
 
-LOCK = 7_203_115_943
 """Advisory lock: one erasure at a time."""
 
 
@@ -192,15 +192,10 @@ def forget(house: House, subject: Subject, report: Callable[[str], None] = lambd
 
 @contextmanager
 def _alone(database: Database) -> Iterator[None]:
-    with database.engine.connect() as connection:
-        if not connection.execute(sa.text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}).scalar():
+    with held(database.engine, Lock.ERASURE) as alone:
+        if not alone:
             raise ErasureError("another erasure is under way: wait for it")
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.execute(sa.text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
-            connection.commit()
+        yield
 
 
 def _opened(house: House, subject: Subject) -> Erasure:

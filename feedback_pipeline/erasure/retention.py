@@ -16,8 +16,8 @@ from upath import UPath
 from feedback_pipeline.cleaning import tables as cleaning
 from feedback_pipeline.judging import tables as judging
 from feedback_pipeline.store import changes
-from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder, names_in, remove
 from feedback_pipeline.training import tables as training
 

@@ -21,8 +21,9 @@ from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.erasure.search import spans_of
 from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
-from feedback_pipeline.store.bulk import connect, query
+from feedback_pipeline.store.bulk import connect
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder
 
 Kind = Literal["user", "interaction", "tenant"]

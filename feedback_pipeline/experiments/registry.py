@@ -3,8 +3,6 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,8 +12,10 @@ from feedback_pipeline.experiments.assignment import Experiment
 from feedback_pipeline.experiments.configuration import ConfigurationError, content_of, experiment_from
 from feedback_pipeline.experiments.verdicts import planned_people
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import Queries
 
-_QUERIES = Path(__file__).parent / "queries"
+statement = Queries(__file__).statement
+"""`queries/<name>.sql`, its parameters written `:name`."""
 
 TENANT = "default"
 RAMP = (0.01, 0.05, 0.25, 1.0)
@@ -73,12 +73,6 @@ class Registered:
     started_at: dt.datetime | None
     ended_at: dt.datetime | None
     conclusion: str | None
-
-
-@cache
-def statement(name: str) -> sa.TextClause:
-    """`queries/<name>.sql`, its parameters written `:name`."""
-    return sa.text((_QUERIES / f"{name}.sql").read_text())
 
 
 def experiments(database: Database, tenant: str | None = TENANT, name: str | None = None) -> list[Registered]:

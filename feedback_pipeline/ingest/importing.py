@@ -14,7 +14,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
-import sqlalchemy as sa
 
 from feedback_pipeline.ingest import judgements
 from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, deliveries, lookups, read_delivery
@@ -30,8 +29,9 @@ from feedback_pipeline.ingest.summary import ImportSummary, Problem, Progress, R
 from feedback_pipeline.store.bulk import Batch, Filed, file_batch, progress_of
 from feedback_pipeline.store.bulk import Progress as StoredProgress
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import Queries
 
-QUERIES = Path(__file__).parent / "queries"
+_queries = Queries(__file__)
 _NOBODY = pl.DataFrame(schema={"tenant": pl.String, "user_key": pl.String})
 
 OnProgress = Callable[[Progress], None]
@@ -340,7 +340,7 @@ def _withheld(run: Import) -> pl.DataFrame:
     """The people who refused collection."""
     if run.database is None:
         return _NOBODY
-    statement = sa.text((QUERIES / "read_withheld.sql").read_text())
+    statement = _queries.statement("read_withheld")
     with run.database.engine.connect() as connection:
         rows = [tuple(row) for row in connection.execute(statement)]
     return pl.DataFrame(rows, schema=_NOBODY.schema, orient="row")
@@ -350,7 +350,7 @@ def _would_be_filed(database: Database | None, batch: Batch, opted_out: int) -> 
     """What of a batch would be new to the store."""
     known = {"interactions": 0, "feedback": 0}
     if database is not None and batch.feedback is not None and batch.interactions is not None:
-        statement = sa.text((QUERIES / "count_known.sql").read_text())
+        statement = _queries.statement("count_known")
         ids = {"interactions": batch.interactions["id"].to_list(), "feedback": batch.feedback["id"].to_list()}
         with database.engine.connect() as connection:
             known = dict(connection.execute(statement, ids).one()._mapping)

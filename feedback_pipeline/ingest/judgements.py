@@ -16,6 +16,7 @@ from feedback_pipeline.ingest.sources import Source, Sources
 from feedback_pipeline.privacy.redaction import RedactedFrame
 from feedback_pipeline.store.bulk import connect, stage
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import Queries
 
 CRITERION = "satisfaction"
 """What people are asked about when they compare two answers; recorded verdicts are taken to answer the same."""
@@ -31,7 +32,7 @@ RECORDED = pl.Schema(
 )
 """One recorded verdict on a pair: `this`, `other` or `tie`; or null with the reason (a code) in `unscored`."""
 
-_INSERT = Path(__file__).parent / "queries" / "insert_judgements.sql"
+_query = Queries(__file__).text
 
 
 def recorded_judgements(sources: Sources, names: tuple[str, ...] = ()) -> pl.DataFrame:
@@ -100,7 +101,7 @@ def file_judgements(database: Database, recorded: pl.DataFrame) -> int:
         return 0
     with connect(database) as connection, connection.cursor() as cursor:
         stage(cursor, "stage_judgement", rows)
-        cursor.execute(_INSERT.read_text())
+        cursor.execute(_query("insert_judgements"))
         return int(cursor.fetchone()[0])
 
 

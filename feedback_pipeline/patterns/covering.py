@@ -62,6 +62,8 @@ class Found:
     """Natural log of the p-value when it was found, on the votes not yet covered."""
     q_value: float
     """Adjusted over every slice above the support floor, in that round."""
+    uncovered: Mask
+    """The votes it was found among: those of no earlier finding."""
 
 
 @dataclass(frozen=True)
@@ -326,7 +328,8 @@ def cover(dimensions: Sequence[Dimension], votes: Votes, settings: SliceSettings
             break
         chosen = residual[tests.combination[index]]
         key = int(chosen.keys[tests.position[index]])
-        found.append(Found(chosen.combination, key, float(this_round.log_p[index]), this_round.q_value(index)))
+        log_p, q_value = float(this_round.log_p[index]), this_round.q_value(index)
+        found.append(Found(chosen.combination, key, log_p, q_value, alive.copy()))
         covered = chosen.combination.votes_in(key, votes.size) & alive
         residual = _subtract(residual, dimensions, covered, votes.down)
         alive &= ~covered

@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SAFETY_DIMENSIONS, SAFETY_FLAGS
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 
-PLACEHOLDER = r"\[[A-Z][A-Z_]*_\d+\]"
 """What redaction leaves in the place of a structured identifier."""
 OPENING = 120
 """Characters within which an answer that refuses says so."""

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from feedback_pipeline.patterns.covering import Found, PersonTotals, SliceSettin
 from feedback_pipeline.patterns.cube import Cells, Combination, Mask
 from feedback_pipeline.patterns.levels import Dimension, dense_people, encode_all
 from feedback_pipeline.patterns.tables import SLICE_FINDINGS
-from feedback_pipeline.patterns.tracking import Memory, Slice, canonical, finding_id, recall, slice_json
+from feedback_pipeline.patterns.tracking import HELD, Memory, Slice, canonical, finding_id, recall, slice_json
 from feedback_pipeline.stats.exact import log_upper_tail
 from feedback_pipeline.stats.intervals import (
     NO_VOTES,
@@ -31,6 +31,12 @@ from feedback_pipeline.stats.intervals import (
 
 EXAMPLES = 5
 WORSE = 1.25
+LIKED_SHARE = 0.1
+"""A level that makes the rest look better than it is holds at least this share of the votes."""
+LIKED_LEVEL = 1e-3
+"""A level is liked where it is better than the others, with the finding set aside, at this level …"""
+SHADOW_LEVEL = 0.05
+"""… and the finding its shadow where it is no worse than the others, with the liked level set aside, at this one."""
 COVERED = 0.8
 """A followed slice whose votes lie to this part in a finding of the week is the same story."""
 
@@ -80,6 +86,8 @@ class Population:
     facts: pl.DataFrame
     votes: Votes
     dimensions: list[Dimension]
+    known: Mask | None = None
+    """Votes of people who voted in an earlier week; None where that cannot be told."""
 
     @property
     def size(self) -> int:
@@ -101,6 +109,7 @@ def find_slices(
     *,
     week: dt.date,
     history: pl.DataFrame | None = None,
+    known_people: pl.Series | None = None,
     settings: SliceSettings | None = None,
 ) -> SliceSearch:
     """The week's slice findings, and the findings of earlier weeks looked at again.
@@ -110,6 +119,8 @@ def find_slices(
         dimensions: columns to slice by, lists of strings (tags, tools) included.
         week: Monday of the week.
         history: `slice_findings` of earlier weeks.
+        known_people: `person` of everybody who voted in an earlier week; left out or empty where nothing is known, and
+            nothing is said of new voters.
         settings: floors and levels.
     """
     settings = settings or SliceSettings()
@@ -122,7 +133,8 @@ def find_slices(
     )
     votes = Votes(dense_people(judged), (judged["verdict"] == -1).to_numpy())
     encoded = encode_all(judged, ordered, max_levels=settings.max_levels, min_votes=settings.min_votes)
-    population = Population(judged, votes, encoded)
+    known = None if known_people is None or known_people.is_empty() else judged["person"].is_in(known_people.implode())
+    population = Population(judged, votes, encoded, None if known is None else known.to_numpy())
     overall = population.rate(np.ones(votes.size, dtype=bool))
     folded = {d.name: d.folded_levels for d in encoded if d.folded_levels}
     memory = recall(history, week)
@@ -131,7 +143,7 @@ def find_slices(
         rows = _follow(population, memory, [], week, overall, settings, reason)
         return SliceSearch(_frame(rows), overall, 0, folded, reason)
     found, cells = cover(encoded, votes, settings)
-    found = _needed(found, population, settings)
+    found = _without_shadows(_needed(found, population, settings), population)
     tests = sum(cell.keys.size for cell in cells)
     rows = _describe_found(population, found, cells, memory, week, overall, tests)
     rows += _follow(population, memory, rows, week, overall, settings, None)
@@ -176,6 +188,50 @@ def _needed(found: Sequence[Found], population: Population, settings: SliceSetti
     return [found[index] for index in kept]
 
 
+def _without_shadows(found: Sequence[Found], population: Population) -> list[Found]:
+    """The findings that are worse than the rest not only because the rest holds a level that people like.
+
+    Of "medium is worse than long and short" and "long is better than the others" the second is true where medium does
+    no worse once long is set aside, and long does better still with medium set aside. Votes of findings about other
+    dimensions are set aside throughout.
+    """
+    masks = [each.combination.votes_in(each.key, population.size) for each in found]
+    kept = []
+    for each, inside in zip(found, masks, strict=True):
+        shadow = False
+        for dimension, label in zip(each.combination.dimensions, each.combination.labels_of(each.key), strict=True):
+            alive = np.ones(population.size, dtype=bool)
+            for other, mask in zip(found, masks, strict=True):
+                if dimension.name not in other.combination.names:
+                    alive &= ~mask
+            shadow |= _is_shadow(dimension, label, inside, alive, population)
+        if not shadow:
+            kept.append(each)
+    return kept
+
+
+def _is_shadow(dimension: Dimension, label: str, inside: Mask, alive: Mask, population: Population) -> bool:
+    down, inside = population.votes.down, inside & alive
+    sizes = np.bincount(dimension.codes, minlength=dimension.size)
+    for code in np.flatnonzero(sizes >= LIKED_SHARE * population.size):
+        level = dimension.labels[code]
+        if level is None or level == label or not inside.any():
+            continue
+        liked = dimension.votes_with(level, population.size) & alive & ~inside
+        rest = alive & ~inside & ~liked
+        if not rest.any() or not liked.any() or _log_p(rest, liked, down) > np.log(LIKED_LEVEL):
+            continue
+        if _log_p(inside, rest, down) > np.log(SHADOW_LEVEL):
+            return True
+    return False
+
+
+def _log_p(inside: Mask, outside: Mask, down: Mask) -> float:
+    """Log p of the one-sided exact test that the votes inside are worse than those outside."""
+    both = inside | outside
+    return float(log_upper_tail((inside & down).sum(), inside.sum(), (both & down).sum(), both.sum()))
+
+
 def _pairs(found: Found) -> Slice:
     return canonical(zip(found.combination.names, found.combination.labels_of(found.key), strict=True))
 
@@ -200,7 +256,8 @@ def _describe_found(
     rows = []
     for each, mask, effect in zip(found, masks, adjusted, strict=True):
         cell = counts[each.combination.names]
-        row = _describe(population, _pairs(each), mask, overall, fit_beta_prior(cell.down, cell.votes))
+        prior = fit_beta_prior(cell.down, cell.votes)
+        row = _describe(population, _pairs(each), mask, overall, prior, each.uncovered)
         identity = row["finding_id"]
         crude = Difference(row["difference"], row["difference_low"], row["difference_high"])
         rows.append(
@@ -217,9 +274,24 @@ def _describe_found(
                 "q_value": each.q_value,
                 "tests": tests,
             }
+            | _new_voters(population, mask & each.uncovered, each.uncovered & ~mask)
         )
     rows.sort(key=lambda row: (-_ranking_value(row), row["finding_id"]))
     return [row | {"rank": place} for place, row in enumerate(rows, start=1)]
+
+
+def _new_voters(population: Population, inside: Mask, outside: Mask) -> dict[str, Any]:
+    """How much of a finding rests on people who never voted before, and whether it holds without them.
+
+    Accounts are made by the dozen: what only new ones say is told, and heads no report.
+    """
+    if population.known is None:
+        return {"new_voter_share": None, "rests_on_new_voters": None}
+    down, known = population.votes.down, population.known
+    new = float((inside & down & ~known).sum() / max(int((inside & down).sum()), 1))
+    left = inside & known
+    holds = bool(left.any()) and _log_p(left, outside & known, down) <= np.log(SHADOW_LEVEL)
+    return {"new_voter_share": new, "rests_on_new_voters": new > 0.0 and not holds}
 
 
 def _ranking_value(row: dict[str, Any]) -> float:
@@ -238,10 +310,16 @@ def _adjusted_columns(crude: Difference, effect: Difference) -> dict[str, Any]:
 
 
 def _describe(
-    population: Population, chosen: Slice, mask: Mask, overall: Rate, prior: BetaPrior | None
+    population: Population,
+    chosen: Slice,
+    whole: Mask,
+    overall: Rate,
+    prior: BetaPrior | None,
+    compared: Mask | None = None,
 ) -> dict[str, Any]:
-    """The columns of a slice that follow from its votes alone."""
-    rate, rest = population.rate(mask), population.rate(~mask)
+    """The columns of a slice that follow from its votes alone, among those that were `compared` (all by default)."""
+    mask = whole if compared is None else whole & compared
+    rate, rest = population.rate(mask), population.rate(~mask if compared is None else compared & ~whole)
     gap = difference(rate, rest)
     row: dict[str, Any] = {
         "finding_id": finding_id(chosen),
@@ -255,6 +333,9 @@ def _describe(
         "low": rate.low,
         "high": rate.high,
         "rest_negative_rate": rest.estimate,
+        "rest_votes": rest.n,
+        "rest_down": rest.up,
+        "set_aside": int(whole.sum()) - rate.n,
         "difference": gap.estimate,
         "difference_low": gap.low,
         "difference_high": gap.high,
@@ -322,7 +403,22 @@ def _follow(
         holds = q_value <= settings.false_discovery_rate
         rows[place] |= {"q_value": float(q_value)}
         rows[place] |= {"weeks_seen": rows[place]["weeks_seen"] + 1} if holds else {"status": "gone"}
+    _share_once(population, rows, found_masks.values())
     return rows
+
+
+def _share_once(population: Population, rows: Sequence[dict[str, Any]], found: Iterable[Mask]) -> None:
+    """Counts each vote down with one finding only, so that shares of findings add up to that of all of them."""
+    told = np.zeros(population.size, dtype=bool)
+    for mask in found:
+        told |= mask
+    every = int(population.votes.down.sum())
+    for row in rows:
+        mask = _mask(population, _zip(row)) & ~told
+        if row["status"] not in HELD or row["covered_by"] is not None:
+            continue
+        row["share_of_negatives"] = float((mask & population.votes.down).sum() / every) if every else None
+        told |= mask
 
 
 def _zip(row: dict[str, Any]) -> Slice:

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feedback_pipeline.patterns.tables import TERM_COUNTS
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 
 Integers = NDArray[np.int64]
 
@@ -15,7 +16,6 @@ MIN_PEOPLE = 5
 MAX_CHARACTERS = 2_000
 LONGEST = 3
 _WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*"
-_PLACEHOLDER = r"\[[A-Z][A-Z_]*_\d+\]"
 _BREAK = "\x00"
 _BUCKET_BITS = 22
 _BUCKETS = 1 << _BUCKET_BITS
@@ -79,7 +79,7 @@ def _read(texts: pl.DataFrame, max_characters: int) -> _Corpus:
     text = texts["text"].str.slice(0, max_characters)
     bracketed = text.str.contains("[", literal=True)
     if bracketed.any():
-        cleaned = text.str.replace_all(_PLACEHOLDER, f" {_BREAK} ")
+        cleaned = text.str.replace_all(PLACEHOLDER, f" {_BREAK} ")
         text = pl.DataFrame({"old": text, "new": cleaned, "use": bracketed}).select(
             pl.when("use").then("new").otherwise("old").alias("text")
         )["text"]

@@ -22,13 +22,13 @@ from scipy.sparse import csr_matrix
 
 from feedback_pipeline.patterns.levels import dense_people
 from feedback_pipeline.patterns.tables import FAILURE_TOPICS
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 from feedback_pipeline.stats.intervals import clustered_rate
 
 Floats = NDArray[np.float64]
 
 OTHER = -1
 WORD = r"(?u)\b[^\W\d_][\w'’]+\b"
-PLACEHOLDER = r"\[[A-Z][A-Z_]*_\d+\]"
 MIN_PEOPLE = 5
 MIN_DOCUMENTS = 15
 """A group of fewer texts or people is not shown (the threshold of the Anthropic Economic Index for its cells)."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
-from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 
 
 class UnknownTenantError(ValueError):

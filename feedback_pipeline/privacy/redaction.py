@@ -12,7 +12,6 @@ Placeholders look like `[EMAIL_1]`. The same value has the same number throughou
 about it still makes sense; a number means nothing outside its conversation.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ import polars as pl
 
 from feedback_pipeline.privacy.detection import pieces, suspects
 from feedback_pipeline.privacy.json_text import as_unicode, json_strings
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER, PLACEHOLDER_PATTERN
 from feedback_pipeline.privacy.rules import placeholders
 
-_NUMBERED_PLACEHOLDER = re.compile(r"\[([A-Z_]+)_([0-9]{1,9})\]")
 _WRITTEN_IN_GROUPS = frozenset({"PHONE", "CARD", "IBAN", "NATIONAL_ID"})
 _WITHOUT_CASE = frozenset({"EMAIL", "IP", "MAC"})
 _SEPARATORS = str.maketrans("", "", " ().-/")
@@ -167,9 +166,9 @@ class _Numbering:
 
     def reserve(self, conversations: pl.Series, texts: pl.Series) -> None:
         """Keep the numbers of placeholders that already stand in the texts: what they stood for is unknown."""
-        used = texts.str.contains(_NUMBERED_PLACEHOLDER.pattern).fill_null(False)
+        used = texts.str.contains(PLACEHOLDER).fill_null(False)
         for conversation, text in zip(conversations.filter(used).to_list(), texts.filter(used).to_list(), strict=True):
-            for placeholder, number in _NUMBERED_PLACEHOLDER.findall(text):
+            for placeholder, number in PLACEHOLDER_PATTERN.findall(text):
                 key = (conversation, placeholder)
                 self._highest[key] = max(int(number), self._highest.get(key, 0))
 

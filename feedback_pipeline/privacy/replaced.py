@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 from feedback_pipeline.privacy.rules import placeholders
-
-_ANY = r"\[[A-Z][A-Z_]*_[0-9]+\]"
 
 
 def replaced(rows: pl.LazyFrame, texts: Sequence[str]) -> dict[str, int]:
@@ -17,8 +16,8 @@ def replaced(rows: pl.LazyFrame, texts: Sequence[str]) -> dict[str, int]:
     known = placeholders()
     counts = dict.fromkeys(known, 0)
     for name in texts:
-        held = rows.select(text=name).filter(pl.col("text").str.contains(_ANY))
-        types = held.select(pl.col("text").str.extract_all(_ANY).explode().str.extract(r"\[([A-Z_]+)_[0-9]+\]"))
+        held = rows.select(text=name).filter(pl.col("text").str.contains(PLACEHOLDER))
+        types = held.select(pl.col("text").str.extract_all(PLACEHOLDER).explode().str.extract(PLACEHOLDER))
         for kind, count in types.group_by("text").len().collect().iter_rows():
             if kind in counts:
                 counts[kind] += count

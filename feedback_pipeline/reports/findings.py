@@ -91,10 +91,12 @@ class Cause(Part):
     """Share of negative votes inside the group."""
     elsewhere: float
     """Share of negative votes outside the group."""
+    set_aside: int
+    """Votes of the group that are counted with a cause found before it, and were not compared."""
     excess: float
     """Negative votes beyond what the rate elsewhere would give."""
     share_of_negatives: float
-    """Share of all negative votes that fall in the group."""
+    """Share of all negative votes that fall in the group, each counted with one cause only."""
     q_value: float
     """p-value corrected for everything tested."""
     adjusted: Difference | None
@@ -106,6 +108,10 @@ class Cause(Part):
     """First day of the first period with this finding."""
     periods_seen: int
     """Number of periods with this finding, this one included."""
+    new_voter_share: float | None = None
+    """Part of its votes down by people who had not voted in an earlier period; null where that is not known."""
+    rests_on_new_voters: bool = False
+    """Without those people it is no finding: it is told, and heads no report."""
     interaction_ids: tuple[str, ...] = ()
     """A few answers of the group, to look up."""
     examples: tuple[Example, ...] = ()

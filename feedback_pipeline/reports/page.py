@@ -36,6 +36,7 @@ _EVIDENCE_GRADES = {
 
 _FILTERS = {
     "adjusted_effect": wording.adjusted_effect,
+    "new_voters": wording.new_voters,
     "cause_sentence": wording.cause_sentence,
     "causes_takeaway": wording.causes_takeaway,
     "comparison_rows": appendix.comparison_rows,

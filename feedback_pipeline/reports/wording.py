@@ -180,8 +180,9 @@ def story(content: ReportContent) -> str:
     if moved and not isinstance(change, CannotSay):
         word = "rise" if change.now > change.before else "fall"
         said.append(f"Most of the {word} comes from {_main_part(change)}.")
-    if not isinstance(causes, CannotSay) and causes.findings:
-        first = causes.findings[0]
+    firm = [] if isinstance(causes, CannotSay) else [one for one in causes.findings if not one.rests_on_new_voters]
+    if firm:
+        first = firm[0]
         said.append(
             f"Largest cause of negative votes: {group(first.conditions)} "
             f"({percent(first.negative.value, 0)} negative, {percent(first.elsewhere, 0)} elsewhere)."
@@ -296,10 +297,19 @@ def cause_sentence(cause: Cause) -> str:
     """A finding in one or two sentences."""
     rate = cause.negative
     who = "" if rate.people is None else f" from {counted(rate.people, 'person', 'people')}"
+    aside = f" (beside {counted(cause.set_aside, 'vote')} of stronger causes)" if cause.set_aside else ""
     return (
-        f"{percent(rate.value)} of {counted(rate.votes, 'vote')}{who} are negative, against "
+        f"{percent(rate.value)} of {counted(rate.votes, 'vote')}{aside}{who} are negative, against "
         f"{percent(cause.elsewhere)} elsewhere: about {count(cause.excess)} more than expected."
     )
+
+
+def new_voters(cause: Cause) -> str | None:
+    """How much of a finding rests on people who never voted before; None where that is not known, or nothing."""
+    if not cause.new_voter_share:
+        return None
+    said = f"{percent(cause.new_voter_share, 0)} of its negative votes are from new voters"
+    return said + ", and without them it is no finding" if cause.rests_on_new_voters else said
 
 
 def adjusted_effect(cause: Cause) -> str | None:
@@ -321,8 +331,6 @@ def causes_takeaway(causes: Causes) -> str:
         return f"No group of answers is significantly worse than the rest{tested}."
     share = sum(cause.share_of_negatives for cause in causes.findings)
     found = counted(len(causes.findings), "cause") + tested
-    if len(causes.findings) > 1 and share > 1:
-        return f"{found}; they overlap."
     verb = "holds" if len(causes.findings) == 1 else "hold"
     return f"{found} {verb} {percent(share, 0)} of all negative votes."
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 
 _ADD_LABEL = sa.text(
     """
@@ -34,7 +35,7 @@ def keep_items(database: Database, week: date, items: pl.DataFrame) -> bool:
         if cursor.fetchone()[0] or items.is_empty():
             return False
         bulk.stage(cursor, "stage_audit_item", items)
-        cursor.execute(bulk.query("insert_audit_items"), (week,))
+        cursor.execute(query("insert_audit_items"), (week,))
     return True
 
 

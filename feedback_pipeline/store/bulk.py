@@ -11,22 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY, INCOMING_REFUSAL
+from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.schema import Table
-
-QUERIES = Path(__file__).parent / "queries"
-
-
-@cache
-def query(name: str) -> str:
-    """The text of `queries/<name>.sql`."""
-    return (QUERIES / f"{name}.sql").read_text()
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from feedback_pipeline.settings import Settings, without_password
 from feedback_pipeline.store import embedded, migrations
+from feedback_pipeline.store.locks import Lock
 
-MIGRATION_LOCK = 7_203_115_940
 MINIMUM_VERSION = 140_000
 
 
@@ -106,7 +106,7 @@ def migrate(database: Database, timezone: str, revision: str = "head") -> None:
             for it, or its user may not do what is needed.
     """
     with database.engine.connect() as connection:
-        connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({Lock.MIGRATION:d})")
         connection.commit()
         try:
             with connection.begin():
@@ -117,7 +117,7 @@ def migrate(database: Database, timezone: str, revision: str = "head") -> None:
         except psycopg.errors.RaiseException as error:  # a script's own refusal
             raise DatabaseError(str(error).split("\n")[0]) from error
         finally:
-            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({Lock.MIGRATION:d})")
             connection.commit()
     if fixed != timezone:
         raise DatabaseError(

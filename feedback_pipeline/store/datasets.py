@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 
 
 def newest_before(database: Database, week: date) -> str | None:
@@ -44,4 +45,4 @@ def record(database: Database, week: date, dataset_id: str, manifest: bytes, lin
             (dataset_id, week, orjson.dumps(orjson.loads(manifest)).decode()),
         )
         bulk.stage(cursor, "stage_dataset_row", rows)
-        cursor.execute(bulk.query("insert_dataset_rows"), (dataset_id,))
+        cursor.execute(query("insert_dataset_rows"), (dataset_id,))

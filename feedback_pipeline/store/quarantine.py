@@ -13,8 +13,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback_pipeline.store.bulk import query
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import query
 
 
 class QuarantineError(ValueError):

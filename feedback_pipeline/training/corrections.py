@@ -11,10 +11,11 @@ from collections import Counter
 import polars as pl
 
 from feedback_pipeline.cleaning.signatures import normalise
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.reviews import ReviewQueue, any_of
 from feedback_pipeline.training.rules import CurationSettings
-from feedback_pipeline.training.signals import CREDENTIAL, PLACEHOLDER, Signals
+from feedback_pipeline.training.signals import CREDENTIAL, Signals
 
 IDENTICAL = 0.02
 """Share of words changed below which a correction says nothing new."""

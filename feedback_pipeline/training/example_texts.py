@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER, PLACEHOLDER_PATTERN
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.json_lines import json_value
 from feedback_pipeline.training.messages import conversation, text_shapes
-from feedback_pipeline.training.placeholders import PATTERN, filled
+from feedback_pipeline.training.placeholders import filled
 from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.tokens import MESSAGE_OVERHEAD, exceeds
 
@@ -105,7 +106,7 @@ def _ordinary(settings: CurationSettings) -> pl.Expr:
     calm = said.str.count_matches(said.str.tail(_TAIL), literal=True) < _RECURRENCES
     wanted = [pl.col("shape").is_not_null(), size <= settings.maximum_tokens, calm]
     if settings.placeholders == "fill":
-        wanted += [~pl.col(name).str.contains(PATTERN.pattern) for name in ("messages", "completion")]
+        wanted += [~pl.col(name).str.contains(PLACEHOLDER) for name in ("messages", "completion")]
     return pl.all_horizontal(wanted).fill_null(value=False)
 
 
@@ -117,7 +118,7 @@ def _text(row: tuple[str | None, ...], settings: CurationSettings) -> tuple[str,
     if form.problem:
         return "", "", None, form.problem, 0
     asked, count = form.messages, 0
-    if settings.placeholders == "fill" and (PATTERN.search(said) or PATTERN.search(asked)):
+    if settings.placeholders == "fill" and (PLACEHOLDER_PATTERN.search(said) or PLACEHOLDER_PATTERN.search(asked)):
         replaced = filled((asked, said), f"{tenant}\x1f{conversation_id or interaction_id}", settings.key)
         if replaced is None:
             return "", "", None, "unknown_placeholder", 0

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 from feedback_pipeline.training import caps, splits
 from feedback_pipeline.training.corrections import REWRITE
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.draws import row_id
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.preferences import preferred
-from feedback_pipeline.training.signals import PLACEHOLDER
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS
 from feedback_pipeline.training.weights import rounded_quantum
 

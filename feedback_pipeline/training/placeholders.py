@@ -7,7 +7,7 @@ Values come from ranges reserved for examples: they belong to nobody (RFC 2606 d
 import hashlib
 import re
 
-PATTERN = re.compile(r"\[([A-Z][A-Z_]*)_(\d+)\]")
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER_PATTERN
 
 _FIRST = ("Alex", "Sam", "Robin", "Kim", "Noor", "Jamie", "Lou", "Mika", "Dana", "Ari", "Toni", "Sasha")
 _LAST = ("Moreau", "Lind", "Okafor", "Petrov", "Silva", "Tanaka", "Weber", "Haddad", "Novak", "Rossi", "Byrne", "Kaya")
@@ -58,5 +58,5 @@ def filled(texts: tuple[str, ...], conversation: str, key: str) -> tuple[tuple[s
         unknown = unknown or replacement is None
         return replacement or match[0]
 
-    replaced = tuple(PATTERN.sub(value, text) for text in texts)
+    replaced = tuple(PLACEHOLDER_PATTERN.sub(value, text) for text in texts)
     return None if unknown else (replaced, count)

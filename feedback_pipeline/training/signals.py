@@ -6,11 +6,11 @@ from datetime import date, timedelta
 import polars as pl
 
 from feedback_pipeline.cleaning.signatures import hash_texts
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 from feedback_pipeline.training.conflicts import approval_probability
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.rules import CurationSettings
 
-PLACEHOLDER = r"\[[A-Z][A-Z_]*_\d+\]"
 """A redaction placeholder such as [EMAIL_1]."""
 
 REFUSAL = (

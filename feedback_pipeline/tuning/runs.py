@@ -11,6 +11,7 @@ import orjson
 import sqlalchemy as sa
 
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.locks import Space, held_name
 from feedback_pipeline.store.statements import statement
 from feedback_pipeline.tables.parquet import location
 from feedback_pipeline.tuning.providers.ledger import OVER, Entry, State
@@ -22,8 +23,6 @@ PLANNING = "planning"
 
 LOOK_EVERY = dt.timedelta(minutes=5)
 """A job lasts from minutes to hours; one that its provider's webhook spoke of is looked at at once."""
-
-_LOCK_SPACE = 6_203
 
 
 @dataclass(frozen=True)
@@ -80,18 +79,8 @@ class Ledger:
 
         The lock belongs to a connection: when the process dies, so does the lock.
         """
-        with self.database.engine.connect() as connection:
-            values = {"space": _LOCK_SPACE, "name": name}
-            locked = bool(
-                connection.execute(sa.text("SELECT pg_try_advisory_lock(:space, hashtext(:name))"), values).scalar()
-            )
-            connection.commit()
-            try:
-                yield locked
-            finally:
-                if locked:
-                    connection.execute(sa.text("SELECT pg_advisory_unlock(:space, hashtext(:name))"), values)
-                    connection.commit()
+        with held_name(self.database.engine, Space.FINE_TUNING, name) as locked:
+            yield locked
 
     def plan(
         self,

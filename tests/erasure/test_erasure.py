@@ -19,6 +19,7 @@ from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database, create_missing_databases
+from feedback_pipeline.store.locks import Lock
 from feedback_pipeline.training import archive
 from feedback_pipeline.tuning.providers.protocol import ProviderError
 from jobs import runs
@@ -351,7 +352,7 @@ def test_every_table_that_can_hold_a_person_is_known_to_the_erasure(database: Da
 
 def test_two_erasures_at_once_wait_for_each_other(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
     with psycopg.connect(pipeline.database.address()) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (erasure.LOCK,))
+        connection.execute("SELECT pg_advisory_lock(%s)", (int(Lock.ERASURE),))
         with pytest.raises(ErasureError, match="another erasure is under way"):
             erasure.forget(house(pipeline, instance), ada(pipeline))
 

@@ -95,15 +95,20 @@ def test_noise_gives_no_finding(make_facts, week):
 def test_the_numbers_of_a_finding_are_those_of_its_votes(two_causes, week):
     findings = find_slices(two_causes, DIMENSIONS, week=week).findings
     row = findings.filter(pl.col("dimensions").list.len() == 1).to_dicts()[0]
-    inside = two_causes.filter(pl.col("model").cast(pl.String) == "model_1")
-    outside = two_causes.filter(pl.col("model").cast(pl.String) != "model_1")
+    # the smaller and more severe cause was found before it: its votes are set aside
+    aside = (pl.col("language").cast(pl.String) == "language_2") & (
+        pl.col("prompt_version").cast(pl.String) == "prompt_version_3"
+    )
+    on_model = pl.col("model").cast(pl.String) == "model_1"
+    inside, outside = two_causes.filter(on_model, ~aside), two_causes.filter(~on_model, ~aside)
+    assert row["set_aside"] == two_causes.filter(on_model, aside).height > 0
     down, rest = (inside["verdict"] == -1).sum(), (outside["verdict"] == -1).sum()
     assert (row["votes"], row["down"], row["people"]) == (inside.height, down, inside["person"].n_unique())
     assert row["negative_rate"] == pytest.approx(down / inside.height)
     assert row["excess_negatives"] == pytest.approx(down - inside.height * rest / outside.height)
     assert row["low"] < row["negative_rate"] < row["high"]
     assert row["difference_low"] < row["difference"] < row["difference_high"]
-    assert row["share_of_negatives"] == pytest.approx(down / (down + rest))
+    assert row["share_of_negatives"] == pytest.approx(down / (two_causes["verdict"] == -1).sum())
 
 
 def test_examples_are_votes_down_in_the_slice_from_different_people(two_causes, week):
@@ -332,3 +337,77 @@ def test_benjamini_hochberg_over_the_first_round_agrees_with_scipy(make_facts):
     p = np.concatenate([stats.hypergeom.sf(c.down - 1, 8_000, down.sum(), c.votes) for c in cells if c.keys.size])
     assert np.exp(found[0].log_p) == pytest.approx(p.min(), rel=0.05)
     assert found[0].q_value >= stats.false_discovery_control(p).min() * 0.95
+
+
+def votes_of(rows, *, people=500):
+    """`vote_facts` of (count, share down, {dimension: level}) rows, everyone voting in turn."""
+    frames, start = [], 0
+    for count, share, levels in rows:
+        place = np.arange(start, start + count)
+        down = np.arange(count) < round(count * share)
+        columns = {name: pl.Series([value] * count, dtype=pl.String) for name, value in levels.items()}
+        ids = [f"{number:06}" for number in place]
+        frames.append(
+            pl.DataFrame(
+                {
+                    "feedback_id": ids,
+                    "interaction_id": ids,
+                    "person": (place * 7919 % people).astype(np.uint64),
+                    "verdict": np.where(down, -1, 1).astype(np.int8),
+                    "strength": np.ones(count, dtype=np.float32),
+                    **columns,
+                }
+            )
+        )
+        start += count
+    return pl.concat(frames)
+
+
+def test_a_finding_prints_the_comparison_that_was_tested(week):
+    """Exact tests on the printed counts give a p-value as small as the printed one; shares of votes down add up."""
+    facts = votes_of([
+        (600, 0.8, {"model": "bad", "language": "de"}), (900, 0.8, {"model": "bad", "language": "en"}),
+        (500, 0.5, {"model": "good", "language": "de"}), (4000, 0.2, {"model": "good", "language": "en"}),
+    ])  # fmt: skip
+    found = find_slices(facts, ["model", "language"], week=week).findings.sort("rank")
+    assert found.height == 2
+    for row in found.iter_rows(named=True):
+        table = [[row["down"], row["votes"] - row["down"]], [row["rest_down"], row["rest_votes"] - row["rest_down"]]]
+        fisher = stats.fisher_exact(table, alternative="greater").pvalue
+        assert fisher <= row["p_value"] * 1.0001
+        assert row["negative_rate"] == pytest.approx(row["down"] / row["votes"])
+        assert row["difference_low"] < row["negative_rate"] - row["rest_negative_rate"] < row["difference_high"]
+    second = found.filter(pl.col("values") == ["de"]).row(0, named=True)
+    # the 600 votes on the bad model are told with it; the rest of the language is compared with the good model's others
+    assert (second["votes"], second["set_aside"]) == (500, 600)
+    assert second["rest_negative_rate"] == pytest.approx(0.2)
+    # every vote down lies in one finding or in none: 1,200 + 250 of 2,250
+    assert found["share_of_negatives"].sum() == pytest.approx((1200 + 250) / 2250)
+
+
+def test_what_is_only_not_liked_is_no_cause_of_votes_down(week):
+    """Long answers are liked; medium ones do no worse than short ones, so that they are the cause of nothing."""
+    facts = votes_of([(2000, 0.46, {"answer_length": "medium"}), (1500, 0.46, {"answer_length": "short"}),
+                      (2500, 0.25, {"answer_length": "long"})])  # fmt: skip
+    assert find_slices(facts, ["answer_length"], week=week).findings.is_empty()
+    facts = votes_of([(2000, 0.46, {"answer_length": "medium"}), (1500, 0.25, {"answer_length": "short"}),
+                      (2500, 0.25, {"answer_length": "long"})])  # fmt: skip
+    assert find_slices(facts, ["answer_length"], week=week).findings["values"].to_list() == [["medium"]]
+
+
+def test_a_finding_says_how_much_rests_on_new_voters(week):
+    """Fifty new accounts vote one model down; those who voted before find it no worse than the others."""
+    old = votes_of([(400, 0.2, {"model": "m1"}), (1600, 0.2, {"model": "m2"})], people=400)
+    attack = votes_of([(200, 1.0, {"model": "m1"})], people=50).with_columns(
+        pl.col("person") + 10_000, pl.concat_str(pl.lit("x"), "feedback_id").alias("feedback_id")
+    )
+    row = find_slices(pl.concat([old, attack]), ["model"], week=week, known_people=old["person"].unique())
+    (finding,) = row.findings.to_dicts()
+    assert finding["values"] == ["m1"]
+    assert finding["new_voter_share"] == pytest.approx(200 / 280)
+    assert finding["rests_on_new_voters"] is True
+    everybody = pl.concat([old, attack])["person"].unique()
+    (known,) = find_slices(pl.concat([old, attack]), ["model"], week=week, known_people=everybody).findings.to_dicts()
+    assert (known["new_voter_share"], known["rests_on_new_voters"]) == (0.0, False)
+    (unknown,) = find_slices(pl.concat([old, attack]), ["model"], week=week).findings.to_dicts()
+    assert unknown["new_voter_share"] is unknown["rests_on_new_voters"] is None

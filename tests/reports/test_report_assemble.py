@@ -450,7 +450,7 @@ def test_differences_carry_the_clustered_test_of_the_analysis(failing):
 def test_alerts_are_one_line_an_incident_and_are_scored_by_the_days_that_follow(failing):  # D5, C6
     days = [MONDAY + timedelta(days=offset) for offset in range(3)]
     daily = count_days(failing.vote_facts)
-    readings = [approval_under_target(daily, day=day, target=0.85, window=1) for day in days]
+    readings = [approval_under_target(daily, day=day, target=0.85, window=1, certainty=0.95) for day in days]
     readings.append(Reading("votes_missing", MONDAY, reason="only 1 week of history"))
     assert all(reading.alert for reading in readings[:3])  # 80 % votes up at most, and the target is 85 %
     incident = readings[0].alert.incident
@@ -468,6 +468,6 @@ def test_alerts_are_one_line_an_incident_and_are_scored_by_the_days_that_follow(
 
 def test_a_false_alarm_is_called_one(failing):
     daily = count_days(failing.vote_facts)
-    reading = approval_under_target(daily, day=MONDAY, target=0.85, window=1)
+    reading = approval_under_target(daily, day=MONDAY, target=0.85, window=1, certainty=0.95)
     content = report(replace(failing, alert_readings=[reading]), target=0.5)  # approval then stays far above 50 %
     assert content.alerts.items[0].real is False

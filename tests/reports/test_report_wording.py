@@ -85,6 +85,8 @@ def test_limits_of_the_period_are_told():
     assert wording.coverage_gaps(full_report().coverage, WEEK) == []
 
 
-def test_overlapping_causes_claim_no_sum():
-    heavy = tuple(replace(cause, share_of_negatives=0.6) for cause in CAUSES.findings)
-    assert "of all negative votes" not in wording.causes_takeaway(Causes(heavy, 10))
+def test_shares_of_causes_count_each_vote_once_and_are_added():
+    shares = tuple(
+        replace(one, share_of_negatives=share) for one, share in zip(CAUSES.findings, (0.5, 0.3, 0.1), strict=True)
+    )
+    assert "hold 90% of all negative votes" in wording.causes_takeaway(Causes(shares, 10))

@@ -75,6 +75,7 @@ def cause(number: int, conditions: tuple[Condition, ...], value: float, votes: i
         conditions=conditions,
         negative=rate(value, 0.04, votes, 88 + number),
         elsewhere=0.182,
+        set_aside=0,
         excess=votes * (value - 0.182),
         share_of_negatives=votes * value / 1880,
         q_value=0.00002 * 10**number,

@@ -127,7 +127,9 @@ def causes(sources: Sources) -> Causes | CannotSay:
     if sources.search is not None and sources.search.reason is not None:
         return CannotSay(sources.search.reason)
     held = frame.filter(pl.col("status").is_in(list(_HELD)) & pl.col("covered_by").is_null())
-    held = held.sort("rank", "q_value", "finding_id", nulls_last=True)
+    held = held.sort(
+        pl.col("rests_on_new_voters").fill_null(value=False), "rank", "q_value", "finding_id", nulls_last=True
+    )
     quoted = _quotations(sources)
     found = [
         _cause(row, negative, quoted)
@@ -155,6 +157,7 @@ def _cause(row: Row, negative: Rate, quoted: dict[str, Example]) -> Cause:
         conditions=conditions_of(row),
         negative=negative,
         elsewhere=elsewhere,
+        set_aside=row["set_aside"] or 0,
         excess=negative.votes * (negative.value - elsewhere),
         share_of_negatives=row["share_of_negatives"] or 0.0,
         q_value=1.0 if row["q_value"] is None else row["q_value"],
@@ -163,6 +166,8 @@ def _cause(row: Row, negative: Rate, quoted: dict[str, Example]) -> Cause:
         status=_HELD[row["status"]],
         first_seen=row["first_week"],
         periods_seen=row["weeks_seen"],
+        new_voter_share=row["new_voter_share"],
+        rests_on_new_voters=bool(row["rests_on_new_voters"]),
         interaction_ids=tuple(quoted[one].interaction_id for one in ids if one in quoted)[:LOOKED_UP],
         examples=_examples(ids, quoted, negative.people),
     )

@@ -7,6 +7,7 @@ from typing import Literal, cast
 import polars as pl
 
 from feedback_pipeline.actions.evidence import Evidence
+from feedback_pipeline.actions.recommendations import TITLES
 from feedback_pipeline.actions.suggest import Suggestions
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
@@ -30,17 +31,6 @@ from feedback_pipeline.reports.summary import Period
 from feedback_pipeline.stats import intervals
 
 DAYS_SHOWN = 30
-
-TITLES = {
-    "fix_slice": "Find and fix what fails",
-    "roll_back_release": "Roll back or fix",
-    "examine_mix": "Look at who and what came in",
-    "examine_topic": "Read what a topic is about",
-    "fix_repeated_answer": "Fix one answer that fails again and again",
-    "collect_more_votes": "Collect more votes",
-    "keep_release": "Keep",
-}
-"""Title of each kind of recommendation."""
 
 ActionStatus = Literal["proposed", "accepted", "done", "dropped"]
 

@@ -1,0 +1,79 @@
+"""Every advisory lock of the database, so that no two things wait for each other by accident.
+
+A lock is a number of its own, or a space of names (`Space`): PostgreSQL keeps the two kinds apart. Numbers that SQL
+functions take are declared here too; a test compares.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+import sqlalchemy as sa
+
+
+class Lock(IntEnum):
+    """Locks of one thing each."""
+
+    MIGRATION = 7_203_115_940
+    """Bringing the tables to a revision."""
+    FOLD_COUNTS = 7_203_115_941
+    """Adding deltas to the rollups: taken by the SQL function `fold_counts`."""
+    VOTE = 7_203_115_942
+    """Seed of the hash by which two votes of one person on one answer wait for each other: `file_votes`."""
+    ERASURE = 7_203_115_943
+    """Forgetting people and emptying days."""
+    INCIDENTS = 7_203_115_951
+    """Filing a day's alerts under their incidents."""
+
+
+class Space(IntEnum):
+    """Locks of many things each, told apart by name."""
+
+    FINE_TUNING = 6_203
+    """One run of the ledger, or the planning of all."""
+    NOTIFICATION = 6_204
+    """One message, so that it is sent once."""
+
+
+def wait_in_transaction(connection: sa.Connection, lock: Lock) -> None:
+    """Waits for a lock and holds it to the end of the transaction."""
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": int(lock)})
+
+
+def wait_for_name_in_transaction(connection: sa.Connection, space: Space, name: str) -> None:
+    """Waits for a name of a space and holds it to the end of the transaction."""
+    connection.execute(
+        sa.text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))"), {"space": int(space), "name": name}
+    )
+
+
+@contextmanager
+def held(engine: sa.Engine, lock: Lock) -> Iterator[bool]:
+    """Whether this process alone holds the lock for the length of the block; never waits.
+
+    It belongs to a connection: when the process dies, so does the lock.
+    """
+    with _held(engine, "pg_try_advisory_lock(:lock)", "pg_advisory_unlock(:lock)", {"lock": int(lock)}) as locked:
+        yield locked
+
+
+@contextmanager
+def held_name(engine: sa.Engine, space: Space, name: str) -> Iterator[bool]:
+    """The same for a name of a space."""
+    values = {"space": int(space), "name": name}
+    with _held(engine, "pg_try_advisory_lock(:space, hashtext(:name))",
+               "pg_advisory_unlock(:space, hashtext(:name))", values) as locked:  # fmt: skip
+        yield locked
+
+
+@contextmanager
+def _held(engine: sa.Engine, take: str, give_back: str, values: dict[str, object]) -> Iterator[bool]:
+    with engine.connect() as connection:
+        locked = bool(connection.execute(sa.text(f"SELECT {take}"), values).scalar())
+        connection.commit()
+        try:
+            yield locked
+        finally:
+            if locked:
+                connection.execute(sa.text(f"SELECT {give_back}"), values)
+                connection.commit()
