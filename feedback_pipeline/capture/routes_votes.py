@@ -246,7 +246,7 @@ async def change_feedback(request: Request, feedback_id: UUID) -> Response:
         fields["metadata"] = bodies.to_json(fields["metadata"], "metadata")
     if fields.get("reasons", ()) is None:
         fields["reasons"] = []
-    event = _follows(row, fields)
+    event = _follows(row, {**fields, "from_browser": principal.browser or row["from_browser"]})
     _complete(event)
     await service.writer.write(principal.tenant, Filing(event))
     row = await current(service, principal, feedback_id)
