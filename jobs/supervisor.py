@@ -3,14 +3,12 @@
 import contextlib
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from rich.console import Console
 
@@ -30,12 +28,13 @@ def run_services(pipeline: Pipeline, port: int, api_port: int, console: Console)
     environment = dict(os.environ)
     environment.setdefault("FEEDBACK_AUTOMATION", "1")
     prepare_environment(pipeline.settings, pipeline.database, environment)
-    scripts = Path(sys.executable).parent
-    dagster = shutil.which("dagster", path=str(scripts)) or "dagster"
     commands = {
-        "Dagster UI": [dagster, "dev", "--workspace", str(project_root() / "workspace.yaml"), "--port", str(port)],
+        "Dagster UI": [
+            sys.executable, "-m", "jobs.webserver", "dev",
+            "--workspace", str(project_root() / "workspace.yaml"), "--port", str(port),
+        ],
         "capture API": [sys.executable, "-m", "feedback_pipeline.cli", "serve", "--port", str(api_port)],
-    }
+    }  # fmt: skip
     stopping = False
 
     def stop(*_: object) -> None:
