@@ -1,13 +1,15 @@
-# Everything a person or CI runs. The first target that needs it makes .venv from requirements.lock.
+# Everything a person or CI runs. The first target that needs it makes .venv from requirements.lock; the first that
+# tests, lints or builds the documentation adds requirements-dev.lock.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEV := $(VENV)/.ready-dev
 export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-browser test-validators test-llm test-aimock lint format bench calibrate lock clean
+.PHONY: help setup demo dev test test-browser test-validators test-llm test-aimock lint format docs pictures bench calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +23,11 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --no-cache --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
+$(DEV): $(READY) requirements-dev.lock
+	@echo "Installing from requirements-dev.lock into $(VENV) …"
+	@$(BIN)/uv pip install --quiet --no-cache --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
 setup: $(READY) ## Make the environment
 
 demo: $(READY) ## Sample votes through the whole loop, with a summary
@@ -29,35 +36,41 @@ demo: $(READY) ## Sample votes through the whole loop, with a summary
 dev: $(READY) ## Dagster UI, daemon, capture API and demo page on this machine
 	@$(BIN)/feedback dev
 
-test: $(READY) ## What CI runs
+test: $(DEV) ## What CI runs
 	@$(BIN)/python -m pytest -m "not browser" -n 2
 
-test-browser: $(READY) ## Tests in a real Chromium (installs it where it may)
+test-browser: $(DEV) ## Tests in a real Chromium (installs it where it may)
 	@$(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest -m browser tests/browser
 
-test-validators: $(READY) ## Training files before the trainers' own validators (installs them under .feedback)
+test-validators: $(DEV) ## Training files before the trainers' own validators (installs them under .feedback)
 	@$(BIN)/python tests/training/trainers/run.py .feedback/validators
 
-test-llm: $(READY) ## A small real language model as a judge (installs it under .feedback)
+test-llm: $(DEV) ## A small real language model as a judge (installs it under .feedback)
 	@$(BIN)/python tests/judging/small_model_environment.py .feedback/llm && FEEDBACK_TEST_LLM=.feedback/llm $(BIN)/python -m pytest -s tests/judging/test_small_model.py
 
-test-aimock: $(READY) ## Judging against another's implementation of the API (npm installs it under .feedback)
+test-aimock: $(DEV) ## Judging against another's implementation of the API (npm installs it under .feedback)
 	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
 
-lint: $(READY) ## ruff, mypy, the order of the packages, and whether the definitions load
+lint: $(DEV) ## ruff, mypy, the order of the packages, and whether the definitions load
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy && $(BIN)/dg check defs
 
-format: $(READY) ## Let ruff put the code in order
+format: $(DEV) ## Let ruff put the code in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: $(READY) ## The performance table: our figure and a peer's, side by side
+bench: $(DEV) ## The performance table: our figure and a peer's, side by side
 	@$(BIN)/python -m bench
 
-calibrate: $(READY) ## How often findings and alerts are wrong, by simulation
+calibrate: $(DEV) ## How often findings and alerts are wrong, by simulation
 	@$(BIN)/python -m bench.calibrate
 
-lock: ## Renew requirements.lock (pinned, hashed, naming no index)
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+lock: ## Renew the lock files (pinned, hashed, naming no index)
+	@$(BIN)/uv $(LOCK) pyproject.toml -o requirements.lock
+	@$(BIN)/uv $(LOCK) --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
+
+docs: $(DEV) ## The documentation as a site, under .feedback/site
+	@$(BIN)/python -m docs.reference && $(BIN)/mkdocs build --quiet --strict
 
 clean: ## Remove the environment; data under .feedback stays
 	rm -rf $(VENV)

@@ -35,7 +35,7 @@ LEAST_AGREED_PAIRS = 30
 _GATES = {
     "non_inferior": (HELD_OUT, REGRESSION, "answers/unusable", "answers/refused_more", "answers/median_characters"),
     "better": (IMPROVEMENT,),
-    "safe": ("probe/safety", "probe/sycophancy", "probe/helpfulness", "answers/personal_data"),
+    "safe": ("probe/safety", "probe/sycophancy", "probe/helpfulness", "answers/personal_data", "answers/self_praise"),
 }
 
 
@@ -115,7 +115,7 @@ def _candidate(pipeline: Pipeline, week: date) -> registry.Model | None:
     """The newest model trained on the week that may still be promoted."""
     found = [
         model for model in registry.models(pipeline.database)
-        if model.week == week and model.state in ("candidate", "approved", "retired")
+        if model.kind == "model" and model.week == week and model.state in ("candidate", "approved", "retired")
     ]  # fmt: skip
     return found[-1] if found else None
 
@@ -135,7 +135,12 @@ def promoted_model(pipeline: Pipeline, week: date) -> Outcome:
     """The week's model answers under the alias `production`: only after its evaluation passed every gate and a person
     approved that very evaluation. The router reads the registry, or the JSON file written here."""
     model = next(
-        (one for one in reversed(registry.models(pipeline.database)) if one.week == week and one.evaluation), None
+        (
+            one
+            for one in reversed(registry.models(pipeline.database))
+            if one.kind == "model" and one.week == week and one.evaluation
+        ),
+        None,
     )
     if model is None:
         return Outcome(checks=[Check("approved", False, {}, f"no evaluated model of the week of {week}")])
@@ -158,7 +163,7 @@ def model_effect(pipeline: Pipeline, week: date) -> Outcome:
             promoted_on=promoted_on,
         )
         for event in registry.history(pipeline.database)
-        if event["event"] == "promoted"
+        if event["event"] == "promoted" and event["alias"] == registry.ALIAS
         for promoted_on in (event["at"].astimezone(pipeline.settings.zone).date(),)
         if promoted_on <= week + timedelta(days=6) < promoted_on + timedelta(weeks=effect.WEEKS_AFTER + 1)
     ]  # fmt: skip

@@ -16,6 +16,10 @@ _EXPORTS = {
     "evaluate_prompt_version": "feedback_pipeline.analysis.evaluation",
     "generate_report": "feedback_pipeline.analysis.verbs",
     "suggest_improvements": "feedback_pipeline.analysis.verbs",
+    "get_feedback_data": "feedback_pipeline.analysis.stored",
+    "get_statistics": "feedback_pipeline.analysis.stored",
+    "load_logged_interactions": "feedback_pipeline.analysis.stored",
+    "LeftOutWarning": "feedback_pipeline.analysis.vote_stretches",
     "FeedbackFrameError": "feedback_pipeline.analysis.vote_frames",
     "ImprovementReport": "feedback_pipeline.analysis.verbs",
     "InsufficientFeedbackError": "feedback_pipeline.analysis.vote_stretches",
@@ -34,7 +38,13 @@ _EXPORTS = {
     "log_anthropic": "feedback_pipeline.capture.verbs",
     "log_litellm": "feedback_pipeline.capture.verbs",
     "call_context": "feedback_pipeline.capture.verbs",
-    "route_to_variant": "feedback_pipeline.experiments.assignment",
+    "route_to_variant": "feedback_client.assignment",
+    "shadow": "feedback_client.shadow",
+    "Experiments": "feedback_client.experiments",
+    # prompts by framework
+    "AdaptivePromptRouter": "feedback_pipeline.analysis.prompt_router",
+    "build_enhanced_prompt": "feedback_pipeline.analysis.prompt_router",
+    "route_prompt": "feedback_pipeline.analysis.prompt_router",
 }
 
 __all__ = sorted(_EXPORTS)

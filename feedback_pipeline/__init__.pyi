@@ -1,8 +1,17 @@
 """What editors and type checkers see of the package; `__init__.py` loads the same names on first use."""
 
+from feedback_client.assignment import (
+    route_to_variant as route_to_variant,
+)
+from feedback_client.experiments import Experiments as Experiments
+from feedback_client.shadow import shadow as shadow
+
 from feedback_pipeline.analysis.evaluation import (
     evaluate_prompt_version as evaluate_prompt_version,
 )
+from feedback_pipeline.analysis.prompt_router import AdaptivePromptRouter as AdaptivePromptRouter
+from feedback_pipeline.analysis.prompt_router import build_enhanced_prompt as build_enhanced_prompt
+from feedback_pipeline.analysis.prompt_router import route_prompt as route_prompt
 from feedback_pipeline.analysis.verbs import (
     ImprovementReport as ImprovementReport,
 )
@@ -42,9 +51,18 @@ from feedback_pipeline.capture.verbs import log_anthropic as log_anthropic
 from feedback_pipeline.capture.verbs import log_litellm as log_litellm
 from feedback_pipeline.capture.verbs import log_llm_request as log_llm_request
 from feedback_pipeline.capture.verbs import log_openai as log_openai
-from feedback_pipeline.experiments.assignment import (
-    route_to_variant as route_to_variant,
-)
 
 __version__: str
 __all__: list[str]
+from feedback_pipeline.analysis.stored import (
+    get_feedback_data as get_feedback_data,
+)
+from feedback_pipeline.analysis.stored import (
+    get_statistics as get_statistics,
+)
+from feedback_pipeline.analysis.stored import (
+    load_logged_interactions as load_logged_interactions,
+)
+from feedback_pipeline.analysis.vote_stretches import (
+    LeftOutWarning as LeftOutWarning,
+)

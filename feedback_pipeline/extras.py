@@ -2,7 +2,14 @@
 
 import importlib.util
 
-MODULES = {"s3fs": "s3", "gcsfs": "gcs", "presidio_analyzer": "names", "spacy": "names", "posthog": "posthog"}
+MODULES = {
+    "s3fs": "s3",
+    "gcsfs": "gcs",
+    "presidio_analyzer": "names",
+    "spacy": "names",
+    "posthog": "posthog",
+    "gepa": "prompts",
+}
 """The extra that brings a module."""
 
 

@@ -42,6 +42,7 @@ __all__ = ["CaptureSettings", "Settings", "SettingsError", "ShownSetting", "proj
 Executor = Literal["in_process", "multiprocess"]
 Environment = Literal["development", "production"]
 TuningProvider = Literal["dry_run", "openai", "local"]
+PromptOptimiser = Literal["rules", "gepa"]
 TuningMethod = Literal["supervised", "preference"]
 TuningApproval = Literal["required", "not_required"]
 JudgeMode = Literal["schema", "probabilities", "decisions"]
@@ -264,6 +265,15 @@ class JudgeSettings:
         "OPENAI_API_KEY", None, "key of the endpoints above; suggestions come from rules without one", secret=True
     )
     suggestion_model: str = setting("FEEDBACK_SUGGESTION_MODEL", "gpt-6-luna", "model that suggestions are asked of")
+    prompt_model: str | None = setting(
+        "FEEDBACK_PROMPT_MODEL", None, "model that the registered prompts are for; without one it is simulated by rules"
+    )
+    prompt_optimiser: PromptOptimiser = setting(
+        "FEEDBACK_PROMPT_OPTIMISER",
+        "rules",
+        "who proposes prompts: rules over reasons, or reflection (extra `prompts`)",
+    )
+    prompt_calls: int = setting("FEEDBACK_PROMPT_CALLS", 150, "answers that one reflection may ask for", low=10)
 
 
 @dataclass(frozen=True)
@@ -358,7 +368,11 @@ class CaptureSettings:
     """The capture API."""
 
     token_key: str | None = setting(
-        "FEEDBACK_TOKEN_KEY", None, "signs browser tokens; made up in development where it is missing", secret=True
+        "FEEDBACK_TOKEN_KEY",
+        None,
+        "signs browser tokens; several separated by commas while one follows another, the new one first; made up in "
+        "development where it is missing",
+        secret=True,
     )
     content_types: frozenset[str] = setting(
         "FEEDBACK_CONTENT_TYPES",

@@ -95,7 +95,7 @@ def _requests(pipeline: Pipeline) -> list[dg.RunRequest]:
     """Evaluations of candidates that have none, promotions of candidates whose evaluation a person approved."""
     requests = []
     for model in registry.models(pipeline.database):
-        if model.state not in ("candidate", "promoted") or model.week is None:
+        if model.kind != "model" or model.state not in ("candidate", "promoted") or model.week is None:
             continue
         partition = model.week.isoformat()
         if model.evaluation is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import alerts, clean, evaluation, imports, models, patterns, raw, report, training
+from assets import alerts, clean, evaluation, experiments, imports, models, patterns, raw, report, training
 from assets.automation import guarded_eager
 from assets.declaration import Declaration, build
 from assets.partitions import Calendar
@@ -20,7 +20,7 @@ from jobs import fine_tuning, loops, retention, schedules, sensors
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-STAGES = (clean, patterns, alerts, report, evaluation, training, models)
+STAGES = (clean, patterns, alerts, experiments, report, evaluation, training, models)
 
 
 def declarations() -> list[Declaration]:
@@ -53,6 +53,7 @@ def build_definitions(
             imports.imported_feedback,
             *raw.build_raw(calendar),
             *models.build_on_demand(calendar),
+            *experiments.build_on_demand(calendar),
             *(build(one, calendar, guarded_eager() if one.by == "week" else None) for one in every),
         ],
         jobs=[*loop_jobs.values(), *tuning_jobs.values(), keep],

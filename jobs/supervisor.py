@@ -1,7 +1,12 @@
-"""`feedback dev`: starts the Dagster UI, its daemon and the capture API, and stops them all together."""
+"""`feedback dev`: starts the Dagster UI, its daemon and the capture API, and stops them all together.
+
+What the services write goes into `logs/dev.log` below the home folder; a person is shown three links, and afterwards
+only what asks for attention.
+"""
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,32 +14,154 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import orjson
 from rich.console import Console
+from rich.markup import escape
 
+from feedback_pipeline.capture import key_store
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import project_root
+from feedback_pipeline.store import embedded
+from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.keeper import PR_SET_PDEATHSIG
 from jobs.instance import prepare_environment
+from jobs.service_log import ServiceLog
 
 STOP_SECONDS = 10.0
+UI_PORT, API_PORT = 3000, 8080
+MAX_PORTS_TRIED = 50
+CONSOLE_SCOPES = ("write", "read", "export", "admin")
 
 
-def run_services(pipeline: Pipeline, port: int, api_port: int, console: Console) -> int:
+class ServicesError(RuntimeError):
+    """The services cannot be started; the message says why and what to do. Nothing was started."""
+
+
+def run_services(pipeline: Pipeline, port: int | None, api_port: int | None, console: Console) -> int:
     """Runs the services until one of them ends or a signal comes; returns the exit status.
 
     Each service leads a process group of its own, so that nothing it started outlives it.
+
+    Args:
+        pipeline: settings and database.
+        port: of the Dagster UI; None for 3000, or the next free one.
+        api_port: of the capture API; None for 8080, or the next free one.
+        console: where links and warnings are shown.
+
+    Raises:
+        ServicesError: they run in this home already, or a port that was asked for is taken.
     """
-    environment = dict(os.environ)
-    environment.setdefault("FEEDBACK_AUTOMATION", "1")
-    prepare_environment(pipeline.settings, pipeline.database, environment)
-    commands = {
-        "Dagster UI": [
-            sys.executable, "-m", "jobs.webserver", "dev",
-            "--workspace", str(project_root() / "workspace.yaml"), "--port", str(port),
-        ],
-        "capture API": [sys.executable, "-m", "feedback_pipeline.cli", "serve", "--port", str(api_port)],
-    }  # fmt: skip
+    home = pipeline.settings.home
+    with only_one(home) as note:
+        ui = chosen_port("--port", port, UI_PORT, console)
+        api = chosen_port("--api-port", api_port, API_PORT, console, taken=ui)
+        note({"pid": os.getpid(), "ui": f"http://127.0.0.1:{ui}", "api": f"http://127.0.0.1:{api}"})
+        environment = dict(os.environ)
+        environment.setdefault("FEEDBACK_AUTOMATION", "1")
+        prepare_environment(pipeline.settings, pipeline.database, environment)
+        if pipeline.settings.database_url is None:
+            embedded.watch(home / "postgres", lambda line: console.print(f"! {escape(line)}", style="yellow"))
+        commands = {
+            "Dagster UI": [
+                sys.executable, "-m", "jobs.webserver", "dev",  # a guard stands before the UI
+                "--workspace", str(project_root() / "workspace.yaml"), "--port", str(ui),
+            ],
+            "capture API": [sys.executable, "-m", "feedback_pipeline.cli", "serve", "--port", str(api)],
+        }  # fmt: skip
+        links = _links(pipeline, ui, api)
+        return _supervise(commands, environment, links, ServiceLog(home / "logs" / "dev.log", console), console)
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator["Note"]:
+    """Holds the right to run the services of a home; gives what notes how to reach them.
+
+    Raises:
+        ServicesError: another process holds it; the message says which and where it can be looked at.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(home / "dev.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServicesError(_described(home, os.pread(descriptor, 4096, 0))) from None
+        yield Note(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Note:
+    """What is written down for a second `feedback dev`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __call__(self, running: dict[str, object]) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, orjson.dumps(running), 0)
+
+
+def _described(home: Path, content: bytes) -> str:
+    try:
+        running = orjson.loads(content)
+        where = f" (process {running['pid']}, {running['ui']})"
+    except (orjson.JSONDecodeError, KeyError):
+        where = ""
+    return (
+        f"feedback dev runs in {home} already{where}: look there, stop it first, "
+        "or set FEEDBACK_HOME to another folder for a second one"
+    )
+
+
+def chosen_port(option: str, wanted: int | None, default: int, console: Console, taken: int | None = None) -> int:
+    """The port that was asked for, else the default or the next free one, which is then said.
+
+    Raises:
+        ServicesError: the one that was asked for is taken; another is offered.
+    """
+    first = default if wanted is None else wanted
+    free = next(
+        (port for port in range(first, first + MAX_PORTS_TRIED) if port != taken and embedded.is_free(port)), None
+    )
+    if free == first:
+        return first
+    if wanted is not None or free is None:
+        offered = "" if free is None else f"; {free} is free: {option} {free}"
+        raise ServicesError(f"port {first} is taken by another process{offered}")
+    console.print(f"port {first} is taken by another process: using {free} ({option})", highlight=False)
+    return free
+
+
+def _links(pipeline: Pipeline, ui: int, api: int) -> list[str]:
+    key = console_key(pipeline.database, pipeline.settings.home)
+    return [
+        f"Dagster UI  http://127.0.0.1:{ui}",
+        f"console     http://127.0.0.1:{api}/console   key {key}",
+        f"demo page   http://127.0.0.1:{api}/demo",
+        f"Ctrl-C stops everything; what the services write is in {pipeline.settings.home / 'logs' / 'dev.log'}",
+    ]
+
+
+def console_key(database: Database, home: Path) -> str:
+    """A key for the console of this machine: the one of the last time, or a new one where it does not work any more."""
+    file = home / "console.key"
+    if file.exists() and key_store.is_in_use(database, known := file.read_text().strip()):
+        return known
+    _, text = key_store.create(database, "feedback dev", CONSOLE_SCOPES)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(text)
+    return text
+
+
+def _supervise(
+    commands: dict[str, list[str]], environment: dict[str, str], links: list[str], log: ServiceLog, console: Console
+) -> int:
     stopping = False
 
     def stop(*_: object) -> None:
@@ -45,23 +172,27 @@ def run_services(pipeline: Pipeline, port: int, api_port: int, console: Console)
         signal.signal(number, stop)
     services = {
         name: subprocess.Popen(
-            command, cwd=project_root(), env=environment, start_new_session=True, preexec_fn=_stop_with_parent
+            command, cwd=project_root(), env=environment, start_new_session=True, preexec_fn=_stop_with_parent,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         for name, command in commands.items()
-    }
+    }  # fmt: skip
+    for name, service in services.items():
+        log.follow(name, service)
+    ui = links[0].split()[-1]
     try:
-        told = False
+        shown = False
         while not stopping:
             for name, service in services.items():
                 if service.poll() is not None:
                     console.print(f"{name} ended with status {service.returncode}", style="red")
+                    for line in log.last(name):
+                        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
                     return service.returncode or 1
-            if not told and _answers(f"http://127.0.0.1:{port}/server_info"):
-                told = True
-                console.print(
-                    f"Dagster UI   http://127.0.0.1:{port}\ncapture API  http://127.0.0.1:{api_port}/openapi.json"
-                )
-                console.print(f"demo page    http://127.0.0.1:{api_port}/demo\nCtrl-C stops everything")
+            if not shown and _answers(f"{ui}/server_info"):
+                shown = True
+                for link in links:
+                    console.print(link, highlight=False, soft_wrap=True)
             time.sleep(0.3)
         return 0
     finally:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import narwhals as nw
+import polars as pl
 
-from feedback_pipeline.analysis.vote_frames import like
+from feedback_pipeline.analysis.vote_frames import ALIASES, FeedbackFrameError, as_polars, called, like
 from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.model_judge import configured_judge, judge_endpoint
@@ -21,8 +21,9 @@ def evaluate_prompt_version(
         evaluate_prompt_version(interactions)[["slice", "criterion", "mean_rating"]]
 
     Args:
-        interactions: a pandas, Polars or PyArrow frame with `interaction_id`, `prompt`, `answer` (redacted),
-            `prompt_version`, and where known `conversation_id` and `model`. All of it is judged: pass a sample.
+        interactions: a table (pandas, Polars, PyArrow, a list of dicts) with `interaction_id`, `prompt`, `answer`
+            (redacted), `prompt_version`, and where known `conversation_id` and `model`; also by the names `request_id`,
+            `message_id`, `input_text`, `query`, `output_text`, `response` …. All of it is judged: pass a sample.
         judge: who judges; the model configured by `FEEDBACK_JUDGE_MODEL` within `FEEDBACK_JUDGE_COST_CAP` unless given.
         verdicts: people's verdicts (`interaction_id`, `voter`, `verdict` up, neutral or down). Without them no rate is
             corrected, and the rows say so.
@@ -33,14 +34,28 @@ def evaluate_prompt_version(
         frame that was given.
 
     Raises:
+        FeedbackFrameError: a column is missing; the message says which names it may have.
         ValueError: no judge is given and no model is configured.
         EndpointRefusedError: the endpoint will answer no call (key, quota, unknown model).
     """
-    logged = nw.from_native(interactions, eager_only=True).to_polars()
-    people = None if verdicts is None else nw.from_native(verdicts, eager_only=True).to_polars()
+    logged = _named(as_polars(interactions))
+    people = None if verdicts is None else as_polars(verdicts)
     chosen = judge or _configured(settings or Settings.from_environment())
     rows = judge_prompt_versions(logged, chosen, people)
     return like(rows, interactions)
+
+
+def _named(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with the columns that judging reads, by whichever of their names they came."""
+    chosen = {}
+    for wanted in ("interaction_id", "prompt", "answer", "prompt_version"):
+        name = called(table, wanted)
+        if name is None:
+            names = ", ".join(ALIASES.get(wanted, (wanted,)))
+            raise FeedbackFrameError(f"no column {wanted}: expected one of {names}")
+        chosen[wanted] = pl.col(name).cast(pl.String)
+    known = [name for name in ("conversation_id", "model", "reference") if name in table.columns]
+    return table.select(**chosen, **{name: pl.col(name).cast(pl.String) for name in known})
 
 
 def _configured(settings: Settings) -> ModelJudge:

@@ -4,9 +4,12 @@ A table is anything Narwhals takes (pandas, Polars, PyArrow …) or a list of di
 column names of the systems people come from. Nothing is stored; text is only counted.
 """
 
-from collections.abc import Iterable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -24,7 +27,11 @@ ALIASES = {
     "occurred_at": ("occurred_at", "timestamp", "created_at", "day", "date"),
     "user": ("user_key", "user_id", "user", "voter", "submitted_by", "session_id"),
     "prompt": ("prompt", "query", "user_message", "input_text"),
+    "answer": ("answer", "response", "assistant_response", "output_text", "output"),
     "comment": ("comment", "notes"),
+    "correction": ("correction", "corrected_text"),
+    "feedback_type": ("feedback_type", "kind"),
+    "value": ("feedback_value", "value"),
     "tools": ("tools", "tools_called"),
     "thumb": ("thumbs_up", "thumb", "feedback"),
     "stars": ("stars",),
@@ -32,11 +39,20 @@ ALIASES = {
 }
 """The names by which a column may be called, best first."""
 
-VERDICT_COLUMNS = ("thumbs_up", "thumb", "feedback", "rating", "stars", "task_succeeded", "success", "feedback_value")
+VERDICT_COLUMNS = ("thumbs_up", "thumb", "feedback", "rating", "stars", "task_succeeded", "success", "feedback_value",
+                   "value", "correction", "corrected_text")  # fmt: skip
+OTHER_FEEDBACK = ("preference", "comment", "notes")
+"""Feedback that is no verdict: counted, and said to be left out of rates."""
+IN_VALUE = ("rating", "thumbs_up", "thumb", "feedback", "stars", "comment", "correction", "preference")
+"""What `feedback_value` may hold beside `task_succeeded` and `signal`."""
+SQLITE = (".db", ".sqlite", ".sqlite3")
 MEASURES = ("latency_ms", "cost_usd")
 IN_CONTEXT = ("framework", "model")
 _UP, _DOWN = ("true", "up", "1", "1.0", "+1", "yes"), ("false", "down", "0", "0.0", "-1", "-1.0", "no")
-_PRECEDENCE = {"implicit": 0, "outcome": 1, "explicit": 2}
+_PRECEDENCE = {"implicit": 0, "outcome": 1, "correction": 2, "explicit": 3}
+
+
+EARLIER = "earlier votes of the same person on the same answer"
 
 
 class FeedbackFrameError(ValueError):
@@ -54,10 +70,17 @@ class Votes:
     that the table has."""
     texts: pl.DataFrame
     """`feedback_id`, `prompt`, `comment` of the facts."""
-    unjudged: int
-    """Rows that say neither up, neutral nor down."""
+    left_out: dict[str, int]
+    """Rows that are no vote, by what they are: comments, preferences, signals that mean nothing, earlier votes …"""
+    unread: dict[str, int]
+    """Those of them that were probably meant to be votes."""
     dated: bool
     """The table has times."""
+
+    @property
+    def unjudged(self) -> int:
+        """Rows that say neither up, neutral nor down."""
+        return sum(count for what, count in self.left_out.items() if what != EARLIER)
 
 
 def read_votes(data: Any, timezone: str = "UTC") -> Votes:
@@ -66,10 +89,10 @@ def read_votes(data: Any, timezone: str = "UTC") -> Votes:
     Raises:
         FeedbackFrameError: there is no column that judges, or one holds what it cannot.
     """
-    table = _as_polars(data)
-    if not set(VERDICT_COLUMNS) & set(table.columns):
+    table = as_polars(data)
+    if not {*VERDICT_COLUMNS, *OTHER_FEEDBACK} & set(table.columns):
         raise FeedbackFrameError(f"none of the columns judges: expected one of {', '.join(VERDICT_COLUMNS)}")
-    table = _with_context(table).with_row_index("_row")
+    table = _with_value(_with_context(table)).with_row_index("_row")
     told = table.select(
         "_row",
         feedback_id=_text(table, "feedback_id").fill_null("row " + pl.col("_row").cast(pl.String)),
@@ -88,14 +111,16 @@ def read_votes(data: Any, timezone: str = "UTC") -> Votes:
     facts = _facts(judged, timezone)
     chosen = facts.select("feedback_id").join(judged, on="feedback_id", maintain_order="left")
     measured = [name for name in MEASURES if name in events.columns]
+    left_out = _left_out(events)
     return Votes(
         facts=facts,
         events=events.filter(pl.col("verdict").is_not_null() | pl.col("success").is_not_null()).select(
-            "interaction_id", "prompt_version", "kind", "success", *measured
+            "interaction_id", "user", "prompt_version", "kind", "success", "occurred_at", *measured
         ),
         texts=chosen.select("feedback_id", "prompt", "comment"),
-        unjudged=events.height - judged.height,
-        dated=_called(table, "occurred_at") is not None,
+        left_out=left_out | ({EARLIER: judged.height - facts.height} if judged.height > facts.height else {}),
+        unread={what: count for what, count in left_out.items() if what in UNREAD},
+        dated=called(table, "occurred_at") is not None,
     )
 
 
@@ -108,7 +133,17 @@ def like(frame: pl.DataFrame, given: Any) -> Any:
     return frame.to_pandas()
 
 
-def _as_polars(data: Any) -> pl.DataFrame:
+def as_polars(data: Any) -> pl.DataFrame:
+    """A table that was given: a frame Narwhals takes, a list of dicts, a file (.csv, .jsonl, .parquet), or an SQLite
+    file or connection with a table `feedback`.
+
+    Raises:
+        FeedbackFrameError: it is none of these.
+    """
+    if isinstance(data, str | Path):
+        return _from_file(Path(data))
+    if isinstance(data, sqlite3.Connection):
+        return _from_sqlite(data)
     if isinstance(data, Sequence):
         return pl.DataFrame(data, infer_schema_length=None)
     try:
@@ -118,13 +153,38 @@ def _as_polars(data: Any) -> pl.DataFrame:
     return (native.collect() if isinstance(native, nw.LazyFrame) else native).to_polars()
 
 
-def _called(table: pl.DataFrame, wanted: str) -> str | None:
+def _from_file(path: Path) -> pl.DataFrame:
+    readers: dict[str, Callable[[Path], pl.DataFrame]] = {
+        ".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet,
+    }  # fmt: skip
+    suffix = path.suffix.lower()
+    if suffix not in readers and suffix not in SQLITE:
+        raise FeedbackFrameError(f"{path.name}: expected a file that ends in {', '.join((*readers, *SQLITE))}")
+    if not path.exists():
+        raise FeedbackFrameError(f"{path} is not there")
+    try:
+        if suffix in readers:
+            return readers[suffix](path)
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return _from_sqlite(connection)
+    except (pl.exceptions.PolarsError, sqlite3.Error) as error:
+        # the reader's own words may quote a row
+        raise FeedbackFrameError(f"{path.name} cannot be read as {suffix[1:]}") from error
+
+
+def _from_sqlite(connection: sqlite3.Connection) -> pl.DataFrame:
+    cursor = connection.execute("SELECT * FROM feedback")
+    names = [column[0] for column in cursor.description]
+    return pl.DataFrame(cursor.fetchall(), schema=names, orient="row", infer_schema_length=None)
+
+
+def called(table: pl.DataFrame, wanted: str) -> str | None:
     """The column that holds what is wanted."""
     return next((name for name in ALIASES.get(wanted, (wanted,)) if name in table.columns), None)
 
 
 def _text(table: pl.DataFrame, wanted: str) -> pl.Expr:
-    name = _called(table, wanted)
+    name = called(table, wanted)
     return pl.lit(None, pl.String) if name is None else pl.col(name).cast(pl.String, strict=False)
 
 
@@ -144,8 +204,26 @@ def _with_context(table: pl.DataFrame) -> pl.DataFrame:
     return table
 
 
+def _with_value(table: pl.DataFrame) -> pl.DataFrame:
+    """What `feedback_value` says of a row, in the columns of their own where those say nothing."""
+    name = called(table, "value")
+    if name is None:
+        return table
+    kind = table.schema[name]
+    whole = pl.col(name).struct.json_encode() if isinstance(kind, pl.Struct) else pl.col(name).cast(pl.String)
+    inside = {key: pl.col(name).str.json_path_match(f"$.{key}") for key in IN_VALUE}
+    found = table.with_columns(whole.alias(name)).select(
+        expression.alias(key) if key not in table.columns else
+        pl.coalesce(pl.col(key).cast(pl.String, strict=False), expression).alias(key)
+        for key, expression in inside.items() if not isinstance(table.schema.get(key), pl.List | pl.Struct)
+    )  # fmt: skip
+    said = [key for key in found.columns if found[key].null_count() < found.height]
+    changed = [key for key in said if key not in table.columns or found[key].null_count() < table[key].null_count()]
+    return table.with_columns(whole.alias(name), *(found[key] for key in changed))
+
+
 def _time(table: pl.DataFrame, timezone: str) -> pl.Expr:
-    name = _called(table, "occurred_at")
+    name = called(table, "occurred_at")
     if name is None:
         return pl.lit(None, pl.Datetime("us", "UTC"))
     kind = table.schema[name]
@@ -166,7 +244,7 @@ def _time(table: pl.DataFrame, timezone: str) -> pl.Expr:
 
 def _names(table: pl.DataFrame, wanted: str) -> pl.Expr:
     """A list of names: a list, its JSON, or names with commas between them."""
-    name = _called(table, wanted)
+    name = called(table, wanted)
     if name is None or table.schema[name] == pl.Null:
         return pl.lit(None, pl.List(pl.String))
     if isinstance(table.schema[name], pl.List):
@@ -178,22 +256,57 @@ def _names(table: pl.DataFrame, wanted: str) -> pl.Expr:
 def _signals(table: pl.DataFrame) -> pl.DataFrame:
     """What each row says: `_row`, `kind`, `thumb`, `stars`, `value` as `add_verdicts` reads them."""
     columns = {"thumb": _thumb(table), "stars": pl.lit(None, pl.Int8), "value": _value(table)}
-    if (stars := _called(table, "stars")) is not None:
+    if (stars := called(table, "stars")) is not None:
         columns["stars"] = _whole_stars(table, stars)
     if "rating" in table.columns:
-        columns |= _rating(table, alone="stars" not in table.columns)
-    told = table.select("_row", *(expression.alias(name) for name, expression in columns.items()))
-    given = _text(table, "feedback_type").str.to_lowercase()
-    implicit = table.select(given.alias("given"))["given"] == "implicit"
-    explicit = pl.col("thumb").is_not_null() | pl.col("stars").is_not_null()
-    kind = pl.when(explicit).then(pl.lit("explicit")).when(implicit).then(pl.lit("implicit")).otherwise(
-        pl.lit("outcome")
-    )  # fmt: skip
+        for name, expression in _rating(table).items():
+            # a rating says what a column of its own does not
+            columns[name] = pl.coalesce(columns[name], expression)
+    other = {name: _text(table, name) for name in ("correction", "preference")}
+    told = table.select("_row", **columns, **other, given=_text(table, "feedback_type").str.to_lowercase())
+    signal = pl.col("value").str.json_path_match("$.signal").is_not_null()
+    kind = (
+        pl.when(pl.col("thumb").is_not_null() | pl.col("stars").is_not_null())
+        .then(pl.lit("explicit"))
+        .when(pl.col("correction").str.strip_chars().fill_null("") != "")
+        .then(pl.lit("correction"))
+        .when(pl.col("preference").is_not_null())
+        .then(pl.lit("preference"))
+        .when((pl.col("given") == "implicit") | signal)
+        .then(pl.lit("implicit"))
+        .when((pl.col("given") == "outcome") | pl.col("value").str.json_path_match("$.task_succeeded").is_not_null())
+        .then(pl.lit("outcome"))
+        .otherwise(pl.lit("comment"))
+    )
     return told.with_columns(kind=kind)
 
 
+NO_OUTCOME = "outcomes that do not say task_succeeded: true or false"
+NO_SIGNAL = "implicit signals that the verdict policy does not know"
+NOTHING = "rows without any feedback"
+UNREAD = (NO_OUTCOME, NO_SIGNAL, NOTHING)
+
+
+def _left_out(events: pl.DataFrame) -> dict[str, int]:
+    """The rows without a verdict, by what they are."""
+    silent = events.filter(pl.col("verdict").is_null() & pl.col("success").is_null())
+    said = pl.col("comment").str.strip_chars().fill_null("") != ""
+    what = (
+        pl.when(pl.col("kind") == "preference")
+        .then(pl.lit("preferences, which rank answers and are no approval"))
+        .when(said)
+        .then(pl.lit("comments without a verdict"))
+        .when(pl.col("kind") == "implicit")
+        .then(pl.lit(NO_SIGNAL))
+        .when(pl.col("kind") == "outcome")
+        .then(pl.lit(NO_OUTCOME))
+        .otherwise(pl.lit(NOTHING))
+    )
+    return dict(silent.select(what.alias("what")).group_by("what").len().sort("what").iter_rows())
+
+
 def _thumb(table: pl.DataFrame) -> pl.Expr:
-    name = _called(table, "thumb")
+    name = called(table, "thumb")
     if name is None:
         return pl.lit(None, pl.Boolean)
     words = table[name].cast(pl.String).str.to_lowercase()
@@ -206,18 +319,25 @@ def _yes_or_no(column: pl.Expr) -> pl.Expr:
     return pl.when(said.is_in(_UP)).then(True).when(said.is_in(_DOWN)).then(False)
 
 
-def _rating(table: pl.DataFrame, *, alone: bool) -> dict[str, pl.Expr]:
-    """A rating is true or false, −1 or 1, or one to five stars: what the column holds says which."""
-    column = table["rating"]
-    if column.dtype == pl.Boolean or column.dtype == pl.String:
-        _allowed(column.cast(pl.String).str.to_lowercase(), (*_UP, *_DOWN, ""), "rating", "true or false, −1 or 1")
-        return {"thumb": _yes_or_no(pl.col("rating"))}
-    values = set(column.drop_nulls().unique().to_list())
-    if values <= {-1, 1} and -1 in values:
-        return {"thumb": pl.when(pl.col("rating") == 1).then(True).when(pl.col("rating") == -1).then(False)}
-    if values == {1} and _called(table, "thumb") is None:
+def _rating(table: pl.DataFrame) -> dict[str, pl.Expr]:
+    """A rating is up or down in words, −1 or 1, 0 or 1, or one to five stars: each row's word, or what the whole column
+    holds, says which."""
+    words = table["rating"].cast(pl.String).str.to_lowercase().str.strip_chars()
+    numbers = words.cast(pl.Float64, strict=False)
+    values = set(numbers.drop_nulls().unique().to_list())
+    by_word = pl.Series("thumb", words).is_in([word for word in (*_UP, *_DOWN) if not word.lstrip("+-")[0].isdigit()])
+    thumb_words = {**dict.fromkeys(_UP, True), **dict.fromkeys(_DOWN, False)}
+    thumb = words.replace_strict(thumb_words, default=None, return_dtype=pl.Boolean)
+    strays = words.filter(words.is_not_null() & (words != "") & ~by_word & numbers.is_null() & (words != "neutral"))
+    if strays.len():
+        raise FeedbackFrameError(f"column rating has {strays.len()} values that are neither up or down nor 1 to 5")
+    if (values <= {-1.0, 1.0} and -1.0 in values) or (values <= {0.0, 1.0} and 0.0 in values):
+        return {"thumb": pl.lit(thumb)}
+    if values == {1.0} and called(table, "thumb") is None and not by_word.any():
         raise FeedbackFrameError("column rating holds only 1, which may be a vote up or one star: add thumbs_up")
-    return {"stars": _whole_stars(table, "rating")} if alone else {}
+    _allowed(numbers.cast(pl.String), ("1.0", "2.0", "3.0", "4.0", "5.0"), "rating", "1 to 5")
+    only_words = pl.DataFrame({"thumb": thumb, "word": by_word}).select(pl.when("word").then("thumb"))["thumb"]
+    return {"thumb": pl.lit(only_words), "stars": pl.lit(numbers.cast(pl.Int8))}
 
 
 def _whole_stars(table: pl.DataFrame, name: str) -> pl.Expr:
@@ -229,12 +349,15 @@ def _whole_stars(table: pl.DataFrame, name: str) -> pl.Expr:
 
 def _value(table: pl.DataFrame) -> pl.Expr:
     """The outcome or implicit signal as JSON."""
-    if (name := _called(table, "succeeded")) is not None:
-        return pl.struct(task_succeeded=_yes_or_no(pl.col(name))).struct.json_encode()
-    kind = table.schema.get("feedback_value")
-    if isinstance(kind, pl.Struct):
-        return pl.col("feedback_value").struct.json_encode()
-    return pl.lit(None, pl.String) if kind is None else pl.col("feedback_value").cast(pl.String)
+    if (name := called(table, "succeeded")) is not None:
+        own = pl.struct(task_succeeded=_yes_or_no(pl.col(name))).struct.json_encode()
+        other = called(table, "value")
+        told = pl.when(pl.col(name).is_not_null()).then(own)
+        return told if other is None else pl.coalesce(told, pl.col(other).cast(pl.String))
+    value = called(table, "value")
+    if value is None:
+        return pl.lit(None, pl.String) if "signal" not in table.columns else pl.struct("signal").struct.json_encode()
+    return pl.col(value).cast(pl.String)
 
 
 def _allowed(values: pl.Series, allowed: Iterable[str], column: str, expected: str) -> None:

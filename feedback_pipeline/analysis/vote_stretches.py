@@ -1,6 +1,7 @@
 """The votes of a stretch of days, from a table that was given or from the pipeline's own."""
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +14,10 @@ from feedback_pipeline.patterns.tables import TERM_COUNTS
 from feedback_pipeline.patterns.terms import count_terms
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
+
+
+class LeftOutWarning(UserWarning):
+    """Rows of a table of feedback that count nowhere; the message says how many and why."""
 
 
 class InsufficientFeedbackError(ValueError):
@@ -36,12 +41,16 @@ class Stretch:
     first: date
     last: date
     dated: bool
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Rows of the table that was given that are no vote, by what they are."""
 
     def require(self, least: int) -> None:
         """Raises InsufficientFeedbackError where there are fewer votes than `least`, or none."""
         found = self.facts.height
         if found < max(least, 1):
             where = f"from {self.first} to {self.last}" if self.dated else "in the table"
+            if self.left_out:
+                where += f" (beside {', '.join(f'{count:,} {what}' for what, count in self.left_out.items())})"
             raise InsufficientFeedbackError(found, max(least, 1), where)
 
     @property
@@ -62,6 +71,7 @@ def stretch_of(data: Any, days: int | None, until: date | None, settings: Settin
     if data is None:
         return _own_stretch(Pipeline(settings), days or 7, until)
     votes = read_votes(data, settings.timezone)
+    say_unread(votes)
     newest = votes.facts["day"].max()
     last = until or (newest if isinstance(newest, date) else UNDATED)
     oldest = votes.facts["day"].min()
@@ -70,7 +80,15 @@ def stretch_of(data: Any, days: int | None, until: date | None, settings: Settin
     day = pl.col("day")
     facts = votes.facts.filter(day.is_between(first, last))
     before = votes.facts.filter(day.is_between(first - (last - first) - timedelta(days=1), first, closed="left"))
-    return Stretch(facts, before, votes.events, _terms(votes, facts, last), first, last, votes.dated)
+    terms = _terms(votes, facts, last)
+    return Stretch(facts, before, votes.events, terms, first, last, votes.dated, votes.left_out)
+
+
+def say_unread(votes: Votes) -> None:
+    """Warns of rows that were probably meant to be votes and could not be read as such."""
+    if votes.unread:
+        told = ", ".join(f"{count:,} {what}" for what, count in votes.unread.items())
+        warnings.warn(f"left out of the feedback: {told}", LeftOutWarning, stacklevel=2)
 
 
 def _terms(votes: Votes, facts: pl.DataFrame, day: date) -> pl.DataFrame:
@@ -84,7 +102,12 @@ def _own_stretch(pipeline: Pipeline, days: int, until: date | None) -> Stretch:
     named = [last - timedelta(days=back) for back in range(2 * days - 1, -1, -1)]
     facts, before = (pipeline.frames.read(VOTE_FACTS, part) for part in (named[days:], named[:days]))
     events = facts.select(
-        "interaction_id", pl.col("prompt_version").cast(pl.String), "success", kind=pl.lit("explicit")
+        "interaction_id",
+        pl.col("prompt_version").cast(pl.String),
+        "success",
+        user=pl.col("person").cast(pl.String),
+        kind=pl.lit("explicit"),
+        occurred_at=pl.col("day").cast(pl.Datetime("us", "UTC")),
     )
     terms = pipeline.frames.read(TERM_COUNTS, named[days:])
     return Stretch(facts, before, events, terms, named[days], last, dated=True)

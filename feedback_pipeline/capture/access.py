@@ -6,10 +6,10 @@ secret of the server, and is good for one tenant, one piece of content, one orig
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,12 @@ from uuid import UUID
 
 import orjson
 from feedback_client import tokens
+from itsdangerous import BadData, URLSafeSerializer
 
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.identifiers import new_id
 from feedback_pipeline.capture.problems import ProblemError
+from feedback_pipeline.privacy import key_files
 from feedback_pipeline.privacy.pseudonyms import MissingKeyError
 
 SCOPES = ("write", "read", "export", "admin")
@@ -77,41 +79,35 @@ def unauthorized(code: str, detail: str) -> ProblemError:
     return ProblemError(401, code, detail, headers={"WWW-Authenticate": 'Bearer realm="feedback"'})
 
 
-def open_signing_key(folder: Path, given: str | None, *, production: bool) -> bytes:
-    """The key that browser tokens are signed with: the one given, else `token.key` in `folder`, made in development.
+def signing_keys(folder: Path, given: str | None, *, production: bool) -> tuple[bytes, ...]:
+    """The keys that browser tokens are signed with, the one for new tokens first.
+
+    They are those given, separated by commas (a new key is put in front, the old one taken away when its tokens have
+    expired), else the one in `folder / "token.key"`, made in development.
 
     Raises:
-        MissingSigningKeyError: production, and none is given or there; or the given one is too short.
+        MissingSigningKeyError: production, and none is given or there; or a given one is too short.
     """
     if given is not None:
-        if len(given) < _SIGNING_BYTES:
+        texts = [text.strip() for text in given.split(",")]
+        if min(map(len, texts)) < _SIGNING_BYTES:
             raise MissingSigningKeyError("FEEDBACK_TOKEN_KEY is too short: use the output of `openssl rand -hex 32`")
-        return hashlib.sha256(given.encode()).digest()
+        return tuple(hashlib.sha256(text.encode()).digest() for text in texts)
     path = folder / SIGNING_KEY_FILE
     if not path.exists():
         if production:
             raise MissingSigningKeyError(
                 f"no key to sign browser tokens with: set FEEDBACK_TOKEN_KEY or put 32 random bytes into {path}"
             )
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_SIGNING_BYTES))
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass  # another worker was faster: its key holds
-        finally:
-            temporary.unlink()
-    return path.read_bytes()
+        key_files.create(path, secrets.token_bytes(_SIGNING_BYTES))
+    return (path.read_bytes(),)
 
 
 class Tokens:
-    """Makes and reads what the service signs: tokens of browsers, sessions of the console."""
+    """Makes and reads what the service signs: tokens of browsers."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = list(reversed(keys))  # itsdangerous signs with the last and reads all
 
     def mint(self, tenant: str, content: tuple[str, str], origin: str, user_key: str | None, seconds: int) -> str:
         """A browser's token."""
@@ -139,8 +135,8 @@ class Tokens:
 
     def seal(self, purpose: str, claims: dict[str, Any], seconds: int) -> str:
         """Claims that nobody can alter, for a purpose and a time."""
-        payload = urlsafe_b64encode(orjson.dumps(claims | {"e": int(time.time()) + seconds})).rstrip(b"=")
-        return (payload + b"." + self._signature(purpose, payload)).decode()
+        sealed: str = self._serializer(purpose).dumps(claims | {"e": int(time.time()) + seconds})
+        return sealed
 
     def unseal(self, purpose: str, sealed: str) -> dict[str, Any]:
         """The claims.
@@ -148,17 +144,17 @@ class Tokens:
         Raises:
             ProblemError: 401, forged, made for another purpose, or expired.
         """
-        payload, _, signature = sealed.encode(errors="replace").partition(b".")
-        if not hmac.compare_digest(self._signature(purpose, payload), signature):
-            raise unauthorized("invalid_token", "the token is not one of ours")
-        claims: dict[str, Any] = orjson.loads(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+        try:
+            claims: dict[str, Any] = self._serializer(purpose).loads(sealed.encode(errors="replace"))
+        except BadData:
+            raise unauthorized("invalid_token", "the token is not one of ours") from None
         if claims["e"] < time.time():
             raise unauthorized("expired_token", "the token has expired; ask for a new one")
         return claims
 
-    def _signature(self, purpose: str, payload: bytes) -> bytes:
-        mark = hmac.digest(self._key, purpose.encode() + b"\x00" + payload, "sha256")
-        return urlsafe_b64encode(mark).rstrip(b"=")
+    def _serializer(self, purpose: str) -> URLSafeSerializer:
+        options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        return URLSafeSerializer(self._keys, salt=purpose, signer_kwargs=options)
 
 
 class Keys:

@@ -53,7 +53,7 @@ def create_app(settings: Settings, *, address: str | None = None, pages: Sequenc
     """
     if address is None:
         pipeline = Pipeline(settings)
-        service = Service.open(settings, pipeline.database.address(), pipeline.pseudonymiser)
+        service = Service.open(settings, pipeline.database.address, pipeline.pseudonymiser)
     else:
         service = Service.open(settings, address)
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,6 +31,15 @@ UNREACHABLE = (
 )
 
 
+Address = str | Callable[[], str]
+"""Where the database is; a function where that may change."""
+
+
+def current(address: Address) -> str:
+    """Where the database is now."""
+    return address if isinstance(address, str) else address()
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +50,7 @@ async def _keep_as_is(_: asyncpg.Connection) -> None:
 class Store:
     """A pool of connections; opened when first needed, so that the service starts and recovers without the database."""
 
-    def __init__(self, address: str, connections: int) -> None:
+    def __init__(self, address: Address, connections: int) -> None:
         self._address = address
         self._connections = connections
         self._pool: asyncpg.Pool | None = None
@@ -53,7 +62,7 @@ class Store:
             async with self._opening:
                 if self._pool is None:
                     self._pool = await asyncpg.create_pool(
-                        self._address,
+                        connect=self._connect,
                         min_size=_KEPT,  # one that is made in the middle of a rush may take too long
                         max_size=max(_KEPT, self._connections),
                         max_inactive_connection_lifetime=0.0,
@@ -63,6 +72,10 @@ class Store:
                         server_settings={"role": ROLE, "application_name": "feedback-api", "jit": "off"},
                     )
         return self._pool
+
+    async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:
+        # looked up for each connection: an embedded server may come back on another port
+        return await asyncpg.connect(current(self._address), *arguments[1:], **options)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:

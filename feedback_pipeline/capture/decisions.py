@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from feedback_client.assignment import Decision, Held, decide
+
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.problems import ProblemError
-from feedback_pipeline.experiments.assignment import Decision, Held, decide
 from feedback_pipeline.experiments.registry import Registered, registered
 
 REMEMBERED_SECONDS = 2.0

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback_pipeline.capture.access import SCOPES, new_key
+from feedback_pipeline.capture.access import SCOPES, key_hash, new_key
 from feedback_pipeline.capture.identifiers import new_id
 from feedback_pipeline.store.database import Database
 
@@ -66,6 +66,16 @@ def create(
             },
         )
     return identity, text
+
+
+def is_in_use(database: Database, text: str) -> bool:
+    """Whether a key, by its text, is known and neither revoked nor expired."""
+    statement = (
+        "SELECT true FROM api_key WHERE hash = :hash AND COALESCE(revoked_at, 'infinity') > now()"
+        " AND COALESCE(expires_at, 'infinity') > now()"
+    )
+    with database.engine.connect() as connection:
+        return connection.execute(sa.text(statement), {"hash": key_hash(text)}).scalar() is True
 
 
 def listed(database: Database) -> list[ApiKey]:

@@ -9,7 +9,7 @@ import logging
 
 import asyncpg
 
-from feedback_pipeline.capture.connections import CONNECT_SECONDS, UNREACHABLE, query
+from feedback_pipeline.capture.connections import CONNECT_SECONDS, UNREACHABLE, Address, current, query
 
 FOLD_SECONDS = 0.5
 MATCH_EVERY = 10
@@ -19,12 +19,12 @@ _SMALL_PAGES = 16
 _log = logging.getLogger(__name__)
 
 
-async def maintain(address: str) -> None:
+async def maintain(address: Address) -> None:
     """Runs until cancelled; a database that cannot be reached is tried again."""
     while True:
         try:
             connection = await asyncpg.connect(
-                address, timeout=CONNECT_SECONDS, server_settings={"application_name": "feedback-maintenance"}
+                current(address), timeout=CONNECT_SECONDS, server_settings={"application_name": "feedback-maintenance"}
             )
             try:
                 await _work(connection)

@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter
+from feedback_client.assignment import Decision, unit_of
+from feedback_client.configuration import content_of, growthbook_feature
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,8 +15,6 @@ from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.capture.routes_votes import json_response
 from feedback_pipeline.capture.service import Service, service_of
-from feedback_pipeline.experiments.assignment import Decision, unit_of
-from feedback_pipeline.experiments.configuration import content_of, growthbook_feature
 from feedback_pipeline.experiments.registry import Registered
 
 router = APIRouter()

@@ -1,7 +1,5 @@
 """Where a fine-tuning provider tells that a job has ended. The delivery is a reason to look, never the news itself."""
 
-import time
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,7 +29,7 @@ async def provider_event(request: Request) -> Response:
     await service.limits.take("address", address, service.settings.capture.address_requests)
     body = await bodies.read(request, BODY_BYTES)
     try:
-        identity = verified(secret, request.headers, body, time.time())
+        identity = verified(secret, request.headers, body)
     except WebhookRefusedError as error:
         raise ProblemError(401, "wrong_signature", str(error)) from None
     event = bodies.parse_json(body)

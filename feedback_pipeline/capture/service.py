@@ -16,12 +16,12 @@ from feedback_pipeline.capture.access import (
     Principal,
     Tokens,
     claim_token,
-    open_signing_key,
     read_local_token,
+    signing_keys,
     unauthorized,
 )
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
-from feedback_pipeline.capture.connections import Store
+from feedback_pipeline.capture.connections import Address, Store
 from feedback_pipeline.capture.decisions import Decisions
 from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.limits import Limits
@@ -41,7 +41,7 @@ class Service:
     """One process of the API."""
 
     settings: Settings
-    address: str
+    address: Address
     store: Store
     door: Door
     writer: Writer
@@ -54,12 +54,12 @@ class Service:
     _maintenance: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, settings: Settings, address: str, pseudonymiser: Pseudonymiser | None = None) -> "Service":
+    def open(cls, settings: Settings, address: Address, pseudonymiser: Pseudonymiser | None = None) -> "Service":
         """The service on a database address; connects to nothing yet.
 
         Args:
             settings: how it behaves.
-            address: its database.
+            address: where its database is now.
             pseudonymiser: keys that were compared with the database; opened here and not compared if not given.
 
         Raises:
@@ -67,7 +67,7 @@ class Service:
             MissingSigningKeyError: production without a key for browser tokens.
         """
         capture, production = settings.capture, settings.environment == "production"
-        signing_key = open_signing_key(settings.home, capture.token_key, production=production)
+        signing = signing_keys(settings.home, capture.token_key, production=production)
         pseudonymiser = pseudonymiser or Pseudonymiser.open(settings.home, production=production)
         store = Store(address, capture.connections)
         door = Door(pseudonymiser, settings.keep_raw)
@@ -78,8 +78,8 @@ class Service:
             door=door,
             writer=Writer(store, door),
             keys=Keys(store),
-            tokens=Tokens(signing_key),
-            limits=Limits(store, signing_key),
+            tokens=Tokens(signing),
+            limits=Limits(store, signing[0]),
             analytics=Analytics(open_posthog(capture.posthog_key, capture.posthog_host)),
             metrics=Metrics(),
             decisions=Decisions(store),

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, open_database
 
 keys = typer.Typer(help="API keys: make, list, rotate, revoke.", no_args_is_help=True, rich_markup_mode=None)
@@ -28,6 +29,8 @@ def serve(
     from feedback_pipeline.capture import server
 
     _database()  # a problem with the database is said here, once, not by every worker
+    if (settings := Settings.from_environment()).database_url is None:
+        embedded.watch(settings.home / "postgres", lambda line: console.print(line, highlight=False))
     console.print(
         f"API http://{host}:{port}/v1/feedback  console /console  demo /demo  OpenAPI /openapi.json", highlight=False
     )

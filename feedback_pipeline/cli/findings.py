@@ -47,16 +47,17 @@ def analyze(
     if as_json:
         _print_json({name: value for name, value in asdict(found).items() if name != "findings"})
         return
-    rate = "no rate" if found.success_rate is None else f"success {found.success_rate:.1%}"
+    rate = "no approval rate" if found.approval_rate is None else f"approval {found.approval_rate:.1%}"
     if found.approval_low is not None and found.approval_high is not None:
-        rate += f", approval between {found.approval_low:.1%} and {found.approval_high:.1%}"
+        rate += f" (between {found.approval_low:.1%} and {found.approval_high:.1%})"
     console.print(
         f"{found.total_feedback:,} votes by {found.people:,} people: {found.positive_count:,} up, "
         f"{found.negative_count:,} down; {rate}",
         highlight=False,
     )
-    _listed("Goes wrong", found.common_negative_patterns)
-    _listed("Goes well", found.common_positive_patterns)
+    _listed("Limits", [*found.limits, *(f"left out: {count:,} {what}" for what, count in found.left_out.items())])
+    _listed("Goes wrong", [one["text"] for one in found.common_negative_patterns])
+    _listed("Goes well", [one["text"] for one in found.common_positive_patterns])
     for title, performance in (("tag", found.tag_performance), ("framework", found.framework_performance)):
         if performance:
             _performance(title, performance)
@@ -78,15 +79,17 @@ def report(
     if as_json:
         _print_json(asdict(made))
         return
-    success = "no rate" if made.success_rate is None else f"success {made.success_rate:.1%}"
+    rate = "no approval rate" if made.approval_rate is None else f"approval {made.approval_rate:.1%}"
     change = made.improvement_vs_previous
-    moved = "" if change is None else f", {change:+.1f} % against the {period.value[:-2]} before"
+    noun = {"weekly": "week", "monthly": "month"}[period.value]
+    moved = "" if change is None else f", {change:+.1f} points against the {noun} before"
     console.print(
-        f"{made.period} ({made.start_date} to {made.end_date}): {made.total_prompts:,} rated answers, {success}{moved}",
+        f"{made.period} ({made.start_date} to {made.end_date}): {made.total_prompts:,} rated answers, {rate}{moved}. "
+        f"{escape(made.headline)}.",
         highlight=False,
     )
-    _listed("Problem areas", made.problem_areas)
-    _listed("Top performers", made.top_performers)
+    _listed("Problem areas", [one["text"] for one in made.problem_areas])
+    _listed("Top performers", [one["text"] for one in made.top_performers])
     _listed("What to do", made.action_items)
     if output is not None:
         console.print(f"Written to {escape(str(output))}", highlight=False, soft_wrap=True)
@@ -157,7 +160,7 @@ def _listed(title: str, lines: list[str]) -> None:
         console.print(f"  • {escape(line)}", highlight=False)
 
 
-def _performance(title: str, performance: dict[str, dict[str, float]]) -> None:
+def _performance(title: str, performance: dict[str, dict[str, Any]]) -> None:
     table = Table(title, "approval", "95 %", "votes", "people")
     for name, numbers in performance.items():
         interval = f"{numbers['low']:.1%}–{numbers['high']:.1%}" if "low" in numbers and "high" in numbers else ""

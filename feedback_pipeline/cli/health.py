@@ -51,7 +51,7 @@ def _unknown_variables(settings: Settings) -> list[Finding]:
 
 def _keys(settings: Settings) -> list[Finding]:
     """Whether the keys are there that `serve`, imports and approvals would refuse to start without."""
-    from feedback_pipeline.capture.access import open_signing_key
+    from feedback_pipeline.capture.access import signing_keys
     from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, Pseudonymiser
     from feedback_pipeline.tuning.signing import ApprovalKeyError, signing_key
 
@@ -59,7 +59,7 @@ def _keys(settings: Settings) -> list[Finding]:
         return [Finding("keys", "ok", "made up where missing, as FEEDBACK_ENV is development")]
     openers: list[tuple[str, Callable[[], object]]] = [
         ("pseudonym keys", lambda: Pseudonymiser.open(settings.home, production=True)),
-        ("token key", lambda: open_signing_key(settings.home, settings.capture.token_key, production=True)),
+        ("token key", lambda: signing_keys(settings.home, settings.capture.token_key, production=True)),
         ("approval key", lambda: signing_key(settings.home, production=True)),
     ]
     findings = []
@@ -91,7 +91,7 @@ def _extras(settings: Settings) -> list[Finding]:
 
 def _home(settings: Settings) -> Finding:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = settings.home / f".probe-{uuid4().hex}"
         probe.touch()
         probe.unlink()
@@ -99,6 +99,8 @@ def _home(settings: Settings) -> Finding:
         return Finding(
             "home", "error", f"{settings.home}: {error.strerror}", "set FEEDBACK_HOME to a folder you can write"
         )
+    if settings.home.stat().st_mode & 0o077:
+        return Finding("home", "warn", f"{settings.home}: others may read it", f"chmod -R go-rwx '{settings.home}'")
     return Finding("home", "ok", str(settings.home))
 
 

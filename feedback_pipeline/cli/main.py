@@ -34,6 +34,7 @@ errors = Console(stderr=True)
 
 def main() -> None:
     """The entry point: errors that say what to do are shown as one line, others with their traceback."""
+    os.umask(0o077)  # what the home folder holds is its owner's alone
     import adbc_driver_manager.dbapi as adbc
     import psycopg
     from sqlalchemy.exc import SQLAlchemyError
@@ -42,10 +43,12 @@ def main() -> None:
         actions,
         alerts,
         capture,
+        experiments,
         findings,
         judging,
         lineage,
         privacy,
+        prompts,
         training,
         tuning,
     )
@@ -60,7 +63,19 @@ def main() -> None:
     from feedback_pipeline.tuning.registry import PromotionRefusedError
     from feedback_pipeline.tuning.signing import ApprovalKeyError
 
-    for subject in (capture, findings, alerts, actions, judging, privacy, tuning, training, lineage):
+    for subject in (
+        capture,
+        findings,
+        alerts,
+        actions,
+        judging,
+        privacy,
+        tuning,
+        training,
+        lineage,
+        experiments,
+        prompts,
+    ):
         subject.mount(app)
     if "doctor" not in sys.argv[1:2]:  # which shows them among its findings
         for name, nearest in unknown_variables(os.environ, known_variables()):
@@ -228,13 +243,19 @@ def _show_settings(settings: Settings) -> None:
 
 @app.command()
 def dev(
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
-    api_port: Annotated[int, typer.Option(help="Port of the capture API and the demo page.")] = 8080,
+    port: Annotated[int | None, typer.Option(help="Port of the Dagster UI; 3000 or the next free one.")] = None,
+    api_port: Annotated[
+        int | None, typer.Option(help="Port of the capture API, console and demo page; 8080 or the next free one.")
+    ] = None,
 ) -> None:
     """Run the Dagster UI, its daemon and the capture API on this machine until Ctrl-C."""
-    from jobs.supervisor import run_services
+    from jobs.supervisor import ServicesError, run_services
 
-    raise typer.Exit(code=run_services(_pipeline(), port, api_port, console))
+    try:
+        raise typer.Exit(code=run_services(_pipeline(), port, api_port, console))
+    except ServicesError as error:
+        errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False, soft_wrap=True)
+        raise typer.Exit(code=2) from error
 
 
 def _pipeline() -> Any:

@@ -196,12 +196,24 @@ def show_import(imported: ImportSummary, console: Console) -> None:
             console.print(
                 f"{escape(source.name)}: {refused.rows:,} rows refused: {refused.reason}{where}", highlight=False
             )
+        if source.unknown:
+            words = ", ".join(f"{field} {word!r} ({count:,})" for field, word, count in source.unknown)
+            console.print(f"{escape(source.name)}: unknown words: {escape(words)}", highlight=False)
+        if source.unchanged:
+            console.print(
+                f"{escape(source.name)}: unchanged since its last import: {escape(', '.join(source.unchanged))}",
+                highlight=False,
+            )
         for note in source.notes:
             console.print(f"{escape(source.name)}: {escape(note)}", highlight=False)
         for file in source.reject_files:
             console.print(f"{escape(source.name)}: refused rows are in {file}", highlight=False, soft_wrap=True)
         for problem in source.problems:
             console.print(f"[red]{escape(problem.place)}: {escape(problem.message)}[/]", highlight=False)
+        for number, row in enumerate(source.examples, 1):
+            console.print(f"{escape(source.name)}: row {number} as it would be stored:", highlight=False)
+            for name, value in row.items():
+                console.print(f"    {name}: {escape(value)}", highlight=False)
 
 
 _COUNTS = sa.text(

@@ -101,6 +101,8 @@ def models() -> None:
     answering = registry.serving(pipeline.database)
     table = Table("model", "state", "base", "week", "evaluation", "passed", "ends", "erased since")
     for model in registry.models(pipeline.database):
+        if model.kind != "model":
+            continue
         passed = "" if model.passed is None else "yes" if model.passed else "no"
         tainted = "" if not model.tainted_share else f"{model.tainted_share:.1%}"
         table.add_row(model.name, model.state, model.base or "", str(model.week or ""), (model.evaluation or "")[:12],
@@ -137,6 +139,10 @@ def approve(
         raise typer.Exit(code=1)
     made = approvals.record(pipeline, subject, content, decision, approver=by or getpass.getuser(), reason=reason)
     _say(f"{decision}: {subject} {content[:12]}, approval {made.id}")
+    if found and found[0].kind == "prompt":
+        if not reject:
+            _say("approved is not shown: feedback prompt rollout shows it to a share of people, or to all")
+        return
     if found and not reject:
         try:
             promoted = registry.promote(pipeline, what)
@@ -175,9 +181,25 @@ def _show_dataset(pipeline: Pipeline, dataset: str, *, past: bool = False) -> bo
     return True
 
 
+def _show_prompt(pipeline: Pipeline, name: str) -> None:
+    """How a version differs from the one it came from, and what it answers."""
+    from feedback_pipeline.experiments import prompts
+
+    tenant, prompt, version = prompts.parsed(name) or ("", "", "")
+    after = prompts.prompt_named(pipeline.database, prompt, version, tenant)
+    if after.parent is not None:
+        before = prompts.prompt_named(pipeline.database, prompt, after.parent, tenant)
+        for line in prompts.difference(before, after):
+            _say(line)
+    for cited in (after.proposal or {}).get("cites", ()):
+        _say(f"answers {cited}")
+
+
 def _show_evaluation(pipeline: Pipeline, model: registry.Model) -> None:
     import sqlalchemy as sa
 
+    if model.kind == "prompt":
+        _show_prompt(pipeline, model.name)
     if model.dataset_id is not None:
         _show_dataset(pipeline, model.dataset_id, past=True)
     with pipeline.database.engine.connect() as connection:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+from feedback_client.assignment import Experiment
 
 from feedback_pipeline.experiments import verdicts
-from feedback_pipeline.experiments.assignment import Experiment
 from feedback_pipeline.experiments.ratios import People
 from feedback_pipeline.experiments.registry import Registered
 from feedback_pipeline.experiments.sample_ratio import mismatch

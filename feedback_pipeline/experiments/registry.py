@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from feedback_client.assignment import Experiment
+from feedback_client.configuration import ConfigurationError, content_of, experiment_from
 
-from feedback_pipeline.experiments.assignment import Experiment
-from feedback_pipeline.experiments.configuration import ConfigurationError, content_of, experiment_from
 from feedback_pipeline.experiments.verdicts import planned_people
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import Queries

@@ -1,9 +1,12 @@
 """The tables of experiments."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from feedback_pipeline.experiments.verdicts import VERDICTS
 from feedback_pipeline.tables.schema import Column, Table
+from feedback_pipeline.tuning.tables import CANDIDATE_EVALUATION, MODEL_EFFECT
 
 MEASURES = ("approval", "success", "judged_approval", "refused", "personal_data", "cost_usd", "latency_ms", "unsafe")
 
@@ -42,3 +45,31 @@ EXPERIMENT_READOUT = Table(
     ),
     key=("tenant", "experiment", "arm", "measure"),
 )  # fmt: skip
+
+PROMPT_CANDIDATES = Table(
+    "prompt_candidates",
+    "One proposal for a prompt, or the reason why there is none. No text: it is in the store, as a version.",
+    (
+        Column("tenant", pl.String, "Whose prompt it is.", nullable=False),
+        Column("prompt", pl.String, "The prompt.", nullable=False),
+        Column("number", pl.Int32, "Position among the week's proposals for it.", nullable=False),
+        Column("current", pl.String, "The version that answers.", nullable=False),
+        Column("optimiser", pl.String, "Who proposed it.", nullable=False),
+        Column("status", pl.String, "Whether it became a version.", nullable=False,
+               values=("proposed", "refused", "nothing")),
+        Column("version", pl.String, "The version it became."),
+        Column("digest", pl.String, "SHA-256 of its text."),
+        Column("cites", pl.List(pl.String), "Ids of the findings, reasons and votes it answers.", nullable=False),
+        Column("evidence", pl.UInt32, "Pieces of evidence there were.", nullable=False),
+        Column("approval", pl.Float64, "Approval of the version that answers, in the weeks looked at."),
+        Column("people", pl.UInt32, "People behind it.", nullable=False),
+        Column("reason", pl.String, "Why there is none, or why it was refused."),
+    ),
+    key=("tenant", "prompt", "number"),
+)  # fmt: skip
+
+PROMPT_EVALUATION = replace(CANDIDATE_EVALUATION, name="prompt_evaluation")
+"""What a proposed prompt scored against the one that answers: the table that models have."""
+
+PROMPT_EFFECT = replace(MODEL_EFFECT, name="prompt_effect")
+"""Approval since a prompt's promotion: the table that models have."""

@@ -16,6 +16,7 @@ from feedback_pipeline.ingest.readers.json_array import read_json
 from feedback_pipeline.ingest.readers.jsonl import read_jsonl
 from feedback_pipeline.ingest.readers.parquet import read_parquet
 from feedback_pipeline.ingest.readers.sql import read_sql
+from feedback_pipeline.ingest.shaping import shaped
 from feedback_pipeline.ingest.sources import Source
 from feedback_pipeline.settings import without_password
 
@@ -111,12 +112,14 @@ def read_delivery(source: Source, delivery: Delivery) -> Iterator[Chunk]:
     """
     wanted = wanted_paths(source)
     if delivery.path is None:
-        yield from read_sql(source.url or "", source.table, source.query, wanted)
+        chunks = read_sql(source.url or "", source.table, source.query, wanted)
     else:
-        yield from _read_file(delivery.path, source.kind, Dialect(source.delimiter, source.encoding), wanted)
+        dialect = Dialect(source.delimiter, source.encoding)
+        chunks = _read_file(delivery.path, source.kind, dialect, wanted, source.rows)
+    yield from shaped(chunks, source) if source.explode or source.where else chunks
 
 
-def _read_file(path: Path, kind: str, dialect: Dialect, wanted: Wanted) -> Iterator[Chunk]:
+def _read_file(path: Path, kind: str, dialect: Dialect, wanted: Wanted, rows: str | None = None) -> Iterator[Chunk]:
     try:
         if kind == "csv":
             yield from read_csv(path, wanted, dialect)
@@ -124,7 +127,7 @@ def _read_file(path: Path, kind: str, dialect: Dialect, wanted: Wanted) -> Itera
             yield from read_parquet(path, wanted)
         else:
             with pa.input_stream(str(path)) as stream:
-                yield from read_json(stream, wanted) if kind == "json" else read_jsonl(stream, wanted)
+                yield from read_json(stream, wanted, rows) if kind == "json" else read_jsonl(stream, wanted)
     except OSError as error:
         raise UnreadableError("unreadable", f"the file cannot be read: {error.strerror or 'it is damaged'}") from error
 
@@ -179,5 +182,6 @@ def _sliced(chunks: list[Chunk], rows: int) -> Iterator[Chunk]:
     for start in range(0, max(frame.height, 1), rows):
         part = frame.slice(start, rows)
         end = last if start + rows >= frame.height else int(part[ROW][-1])
-        yield Chunk(part, tuple(row for row in unread if told < row.row <= end), end, consumed)
+        over = sum(chunk.passed_over for chunk in chunks) if start == 0 else 0
+        yield Chunk(part, tuple(row for row in unread if told < row.row <= end), end, consumed, over)
         told = end

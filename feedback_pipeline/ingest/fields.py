@@ -101,6 +101,9 @@ FIELDS: dict[str, Field] = {
 ANSWER_TEXT = ("output", "content_snapshot")
 """A row that fills one of these brings the answer itself."""
 
+VOTE_FIELDS = ("thumb", "stars", "value", "comment", "correction")
+"""What a vote can say, beside a preference between two answers."""
+
 ANSWER_KEYS = {"request_id": "request", "message_id": "message", "content_id": "content"}
 """Fields that are the application's own names for an answer, and their kind in `interaction_key`."""
 

@@ -14,13 +14,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import pyarrow as pa
 
 from feedback_pipeline.ingest import judgements
 from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, deliveries, lookups, read_delivery
-from feedback_pipeline.ingest.fields import ANSWER_TEXT
+from feedback_pipeline.ingest.fields import ANSWER_TEXT, VOTE_FIELDS
 from feedback_pipeline.ingest.filing import Filing, file_rows
 from feedback_pipeline.ingest.intake import Door
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
+from feedback_pipeline.ingest.preview import examples, unknown_words
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, readable
 from feedback_pipeline.ingest.refusals import Place, RejectFile, refusals, unread_rows
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, Votes, read_votes
@@ -33,6 +35,11 @@ from feedback_pipeline.store.statements import Queries
 
 _queries = Queries(__file__)
 _NOBODY = pl.DataFrame(schema={"tenant": pl.String, "user_key": pl.String})
+
+UNFORESEEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException)
+"""What the readers of columns raise; one source must not end the import of the others."""
+MAX_UNKNOWN, MAX_EXAMPLES = 10, 3
+"""Unknown words that are named, and rows of a dry run that are shown."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -127,6 +134,22 @@ class _Tally:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     filled: set[str] = field(default_factory=set)
+    passed_over: int = 0
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: list[dict[str, str]] = field(default_factory=list)
+
+    def nothing_read(self, source: Source) -> Problem | None:
+        """Rows of which none could be used for what the mapping says they hold: most likely the mapping is wrong."""
+        place, seen = source.path or source.name, self.events + self.judgements + self.known + self.opted_out
+        if not self.rows or seen or (self.interactions and not source.brings_votes):
+            return None
+        if self.refused:
+            (reason, column), _ = self.refused.most_common(1)[0]
+            why = f"most were refused: {reason}" + (f" ({column})" if column else "")
+        else:
+            mapped = ", ".join(name for name in VOTE_FIELDS if name in source.filled)
+            why = f"no row has a value in {mapped}; look at the column's name and at its words"
+        return Problem(place, "nothing_readable", f"{source.name}: no vote in {self.rows:,} rows: {why}")
 
     def summary(self, name: str, seconds: float) -> SourceSummary:
         refused = tuple(
@@ -138,7 +161,9 @@ class _Tally:
         return SourceSummary(
             name, self.rows, self.interactions, self.events, self.judgements, self.known, self.opted_out, refused,
             dict(sorted(self.redactions.items())), tuple(self.reject_files), tuple(self.unchanged),
-            tuple(self.problems), tuple(self.notes), seconds,
+            tuple(self.problems), tuple(self.notes),
+            tuple((column, said, count) for (column, said), count in self.unknown.most_common(MAX_UNKNOWN)),
+            tuple(self.examples), seconds,
         )  # fmt: skip
 
 
@@ -159,6 +184,10 @@ def _import_source(source: Source, run: Import) -> SourceSummary:
     required = wanted_paths(source).required
     if tally.rows and (silent := [" or ".join(paths) for paths in required if not tally.filled.intersection(paths)]):
         tally.notes.append(f"no row has a value in: {', '.join(silent)}")
+    if tally.passed_over:
+        tally.notes.append(f"{tally.passed_over:,} rows passed over (where, or an empty list to explode)")
+    if nothing := tally.nothing_read(source):
+        tally.problems.append(nothing)
     if tally.rows and (guess := _guessed_context(source)):
         tally.notes.append(guess)
     return tally.summary(source.name, time.perf_counter() - started)
@@ -237,6 +266,9 @@ class _Work:
                     held = prepared or held
             except UnreadableError as error:
                 problem = Problem(self.delivery.name, error.reason, str(error))
+            except UNFORESEEN as error:  # its words may quote a row
+                told = f"{type(error).__name__} while it was read: a type or a shape of value that is not foreseen"
+                problem = Problem(self.delivery.name, "unforeseen", f"{told}; export the column as text")
             self.settle(waiting)
         last = held or _Prepared(Batch(), None, pl.DataFrame(), 0, self.rows_done)
         self.count(self.file(last, finished=problem is None))
@@ -254,6 +286,7 @@ class _Work:
             if chunk.last_row <= self.rows_done:
                 return None
         self.tally.filled.update(name for name in frame.columns if frame[name].null_count() < frame.height)
+        self.tally.passed_over += chunk.passed_over
         refused = unread_rows(unread, frame, self.source, self.run.door)
         rows = readable(frame, unread)
         self.tally.rows += rows.height + refused.height
@@ -263,8 +296,9 @@ class _Work:
 
     def _prepared(self, frame: pl.DataFrame, votes: Votes, unread: pl.DataFrame, last_row: int) -> _Prepared:
         def refused(rows: pl.DataFrame, category: str) -> pl.DataFrame:
-            for reason, column in rows.select(REASON, FIELD).iter_rows():
-                self.tally.refused[reason, column] += 1
+            for reason, column, count in rows.group_by(REASON, FIELD).len().iter_rows():
+                self.tally.refused[reason, column] += count
+            self.tally.unknown.update(unknown_words(rows, frame, self.source))
             return refusals(rows, category, frame, self.place, self.run.door, self.withheld)
 
         quarantined = pl.concat([refused(unread, "quarantined"), refused(votes.refused, "quarantined")])
@@ -273,6 +307,8 @@ class _Work:
             recorded = judgements.recorded_rows(votes, self.source)
             return _Prepared(Batch(), recorded, quarantined, 0, last_row)
         filing = file_rows(votes.good, self.reading)
+        if self.run.dry_run:
+            self.tally.examples += examples(filing, MAX_EXAMPLES - len(self.tally.examples))
         self.tally.redactions.update(filing.redactions)
         rejected = pl.concat([quarantined, refused(filing.repeated, "duplicate")]).sort("row", maintain_order=True)
         batch = Batch(filing.interactions, filing.keys, filing.feedback, rejected.drop("row"))

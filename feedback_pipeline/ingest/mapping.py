@@ -7,9 +7,11 @@ import polars as pl
 
 from feedback_pipeline.ingest.fields import FIELDS, Field
 from feedback_pipeline.ingest.identity import content_hashes
+from feedback_pipeline.ingest.paths import columns_named
 from feedback_pipeline.ingest.readers.chunks import ROW, Unread, Wanted, path_expression
-from feedback_pipeline.ingest.sources import Reference, Source
+from feedback_pipeline.ingest.sources import Always, OneHot, Pairwise, Reference, Source
 from feedback_pipeline.ingest.values import constant_text
+from feedback_pipeline.ingest.words import FLAGS
 
 PERSON = "\x00person"
 """The voter's pseudonym, which stands in for the user id wherever an id is made from several columns."""
@@ -44,6 +46,7 @@ def wanted_paths(source: Source, join: str | None = None) -> Wanted:
     for target, reference in references(source).items():
         own = tuple(path for path in (_within(path, source, join) for path in reference.paths) if path is not None)
         paths.update(dict.fromkeys(own))
+        paths.update(dict.fromkeys(other for path in own for other in columns_named(path)))
         if own and not reference.optional:
             required.update({own: None} if reference.first else {(path,): None for path in own})
         if field_of(target).is_text:
@@ -53,6 +56,9 @@ def wanted_paths(source: Source, join: str | None = None) -> Wanted:
     else:
         keys = [column for entry in source.joins.values() for column in entry.by]
         keys += source.pairwise.winners if source.pairwise else ()
+        shape = [source.explode] if source.explode else []
+        paths.update(dict.fromkeys((*shape, *source.where)))
+        required.update({(path,): None for path in shape})
     paths.update(dict.fromkeys(keys))
     required.update({(key,): None for key in keys})
     return Wanted(tuple(paths), tuple(required), frozenset(texts))
@@ -110,7 +116,28 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
         return value.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00")
     if dtype.is_float():
         return value.fill_nan(None).cast(pl.String)
+    if isinstance(dtype, pl.Duration):
+        return (value.dt.total_microseconds() / 1000).cast(pl.String).alias(name)
+    if dtype == pl.Binary:
+        return _bytes_text(value).alias(name)
     return value.cast(pl.String)
+
+
+def _bytes_text(value: pl.Expr) -> pl.Expr:
+    """Bytes as the text they are, else in hexadecimal digits."""
+
+    def text(values: pl.Series) -> pl.Series:
+        return pl.Series([None if one is None else _one_text(one) for one in values], dtype=pl.String)
+
+    return value.map_batches(text, return_dtype=pl.String, is_elementwise=True)
+
+
+def _one_text(value: bytes) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
+    return value.hex() if any(character < " " and character not in "\t\n\r" for character in text) else text
 
 
 def with_joins(frame: pl.DataFrame, source: Source, lookups: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -158,11 +185,26 @@ def mapped(frame: pl.DataFrame, source: Source, annotator: str | None) -> pl.Dat
         for target in targets
     ]  # fmt: skip
     if source.pairwise:
-        winner = annotator or source.pairwise.winners[0]
-        values.append(pl.col(winner).alias("winner"))
+        values.append(_winner(source.pairwise, annotator).alias("winner"))
     fields = frame.select(ROW, *values)
     hashed = [target for target, reference in targets.items() if reference is not None and reference.hash]
     return fields.with_columns(content_hashes(fields[target]).alias(target) for target in hashed)
+
+
+def _winner(pairwise: Pairwise, annotator: str | None) -> pl.Expr:
+    """Which side won, as delivered."""
+    match pairwise.winner:
+        case Always(always=side):
+            return pl.lit(side, pl.String)
+        case OneHot(left=left, right=right):
+            truths = [(left, "left"), (right, "right"), *((tie, "tie") for tie in pairwise.winner.ties)]
+            return pl.coalesce(pl.when(_is_true(column)).then(pl.lit(side)) for column, side in truths)
+        case _:
+            return pl.col(annotator or pairwise.winners[0])
+
+
+def _is_true(column: str) -> pl.Expr:
+    return pl.col(column).str.strip_chars().str.to_lowercase().is_in([word for word, said in FLAGS.items() if said])
 
 
 def _value(target: str, source: Source, frame: pl.DataFrame) -> pl.Expr:

@@ -14,17 +14,13 @@ from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.sources import Pairwise, Source
 from feedback_pipeline.ingest.times import spread_times
 from feedback_pipeline.ingest.values import typed_field
+from feedback_pipeline.ingest.words import WINNERS, chosen
 from feedback_pipeline.tables.vocabulary import TIMESTAMP
 
 FIELD, REASON = "\x00field", "\x00reason"
 """What is wrong with a row: the first field that is, and a code."""
 VOTE_ID, ANNOTATOR = "vote_id", "\x00annotator"
 _NO_CHOICE = pl.lit(None, pl.String)
-_WINNERS = {
-    **dict.fromkeys(("left", "l", "a", "model_a", "x", "first", "1"), "left"),
-    **dict.fromkeys(("right", "r", "b", "model_b", "y", "second", "2"), "right"),
-    **dict.fromkeys(("tie", "0", "draw", "both", "neither", "tie (bothbad)"), "tie"),
-}
 _PREFERENCES = {"left": "this", "right": "other", "tie": "tie"}
 
 
@@ -78,7 +74,7 @@ def _typed(delivered: pl.DataFrame, reading: Reading, annotator: str | None) -> 
         read["winner"] = _winner(pl.col("winner"), source.pairwise)
     typed = _read(text, read).rename({"winner": "preference"}, strict=False)
     if source.pairwise:
-        winner = annotator or source.pairwise.winners[0]
+        winner = annotator or next(iter(source.pairwise.winners), "winner")
         typed = typed.with_columns(pl.col(FIELD).replace("winner", winner))
     missing = {name: pl.lit(None, dtype).alias(name) for name, dtype in _OPTIONAL.items() if name not in text.columns}
     return typed.with_columns(
@@ -140,14 +136,13 @@ def _content(text: pl.DataFrame) -> pl.Series:
 
 
 def _winner(text: pl.Expr, pairwise: Pairwise) -> tuple[pl.Expr, pl.Expr]:
-    key = text.str.strip_chars().str.to_lowercase()
-    choices = pairwise.values or _WINNERS
-    side = key.replace_strict(choices, default=None, return_dtype=pl.String)
+    trimmed = text.str.strip_chars()
+    side, known = chosen(trimmed, {**WINNERS, **pairwise.values}, pl.String())
     preference = side.replace_strict(_PREFERENCES, default=None, return_dtype=pl.String)
-    given = key.is_not_null() & (key != "")
+    given = trimmed.is_not_null() & (trimmed != "")
     problem = (
-        pl.when(~given | key.is_null()).then(pl.lit("missing"))
-        .when(~key.is_in(list(choices))).then(pl.lit("unknown_value"))
+        pl.when(~given | trimmed.is_null()).then(pl.lit("missing"))
+        .when(~known).then(pl.lit("unknown_value"))
     )  # fmt: skip
     return preference, problem
 

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,14 +14,14 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from feedback_pipeline.ingest.documents import SourcesError, expand, load_document
-from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, SIDE_FIELDS
+from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, SIDE_FIELDS, VOTE_FIELDS
+from feedback_pipeline.ingest.paths import steps
+from feedback_pipeline.ingest.words import Scalar, meaning, written_keys
 from feedback_pipeline.tables.vocabulary import PROVENANCES
 
 PRESETS = Path(__file__).parent / "presets"
 FILE_KINDS = ("csv", "jsonl", "json", "parquet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-
-Scalar = bool | int | float | str | date | datetime | None
 
 
 class _Part(BaseModel):
@@ -31,8 +31,10 @@ class _Part(BaseModel):
 class Reference(_Part):
     """Where a field's value is: in a column, in several together, or in the first of several that has one.
 
-    A column is named as delivered; dots lead into JSON (`context.model`), unless a column has that very name. Columns
-    must be there, of `first` one of them; none need be where the reference is `optional` (short: `column?`).
+    A column is named as delivered; dots and brackets lead into JSON (`context.model`, `messages[last].content`; see
+    `ingest.paths`), unless a column has that very name. Columns
+    must be there, of `first` one of them; none need be where the reference is `optional` (short: `column?`, unless a
+    column has that very name, with the question mark).
     """
 
     column: str | None = None
@@ -49,6 +51,9 @@ class Reference(_Part):
     def _one_place(self) -> Self:
         if sum(map(bool, (self.column, self.columns, self.hash, self.first))) != 1:
             raise ValueError("give exactly one of column, columns, hash, first")
+        for path in self.paths:
+            if "[" in path:
+                steps(path)
         if (self.split is None) != (self.part is None):
             raise ValueError("split and part belong together: split: '_', part: 0")
         return self
@@ -61,7 +66,9 @@ class Reference(_Part):
 
 def _as_reference(value: Any) -> Any:
     if isinstance(value, str):
-        return {"column": value.removesuffix("?"), "optional": value.endswith("?")}
+        if value.endswith("?") and len(value) > 1:
+            return {"first": [value, value.removesuffix("?")], "optional": True}
+        return {"column": value}
     return {"columns": value} if isinstance(value, list) else value
 
 
@@ -97,32 +104,70 @@ class Side(_Part):
         return self
 
 
+class OneHot(_Part):
+    """A column an outcome of a pair, of which one is true."""
+
+    left: str
+    right: str
+    tie: str | tuple[str, ...] | None = None
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        return (self.tie,) if isinstance(self.tie, str) else self.tie or ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.left, self.right, *self.ties)
+
+
+class Always(_Part):
+    """Every row names the better answer on the same side."""
+
+    always: Literal["left", "right"]
+
+
 class Pairwise(_Part):
     """Votes between two answers: `left`, `right` or `tie`.
 
     Attributes:
         left, right: the answers, in the order in which they were shown.
-        winner: the column that says which one won; or one column an annotator, whose name then is the voter.
+        winner: the column that says which one won; or one column an annotator, whose name then is the voter; or a
+            column an outcome, of which one is true (`{left: …, right: …, tie: …}`); or `{always: left}` where every row
+            names the better answer first.
         values: what is delivered → left, right, tie or null (no vote).
     """
 
     left: Side
     right: Side
-    winner: str | tuple[str, ...]
+    winner: str | tuple[str, ...] | OneHot | Always
     values: dict[str, Literal["left", "right", "tie"] | None] = {}
 
     @field_validator("values", mode="before")
     @classmethod
     def _keys(cls, values: Any) -> Any:
-        return {value_key(key): value for key, value in values.items()} if isinstance(values, dict) else values
+        if not isinstance(values, dict):
+            return values
+        return {key: value for written, value in values.items() for key in written_keys(written)}
 
     @property
     def winners(self) -> tuple[str, ...]:
-        return (self.winner,) if isinstance(self.winner, str) else self.winner
+        match self.winner:
+            case str():
+                return (self.winner,)
+            case OneHot():
+                return self.winner.columns
+            case Always():
+                return ()
+            case _:
+                return self.winner
 
     @property
     def has_annotators(self) -> bool:
-        return not isinstance(self.winner, str)
+        return isinstance(self.winner, tuple)
+
+
+Condition = None | bool | int | float | str | tuple[bool | int | float | str, ...]
+"""What a value must be: one of some words, a range (`">= 4"`), anything (`"*"`), or nothing (null)."""
 
 
 class Spread(_Part):
@@ -147,6 +192,9 @@ class Source(_Part):
 
     Attributes:
         answers: with votes only, the source that brings the answers (`answer_id` is then that source's id).
+        rows: where in a JSON document the array of rows is (`data.items`).
+        explode: the path of a list: each of its items is a row, and stands where the list stood.
+        where: path → what its value must be for a row to be meant; the others are passed over and counted.
         judge: the rows are a model's verdicts, not people's votes (pairwise only); its name.
         context: `full` where a row without `messages` was all that was asked of the model, `partial` where there was
             more that is not known; unset, it is guessed (`whole_without_messages`).
@@ -170,6 +218,9 @@ class Source(_Part):
     mapping: dict[str, AnyReference] = {}
     constants: dict[str, Scalar] = {}
     values: dict[str, dict[str, Scalar]] = {}
+    rows: str | None = None
+    explode: str | None = None
+    where: dict[str, Condition] = {}
     spread: Spread | None = None
     pairwise: Pairwise | None = None
     joins: dict[str, Join] = {}
@@ -188,7 +239,7 @@ class Source(_Part):
         if not isinstance(values, dict):
             return values
         return {
-            name: {value_key(k): v for k, v in choices.items()} if isinstance(choices, dict) else choices
+            name: _meanings(name, choices) if isinstance(choices, dict) and name in FIELDS else choices
             for name, choices in values.items()
         }
 
@@ -223,10 +274,14 @@ class Source(_Part):
         return self
 
     def _place_problem(self) -> str | None:
-        if self.kind == "sql":
-            if not self.url or bool(self.table) == bool(self.query):
-                return "kind sql needs url, and either table or query"
-        elif not self.path:
+        if self.kind == "sql" and (not self.url or bool(self.table) == bool(self.query)):
+            return "kind sql needs url, and either table or query"
+        if self.rows and self.kind != "json":
+            return "rows is for kind json; in JSON lines each line is a row (take a list in it apart with explode)"
+        for path in (self.rows, self.explode, *self.where):
+            if path and "[" in path:
+                steps(path)
+        if self.kind != "sql" and not self.path:
             return f"kind {self.kind} needs path (a file or a pattern such as votes/*.csv)"
         return None
 
@@ -248,8 +303,13 @@ class Source(_Part):
         return {*self.mapping, *self.constants}
 
     @property
+    def brings_votes(self) -> bool:
+        """Whether anything in the mapping could be a vote."""
+        return bool(self.pairwise) or bool(self.filled & {*VOTE_FIELDS, "kind"})
+
+    @property
     def _only_answers(self) -> bool:
-        return not self.pairwise and not self.filled & {"thumb", "stars", "value", "comment", "correction", "kind"}
+        return not self.brings_votes
 
     @property
     def whole_without_messages(self) -> bool:
@@ -322,9 +382,16 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
-def value_key(key: object) -> str:
-    """How a key of a `values` map is compared: as lower-case text."""
-    return str(key).strip().lower()
+def _meanings(name: str, choices: dict[object, Scalar]) -> dict[str, Scalar]:
+    """A `values` map with its words as they are compared and their meanings as the field holds them."""
+    found: dict[str, Scalar] = {}
+    for written, value in choices.items():
+        try:
+            means = meaning(FIELDS[name].kind, value, FIELDS[name].values)
+        except ValueError as error:
+            raise ValueError(f"{name}: {written}: {error}") from None
+        found.update(dict.fromkeys(written_keys(written), means))
+    return found
 
 
 def _source(file: Path, name: str, entry: Any, environment: Mapping[str, str]) -> Source:

@@ -71,6 +71,7 @@ def _iso_or_epoch(texts: pl.Series, timezone: str) -> pl.Series:
         pl.coalesce(
             aware.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", strict=False, time_zone="UTC"),
             _localised(naive.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False), timezone),
+            _first_moment(pl.when(text.str.contains(_DATE_ONLY)).then(text), timezone),
             _epoch(text),
         )
     ).to_series()
@@ -79,6 +80,12 @@ def _iso_or_epoch(texts: pl.Series, timezone: str) -> pl.Series:
 def _localised(naive: pl.Expr, timezone: str) -> pl.Expr:
     local = naive.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
     return local.dt.convert_time_zone("UTC")
+
+
+def _first_moment(day: pl.Expr, timezone: str) -> pl.Expr:
+    """When a day begins that has no midnight, because the clocks go forward at it."""
+    midnight = day.str.to_datetime("%Y-%m-%d", time_unit="us", strict=False)
+    return pl.coalesce(_localised(midnight + pl.duration(minutes=later), timezone) for later in (30, 60, 120))
 
 
 def _epoch(text: pl.Expr) -> pl.Expr:

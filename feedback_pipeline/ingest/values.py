@@ -5,27 +5,15 @@ from collections.abc import Mapping
 import orjson
 import polars as pl
 
+from feedback_pipeline.ingest.conversations import messages_expression
 from feedback_pipeline.ingest.fields import ID_LIMIT, NAME_LIMIT, TEXT_LIMIT, Field
-from feedback_pipeline.ingest.sources import Scalar, Source, value_key
+from feedback_pipeline.ingest.sources import Source
 from feedback_pipeline.ingest.times import parsed_times
+from feedback_pipeline.ingest.words import FLAGS, OUTCOMES, THUMBS, Scalar, chosen
 
 Choices = Mapping[str, Scalar]
 """Delivered words → what they mean."""
 
-THUMBS: dict[str, bool] = {
-    **dict.fromkeys(("true", "t", "up", "thumbs_up", "yes", "positive", "1", "+1", "1.0", "like"), True),
-    **dict.fromkeys(("false", "f", "down", "thumbs_down", "no", "negative", "-1", "-1.0", "dislike"), False),
-}
-"""Thumbs as people write them. 0 is not among them: it is down where 1 is up, and nothing where −1 is down."""
-
-FLAGS: dict[str, bool] = {
-    **dict.fromkeys(("true", "t", "yes", "1"), True),
-    **dict.fromkeys(("false", "f", "no", "0"), False),
-}
-OUTCOMES: dict[str, str] = {
-    **dict.fromkeys(("true", "t", "yes", "1", "success", "succeeded"), '{"task_succeeded": true}'),
-    **dict.fromkeys(("false", "f", "no", "0", "failure", "failed"), '{"task_succeeded": false}'),
-}
 _WORD = r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"'
 _SCALAR = rf"(?:{_WORD}|-?[0-9]{{1,15}}(?:\.[0-9]{{1,15}})?|true|false|null)"
 _LIST = rf"^\[\s*(?:{_SCALAR}(?:\s*,\s*{_SCALAR})*)?\s*\]$"
@@ -47,17 +35,17 @@ def typed_field(field: Field, text: pl.Expr, source: Source) -> tuple[pl.Expr, p
         case "text":
             return _sized(_kept_text(text, field))
         case "json":
-            return _json(trimmed, must_be_array=field.name == "messages")
+            return _messages(trimmed) if field.name == "messages" else _json(trimmed)
         case "id":
-            return _short(trimmed, ID_LIMIT)
+            return _short(_whole_id(trimmed), ID_LIMIT)
         case "name":
             return _name(trimmed, field, choices)
         case "names":
             return _names(trimmed, lower=field.name == "tags")
         case "thumb":
-            return _chosen(trimmed, THUMBS if choices is None else choices, pl.Boolean())
+            return _chosen(trimmed, THUMBS, choices)
         case "flag":
-            return _chosen(trimmed, FLAGS if choices is None else choices, pl.Boolean())
+            return _chosen(trimmed, FLAGS, choices)
         case "stars" | "integer":
             return _number(_mapped(trimmed, choices), field, whole=True)
         case "number":
@@ -87,11 +75,20 @@ def _short(text: pl.Expr, limit: int) -> tuple[pl.Expr, pl.Expr]:
     return value, _problem(value, text, "too_long")
 
 
-def _json(text: pl.Expr, *, must_be_array: bool) -> tuple[pl.Expr, pl.Expr]:
+def _whole_id(text: pl.Expr) -> pl.Expr:
+    """An id that went through a column of floats (`1001.0`) is the whole number it was (`1001`)."""
+    return text.str.replace(r"^(-?[0-9]+)\.0+$", "${1}")
+
+
+def _messages(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    json, problem = _json(text)
+    value = messages_expression(json)
+    return value, pl.coalesce(problem, pl.when(json.is_not_null() & value.is_null()).then(pl.lit("not_messages")))
+
+
+def _json(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     text = pl.when(text != "null").then(text)
     valid = text.str.json_path_match("$").is_not_null()
-    if must_be_array:
-        valid &= text.str.starts_with("[")
     value, too_large = _sized(text)
     value = pl.when(valid).then(value)
     return value, pl.coalesce(too_large, _problem(value, text, "not_json"))
@@ -101,13 +98,9 @@ def _mapped(text: pl.Expr, choices: Choices | None) -> pl.Expr:
     """The text with the delivered words of a `values` map replaced; words it does not have stay."""
     if choices is None:
         return text
-    key = text.str.to_lowercase()
-    names = {name: None if value is None else value_key(value) for name, value in choices.items()}
-    return (
-        pl.when(key.is_in(list(names)))
-        .then(key.replace_strict(names, default=None, return_dtype=pl.String))
-        .otherwise(text)
-    )
+    names = {name: None if value is None else constant_text(value) for name, value in choices.items()}
+    value, known = chosen(text, names, pl.String())
+    return pl.when(known).then(value).otherwise(text)
 
 
 def _name(text: pl.Expr, field: Field, choices: Choices | None) -> tuple[pl.Expr, pl.Expr]:
@@ -118,15 +111,15 @@ def _name(text: pl.Expr, field: Field, choices: Choices | None) -> tuple[pl.Expr
     return value, _problem(value, text, "unknown_value")
 
 
-def _chosen(text: pl.Expr, choices: Choices, dtype: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
-    key = text.str.to_lowercase()
-    value = key.replace_strict(choices, default=None, return_dtype=dtype)
-    return value, pl.when(key.is_not_null() & ~key.is_in(list(choices))).then(pl.lit("unknown_value"))
+def _chosen(text: pl.Expr, usual: Choices, own: Choices | None) -> tuple[pl.Expr, pl.Expr]:
+    """A truth by the usual words and those of the source, which go first."""
+    value, known = chosen(text, {**usual, **(own or {})}, pl.Boolean())
+    return value, pl.when(text.is_not_null() & ~known).then(pl.lit("unknown_value"))
 
 
 def _number(text: pl.Expr, field: Field, *, whole: bool) -> tuple[pl.Expr, pl.Expr]:
     truth = text.str.to_lowercase().replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
-    number: pl.Expr = text.cast(pl.Float64, strict=False)
+    number: pl.Expr = _decimal(text).cast(pl.Float64, strict=False)
     if not whole:
         number = pl.coalesce(number, truth)
     number = pl.when(number.is_finite()).then(number)
@@ -141,6 +134,12 @@ def _number(text: pl.Expr, field: Field, *, whole: bool) -> tuple[pl.Expr, pl.Ex
     value: pl.Expr = pl.when(fits).then(number)
     value = value.cast(pl.Int64) if whole else value
     return value, pl.coalesce(unreadable, _problem(value, number, "out_of_range"))
+
+
+def _decimal(text: pl.Expr) -> pl.Expr:
+    """A decimal comma as a point. `1,234` may be a thousand or a bit more than one: it stays, and is no number."""
+    comma = text.str.contains(r"^[+-]?[0-9]+,[0-9]+$") & ~text.str.contains(r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$")
+    return pl.when(comma).then(text.str.replace(",", ".", literal=True)).otherwise(text)
 
 
 def _time(text: pl.Expr, source: Source) -> tuple[pl.Expr, pl.Expr]:

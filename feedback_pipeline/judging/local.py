@@ -238,21 +238,15 @@ def _sigmoid(logits: FloatArray) -> FloatArray:
 
 
 def _platt(margins: FloatArray, up: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Logistic curve through held-out margins, by Newton steps; the slope is never negative."""
-    design = np.column_stack([np.ones(len(margins)), margins])
-    theta = np.zeros(2)
-    for _ in range(50):
-        probability = _sigmoid(design @ theta)
-        gradient = design.T @ (up - probability) - PLATT_RIDGE * theta
-        information = (design * (probability * (1 - probability))[:, np.newaxis]).T @ design
-        step = np.linalg.solve(information + PLATT_RIDGE * np.eye(2), gradient)
-        theta += step
-        if np.abs(step).max() < 1e-10:
-            break
-    if theta[1] <= 0:
+    """Intercept and slope of a logistic curve through held-out margins; the slope is never negative."""
+    from sklearn.linear_model import LogisticRegression  # a second to load: only where a judge is trained
+
+    fitted = LogisticRegression(C=1 / PLATT_RIDGE, tol=1e-10, max_iter=1000).fit(margins[:, np.newaxis], up)
+    slope = float(fitted.coef_[0, 0])
+    if slope <= 0:
         rate = float(up.mean())
         return float(np.log(rate / (1 - rate))), 0.0
-    return float(theta[0]), float(theta[1])
+    return float(fitted.intercept_[0]), slope
 
 
 def _best_threshold(scores: FloatArray, up: npt.NDArray[np.bool_]) -> float:

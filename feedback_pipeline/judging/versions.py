@@ -4,7 +4,7 @@ difference that could have been seen (Miller 2024, "Adding error bars to evals")
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -102,14 +102,25 @@ def judged_versions(
     return judged_quality(sample, judgements, labels).filter(pl.col("dimension") == "prompt_version")
 
 
-def averages_by_version(quality: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """`{"v2": {"avg_clarity": 4.1, …}}` from `judged_quality`: ratings where the rubric has a scale, else scores."""
-    rows = quality.filter(pl.col("dimension") == "prompt_version").select(
-        "slice", "criterion", pl.coalesce("mean_rating", "mean_score").alias("average")
-    )
-    averages: dict[str, dict[str, float]] = {}
-    for version, criterion, average in rows.drop_nulls("average").sort("slice", "criterion").iter_rows():
-        averages.setdefault(version, {})[f"avg_{criterion}"] = average
+def averages_by_version(quality: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """`{"v2": {"judge": "model m", "judge_scale": "1–5", "avg_clarity": 4.1, …}}` from `judged_quality`.
+
+    Two judges, and two scales, are never mixed: one judge speaks of all versions, the one that judged most versions,
+    then most answers. Its means are ratings (1–5) where all of its rows have them, else scores (0–1).
+    """
+    rows = quality.filter(pl.col("dimension") == "prompt_version", pl.col("mean_score").is_not_null())
+    if rows.is_empty():
+        return {}
+    series = ("judge", "fingerprint")
+    sizes = rows.group_by(series).agg(pl.col("slice").n_unique().alias("versions"), pl.col("judged").sum())
+    chosen = sizes.sort("versions", "judged", *series, descending=[True, True, False, False]).head(1)
+    of_judge = rows.join(chosen.select(series), on=list(series), how="semi")
+    rated = of_judge["mean_rating"].null_count() == 0
+    mean = of_judge.select("judge", "slice", "criterion", average="mean_rating" if rated else "mean_score")
+    averages: dict[str, dict[str, Any]] = {}
+    for judge, version, criterion, average in mean.sort("slice", "criterion").iter_rows():
+        known = averages.setdefault(version, {"judge": judge, "judge_scale": "1–5" if rated else "0–1"})
+        known[f"avg_{criterion}"] = average
     return averages
 
 

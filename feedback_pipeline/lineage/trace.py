@@ -10,6 +10,7 @@ from uuid import UUID
 import polars as pl
 import sqlalchemy as sa
 
+from feedback_pipeline.experiments import prompts
 from feedback_pipeline.lineage.tree import Node, Relation
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.statements import statement
@@ -68,7 +69,12 @@ class _Tracer:
             if len(chosen) > 1:
                 raise UnknownReferenceError(f"{len(chosen)} things begin with {reference}: give more of it")
             if chosen:
-                build = {"model": self._model_back, "dataset": self._dataset_both, "job": self._run_both}
+                build = {
+                    "model": self._model_back,
+                    "prompt": self._model_back,
+                    "dataset": self._dataset_both,
+                    "job": self._run_both,
+                }
                 return build[chosen[0]["kind"]](chosen[0]["id"])
         if rows := self._rows("lineage_row", id=reference, dataset=None):
             return self._row_both(rows)
@@ -100,7 +106,12 @@ class _Tracer:
         ]
         became, left_out = self._became(self._rows("lineage_rows_of_vote", id=str(vote["id"])))
         cleaned = Node("cleaned row", f"clean_feedback/{vote['day']}", "cleaned as")
-        return _with(_vote(vote), (*about, cleaned, *became), left_out)
+        answered = [
+            self._model_on(one.key)
+            for one in prompts.prompts(self._pipeline.database, None)
+            if str(vote["id"]) in (one.proposal or {}).get("cites", ())
+        ]
+        return _with(_vote(vote), (*about, cleaned, *became, *answered), left_out)
 
     def _became(self, rows: Sequence[Row]) -> tuple[list[Node], int]:
         """Rows of datasets, each with the runs and models after it."""
@@ -142,7 +153,7 @@ class _Tracer:
         facts = {"state": model.state, "base": model.base, "ends": model.shutdown_date,
                  "tainted_share": model.tainted_share, "evaluation": _short(model.evaluation),
                  "passed": model.passed}  # fmt: skip
-        return Node("model", name, relation, facts, tuple(self._changes(name)))
+        return Node(model.kind, name, relation, facts, tuple(self._changes(name)))
 
     def _changes(self, name: str) -> list[Node]:
         nodes = [
@@ -163,8 +174,30 @@ class _Tracer:
     def _model_back(self, name: str) -> Node:
         node = self._model_on(name, "")
         model = self._models[name]
+        if model.kind == "prompt":
+            return _with(node, (*self._prompt_back(name), *node.children))
         back = [] if model.job_id is None or model.dataset_id is None else [self._run_back(model.job_id)]
         return _with(node, (*back, *node.children))
+
+    def _prompt_back(self, name: str) -> list[Node]:
+        """What a version answers, the version it came from, and each line it brought."""
+        tenant, prompt, version = prompts.parsed(name) or ("", "", "")
+        known = {one.version: one for one in prompts.prompts(self._pipeline.database, tenant, prompt)}
+        found = known[version]
+        cites = [self._cited(str(one)) for one in (found.proposal or {}).get("cites", ())]
+        if found.parent is None:
+            return cites
+        parent = known[found.parent]
+        lines = [
+            Node("line", one, "became") for one in prompts.difference(parent, found)[3:] if one.startswith(("+", "-"))
+        ]
+        return [*cites, Node("prompt", parent.key, "from", {"origin": parent.origin}), *lines]
+
+    def _cited(self, identity: str) -> Node:
+        if not _is_uuid(identity):
+            return Node("reason" if identity.startswith("reason:") else "finding", identity, "from")
+        votes = self._rows("lineage_vote", id=identity)
+        return _vote(votes[0], "from") if votes else Node("vote", identity, "from", {"state": "erased"})
 
     def _run_back(self, identity: str) -> Node:
         job = self._job(identity)

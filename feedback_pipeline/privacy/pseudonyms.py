@@ -15,17 +15,16 @@ rotation must not make anybody collected who refused, or anybody known again who
 
 import hmac
 import json
-import os
 import re
 import secrets
-import stat
-import tempfile
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
+
+from feedback_pipeline.privacy import key_files
 
 KEY_FILE = "keys.json"
 _FORM = '{"current": "k1", "keys": {"k1": "…"}}'
@@ -74,8 +73,7 @@ class Pseudonymiser:
                     f"no pseudonym keys at {path}: put the file there that the existing pseudonyms were made with, "
                     f"or for a new installation create it: {_FORM}, the key being the output of `openssl rand -hex 32`"
                 )
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _create(path, cls("k1", {"k1": secrets.token_bytes(_KEY_BYTES)}))
+            key_files.create(path, _content(cls("k1", {"k1": secrets.token_bytes(_KEY_BYTES)})))
         return _read(path)
 
     def rotate(self, folder: Path) -> "Pseudonymiser":
@@ -91,7 +89,7 @@ class Pseudonymiser:
             raise WrongKeyError(f"{path} has changed since it was read: open it again before rotating")
         version = f"k{max(map(_number, self.keys)) + 1}"
         rotated = Pseudonymiser(version, {**self.keys, version: secrets.token_bytes(_KEY_BYTES)})
-        _replace(path, rotated)
+        key_files.replace(path, _content(rotated))
         return rotated
 
     def keeping(self, pseudonyms: Iterable[str]) -> "Pseudonymiser":
@@ -191,9 +189,8 @@ def _utf8(text: str) -> bytes:
 
 
 def _read(path: Path) -> Pseudonymiser:
-    mode = path.stat().st_mode
-    if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise InvalidKeyError(f"{path} can be changed by others (mode {stat.S_IMODE(mode):04o}): chmod 600 it")
+    if key_files.writable_by_others(path):
+        raise InvalidKeyError(f"{path} can be changed by others: chmod 600 it")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         keys = {version: bytes.fromhex(key) for version, key in content["keys"].items()}
@@ -209,27 +206,6 @@ def _read(path: Path) -> Pseudonymiser:
     return Pseudonymiser(current, keys)
 
 
-def _temporary(path: Path, pseudonymiser: Pseudonymiser) -> Path:
-    """The keys in a file of their own beside `path`, on disk, readable by the owner only."""
-    content = {"current": pseudonymiser.current, "keys": {name: key.hex() for name, key in pseudonymiser.keys.items()}}
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    return Path(name)
-
-
-def _create(path: Path, pseudonymiser: Pseudonymiser) -> None:
-    """Write the file unless another process was faster, whose keys then hold."""
-    temporary = _temporary(path, pseudonymiser)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    finally:
-        temporary.unlink()
-
-
-def _replace(path: Path, pseudonymiser: Pseudonymiser) -> None:
-    _temporary(path, pseudonymiser).replace(path)
+def _content(pseudonymiser: Pseudonymiser) -> bytes:
+    keys = {name: key.hex() for name, key in pseudonymiser.keys.items()}
+    return json.dumps({"current": pseudonymiser.current, "keys": keys}, indent=2).encode()

@@ -1,10 +1,11 @@
 """Structured identifiers replaced by typed placeholders, before anything is stored.
 
-What is found: e-mail addresses, telephone numbers, payment cards, IBANs, national identity numbers, IP and MAC
-addresses, coordinates, URLs that carry credentials or a query, and secrets, each as `rules.toml` describes it.
+What is found: e-mail addresses, telephone numbers, payment cards, IBANs, national identity numbers and passports, IP
+and MAC addresses, coordinates, URLs that carry credentials or a query, secrets, numbers of devices and vehicles, dates
+of birth beside a word that says so, and owners of home folders, each as `rules.toml` describes it.
 
-What is not reliably found: names of people, street addresses, places, employers, dates of birth, and anything a person
-can be recognised by from the story told. No pattern recognises these; models trained to do so find about two names in
+What is not reliably found: names of people, street addresses, places, employers, and anything a person can be
+recognised by from the story told. No pattern recognises these; models trained to do so find about two names in
 three, fewer in lower-case text. Redacted text is therefore still personal data, to be kept as briefly and shown as
 narrowly as its purpose allows.
 

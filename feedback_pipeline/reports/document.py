@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
+from feedback_pipeline.reports.findings import Standing
 from feedback_pipeline.reports.parts import CannotSay, Part
 
 _LISTED = 5
@@ -33,7 +34,7 @@ class ReportDocument(Part):
     success_rate: float | None
     """Share of successful answers, 0–1, or approval where success is not recorded; null without a verdict."""
     improvement_vs_previous: float | None
-    """Change of approval against the period before, in percent of the approval before; null without one."""
+    """Change of approval against the period before, in points, as the headline says it; null without one."""
     top_performers: tuple[str, ...]
     """Levels that do better than the rest, best first; at most five."""
     problem_areas: tuple[str, ...]
@@ -52,8 +53,8 @@ def report_document(content: ReportContent) -> ReportDocument:
     improvement = success = None
     if not isinstance(verdict, CannotSay):
         success = (verdict.success or verdict.approval).value
-        if verdict.previous is not None and verdict.previous.value > 0:
-            improvement = 100 * (verdict.approval.value / verdict.previous.value - 1)
+        if verdict.previous is not None:
+            improvement = 100 * (verdict.approval.value - verdict.previous.value)
     return ReportDocument(
         schema_version=1,
         period=content.period.label,
@@ -71,14 +72,19 @@ def report_document(content: ReportContent) -> ReportDocument:
     )
 
 
-def _top_performers(content: ReportContent) -> tuple[str, ...]:
+def top_performers(content: ReportContent) -> list[Standing]:
+    """The levels that do better than the rest, best first; at most five."""
     if isinstance(content.standings, CannotSay):
-        return ()
+        return []
     better = [level for level in content.standings.levels if level.against_rest == "better"]
     better.sort(key=lambda level: (-level.shrunken, level.dimension, level.level or ""))
+    return better[:_LISTED]
+
+
+def _top_performers(content: ReportContent) -> tuple[str, ...]:
     return tuple(
         f"{wording.dimension(level.dimension)} {wording.level(level.level)}: {wording.percent(level.approval.value)}"
-        for level in better[:_LISTED]
+        for level in top_performers(content)
     )
 
 

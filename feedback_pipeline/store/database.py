@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -20,9 +21,20 @@ class DatabaseError(RuntimeError):
 
 @dataclass(frozen=True)
 class Database:
-    """Addresses of the two databases of one server: `feedback` (ours) and `dagster` (the instance's)."""
+    """Addresses of the two databases of one server: `feedback` (ours) and `dagster` (the instance's).
 
-    url: str
+    Attributes:
+        given: the URL; of an embedded server as it was when the database was opened.
+        layout: where an embedded server keeps its things; its address is looked up whenever it is asked for, because
+            it may come back on another port.
+    """
+
+    given: str
+    layout: embedded.Layout | None = None
+
+    @property
+    def url(self) -> str:
+        return self.given if self.layout is None else self.layout.url(urlsplit(self.given).path.lstrip("/"))
 
     def address(self, driver: str = "", database: str | None = None) -> str:
         """The URL for a driver (`psycopg`, `psycopg2`; none for ADBC, asyncpg, libpq) and a database of the server."""
@@ -40,7 +52,14 @@ class Database:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        return sa.create_engine(self.address("psycopg"), pool_pre_ping=True, pool_size=5, hide_parameters=True)
+        engine = sa.create_engine(self.address("psycopg"), pool_pre_ping=True, pool_size=5, hide_parameters=True)
+        if (layout := self.layout) is not None:
+
+            @sa.event.listens_for(engine, "do_connect")
+            def look_up_the_port(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+                parameters["port"] = layout.port()
+
+        return engine
 
 
 def open_database(settings: Settings) -> Database:
@@ -60,7 +79,7 @@ def locate(settings: Settings) -> Database:
     if settings.database_url:
         return Database(settings.database_url)
     layout = embedded.ensure_running(settings.home / "postgres")
-    return Database(layout.url("feedback"))
+    return Database(layout.url("feedback"), layout)
 
 
 def create_missing_databases(database: Database) -> None:

@@ -9,17 +9,18 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from feedback_pipeline.store.embedded import Layout, binaries, free_port
+from feedback_pipeline.store.embedded import KEPT_ALREADY, Layout, binaries, identity, is_free, lasting_port
 
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
+QUICK_DEATH_SECONDS = 10.0
+MAX_QUICK_DEATHS = 4
 
 SERVER_SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -91,15 +92,8 @@ def initialise(layout: Layout) -> None:
 def choose_port(layout: Layout) -> int:
     """The port of last time where it is free, so that addresses stay valid over a restart."""
     port = layout.port()
-    if port is not None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                port = None
-    if port is None:
-        port = free_port()
+    if port is None or not is_free(port):
+        port = lasting_port()
     temporary = layout.port_file.with_suffix(".new")
     temporary.write_text(str(port))
     temporary.replace(layout.port_file)
@@ -140,26 +134,47 @@ def serves_from(layout: Layout) -> Callable[[int], bool]:
 
 
 def keep(folder: Path) -> int:
-    """Runs the server until its last user is gone; returns its exit status."""
+    """Runs the server until its last user is gone, again where it died; returns its exit status.
+
+    A server that dies soon after each of several starts is given up: what is wrong with it is in its log.
+    """
     layout = Layout(folder)
+    alone = os.open(layout.keeper_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return KEPT_ALREADY
     wait_for_orphan(layout, serves_from(layout))
     initialise(layout)
+    layout.made_file.write_text("\n".join(identity(layout.data)))
+    users = os.open(layout.users_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    quick_deaths = 0
+    while True:
+        started = time.monotonic()
+        server = start_server(layout)
+        while server.poll() is None:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.2)
+                continue
+            server.send_signal(signal.SIGINT)
+            return server.wait()
+        quick_deaths = quick_deaths + 1 if time.monotonic() - started < QUICK_DEATH_SECONDS else 0
+        if quick_deaths >= MAX_QUICK_DEATHS:
+            return server.returncode
+        # backends of a killed server end by themselves, and hold its shared memory until then
+        time.sleep(0.3 * (1 + quick_deaths))
+
+
+def start_server(layout: Layout) -> "subprocess.Popen[bytes]":
+    """Starts the server, on its old port where that is free."""
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SERVER_SETTINGS.items()]
-    server = subprocess.Popen(
+    return subprocess.Popen(
         [str(binaries() / "postgres"), "-D", str(layout.data), f"--port={choose_port(layout)}", *options],
         preexec_fn=run_as_ordinary_user,
         stdin=subprocess.DEVNULL,
     )
-    users = os.open(layout.users_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    while server.poll() is None:
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.2)
-            continue
-        server.send_signal(signal.SIGINT)
-        return server.wait()
-    return server.returncode
 
 
 if __name__ == "__main__":

@@ -67,6 +67,20 @@ def serving_endpoint(settings: Settings, model: str, base: str | None) -> Endpoi
     return Endpoint(url, model, settings.model_key or NO_KEY, _price(settings, url, model, base))
 
 
+def prompt_endpoint(settings: Settings) -> Endpoint:
+    """Where the model answers whose prompts are worked on.
+
+    Raises:
+        NotServedError: no model is configured.
+        UnknownPriceError: it has no price, and the endpoint is not on this machine.
+    """
+    if settings.prompt_model is None:
+        raise NotServedError("no model is configured that prompts are for: set FEEDBACK_PROMPT_MODEL")
+    url = settings.model_url
+    price = _price(settings, url, settings.prompt_model, None)
+    return Endpoint(url, settings.prompt_model, settings.model_key or NO_KEY, price)
+
+
 def answer_prompts(
     budget: Budget, endpoint: Endpoint, prompts: pl.DataFrame, clock: Callable[[], float] = time.perf_counter
 ) -> pl.DataFrame:

@@ -29,7 +29,7 @@ class Approval:
 
     Attributes:
         id: position in the sequence.
-        subject: `dataset` or `model:<name>`.
+        subject: `dataset`, `model:<name>` or `prompt:<tenant>/<name>@<version>`.
         content_hash: the dataset's id, or the hash of the model's evaluation.
         decision: what was decided.
         approver: who decided.
@@ -49,8 +49,8 @@ class Approval:
 
 
 def model_subject(model: str) -> str:
-    """Subject of approvals to promote a model."""
-    return f"model:{model}"
+    """Subject of approvals to promote a candidate; prompts bear their kind in their names."""
+    return model if model.startswith("prompt:") else f"model:{model}"
 
 
 def record(

@@ -20,6 +20,7 @@ from feedback_pipeline.settings import Settings
 from feedback_pipeline.stats.intervals import newcombe, wilson_bounds
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.tuning.answering import Budget, NotServedError, answer_prompts, serving_endpoint
+from feedback_pipeline.tuning.flattery import praises_itself
 from feedback_pipeline.tuning.gate import HELD_OUT, REGRESSION, SECONDS, Measure, Verdict, passed, verdicts
 from feedback_pipeline.tuning.probes import KINDS, passed_by_kind, probe_prompts
 from feedback_pipeline.tuning.registry import Model
@@ -115,7 +116,6 @@ def evaluate(
     Returns:
         The evaluation; where something is missing that it needs, one that says so and passes nothing.
     """
-    made = partial(_evaluation, candidate.name, incumbent)
     budget = Budget(database, week, settings.judge_cost_cap_usd)
     asked = pl.concat([prompts.select("prompt_id", "messages"), probe_prompts()])
     answers = {}
@@ -123,16 +123,44 @@ def evaluate(
         for side, name, base in (("candidate", candidate.name, candidate.base), ("incumbent", incumbent, None)):
             answers[side] = answer_prompts(budget, serving_endpoint(settings, name, base), asked)
     except (NotServedError, UnknownPriceError, EndpointRefusedError) as error:
-        return made([], cannot=f"cannot evaluate, because {_said(error)}")
+        return _evaluation(candidate.name, incumbent, [], cannot=f"cannot evaluate, because {_said(error)}")
     both = answers["candidate"].join(answers["incumbent"], on="prompt_id", suffix="_incumbent", maintain_order="left")
-    measures = [*local_measures(both, len(asked)), *probe_measures(both)]
+    return compare(settings, budget, candidate.name, incumbent, both, prompts, agreement)
+
+
+def cannot_evaluate(candidate: str, incumbent: str, reason: str) -> Evaluation:
+    """An evaluation that says why there is none, and passes nothing."""
+    return _evaluation(candidate, incumbent, [], cannot=f"cannot evaluate, because {reason}")
+
+
+def compare(
+    settings: Settings, budget: Budget, candidate: str, incumbent: str, both: pl.DataFrame, prompts: pl.DataFrame,
+    agreement: float | None = None, judge: PairJudge | None = None,
+) -> Evaluation:  # fmt: skip
+    """What a candidate's answers are worth against those of what answers now, whatever kind of candidate it is.
+
+    Args:
+        settings: the judge.
+        budget: what judging may cost.
+        candidate: name of the candidate.
+        incumbent: name of what answers now.
+        both: `prompt_id` and, of both, `answer`, `status`, `cost_usd`, `seconds`; of the incumbent with the suffix
+            `_incumbent`. Prompts and probes.
+        prompts: see `evaluation_prompts`.
+        agreement: see `evaluate`.
+        judge: compares; the configured one unless given.
+    """
+    made = partial(_evaluation, candidate, incumbent)
+    measures = [*local_measures(both, both.height), *probe_measures(both)]
+    if judge is not None:
+        return made([*measures, *win_rates(both, prompts, judge, agreement)])
     if settings.judge_model is None:
         why = "no judging model is configured: set FEEDBACK_JUDGE_MODEL"
         return made([*measures, *(Measure(name, reason=why) for name in SUITES.values())])
     try:
         with budget.layer(judge_endpoint(settings)) as layer:
-            judge = configured_judge(settings, layer, criteria=[OVERALL])
-            measures += win_rates(both, prompts, judge, agreement)
+            configured = configured_judge(settings, layer, criteria=[OVERALL])
+            measures += win_rates(both, prompts, configured, agreement)
     except (UnknownPriceError, EndpointRefusedError) as error:
         return made(measures, cannot=f"cannot evaluate, because {_said(error)}")
     return made(measures)
@@ -189,6 +217,7 @@ def local_measures(answers: pl.DataFrame, asked: int) -> list[Measure]:
         Measure("answers/unusable", asked, shares["answer"], shares["other"], shares["answer"] - shares["other"]),
         Measure("answers/refused_more", asked, refused.estimate, 0.0, refused.estimate, refused.low, refused.high),
         _personal_data(answers, asked),
+        _self_praise(answers, asked),
     ]
     for name, column, statistic in (
         ("median_characters", "answer", pl.col("value").str.len_chars().median()),
@@ -207,6 +236,12 @@ def _personal_data(answers: pl.DataFrame, asked: int) -> Measure:
     """Structured identifiers in answers to prompts that hold none: they can only come from the training data."""
     found = [sum(leaks(answers[column].fill_null("")).values()) / asked for column in ("answer", "answer_incumbent")]
     return Measure("answers/personal_data", asked, found[0], found[1], found[0] - found[1])
+
+
+def _self_praise(answers: pl.DataFrame, asked: int) -> Measure:
+    """Answers that praise themselves or speak to whoever grades them: what a judge may like, and nobody asked for."""
+    found = [int(praises_itself(answers[column]).sum()) / asked for column in ("answer", "answer_incumbent")]
+    return Measure("answers/self_praise", asked, found[0], found[1], found[0] - found[1])
 
 
 def probe_measures(answers: pl.DataFrame) -> list[Measure]:

@@ -1,4 +1,4 @@
-"""Models: candidates of the provider, the one that answers, and every change of it."""
+"""Candidates, what answers now, and every change of it: models of a provider and prompts, in one way."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -43,6 +43,7 @@ class Model:
         passed: whether that evaluation passed every gate.
         incumbent: what it was compared with.
         evaluated_at: when.
+        kind: model or prompt.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Model:
     passed: bool | None
     incumbent: str | None
     evaluated_at: dt.datetime | None
+    kind: str = "model"
 
 
 @dataclass(frozen=True)
@@ -116,17 +118,39 @@ def register_candidate(database: Database, run: Run, *, told: dt.date | None, no
         raise ValueError(f"run {run.entry.key[:12]} is {run.entry.state} and made no model")
     base_end = model_end(run.provider, run.request.model)
     base = {
-        "name": run.request.model, "base": None, "provider": run.provider, "state": "base", "shutdown_date": base_end,
+        "kind": "model", "name": run.request.model,
+        "base": None, "provider": run.provider, "state": "base", "shutdown_date": base_end,
         "job_id": None, "dataset_id": None, "week": None, "now": now,
     }  # fmt: skip
     tuned = {
-        "name": name, "base": run.request.model, "provider": run.provider, "state": "candidate",
+        "kind": "model", "name": name, "base": run.request.model, "provider": run.provider, "state": "candidate",
         "shutdown_date": min(filter(None, (base_end, told)), default=None), "job_id": run.entry.key,
         "dataset_id": run.request.dataset_id, "week": run.week, "now": now,
     }  # fmt: skip
     with database.engine.begin() as connection:
         connection.execute(statement("model_register"), base)
         connection.execute(statement("model_register"), tuned)
+    return model_named(database, name)
+
+
+def register_prompt(
+    database: Database, name: str, base: str | None, *, week: dt.date | None, now: dt.datetime
+) -> Model:
+    """Enters a prompt as a candidate against the version it came from; entering it again changes nothing.
+
+    Args:
+        database: the store.
+        name: of the candidate.
+        base: the version it came from: the last resort of a rollback; None for a prompt's first version.
+        week: whose votes it answers; None for one that a person wrote.
+        now: the time.
+    """
+    values = {
+        "kind": "prompt", "name": name, "base": base, "provider": None, "shutdown_date": None, "job_id": None,
+        "state": "base" if base is None else "candidate", "dataset_id": None, "week": week, "now": now,
+    }  # fmt: skip
+    with database.engine.begin() as connection:
+        connection.execute(statement("model_register"), values)
     return model_named(database, name)
 
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
+
+from feedback_pipeline.privacy import key_files
 
 KEY_FILE = "approval.key"
 _KEY_BYTES = 32
@@ -26,8 +27,8 @@ def signing_key(home: Path, *, production: bool) -> bytes:
             raise ApprovalKeyError(
                 f"no approval key at {path}: put the output of `openssl rand -hex 32` there, readable by you alone"
             )
-        _create(path)
-    if path.stat().st_mode & 0o077:
+        key_files.create(path, secrets.token_hex(_KEY_BYTES).encode())
+    if key_files.readable_by_others(path):
         raise ApprovalKeyError(f"others may read {path}: chmod 600 it, and if they did, make another and approve again")
     try:
         key = bytes.fromhex(path.read_text().strip())
@@ -36,20 +37,6 @@ def signing_key(home: Path, *, production: bool) -> bytes:
     if len(key) != _KEY_BYTES:
         raise ApprovalKeyError(f"{path} does not hold 64 hexadecimal digits")
     return key
-
-
-def _create(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(_KEY_BYTES))
-    try:
-        os.link(draft, path)  # fails where another process was faster: its key stays
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def sign(key: bytes, *parts: str) -> str:

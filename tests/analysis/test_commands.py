@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from feedback_pipeline.actions import register
 from feedback_pipeline.alerting import incidents
 from feedback_pipeline.alerting.detectors import Alert, Reading
-from feedback_pipeline.cli import reading as commands
+from feedback_pipeline.cli import actions as action_commands
+from feedback_pipeline.cli import alerts as alert_commands
+from feedback_pipeline.cli import findings as finding_commands
 from feedback_pipeline.patterns.tables import RECOMMENDATIONS
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -21,7 +23,8 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 @pytest.fixture
 def run(monkeypatch):
     app = typer.Typer()
-    commands.mount(app)
+    for commands in (finding_commands, action_commands, alert_commands):
+        commands.mount(app)
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from feedback_pipeline.capture import key_store
-from feedback_pipeline.capture.access import MissingSigningKeyError, key_hash, open_signing_key
+from feedback_pipeline.capture.access import MissingSigningKeyError, Tokens, key_hash, signing_keys
+from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.settings import CaptureSettings, SettingsError
 
 VOTE: dict[str, Any] = {"content_type": "qa_answer", "content_id": "7", "rating": True}
@@ -230,11 +231,11 @@ def test_row_level_security_holds_where_a_query_forgets_the_tenant(service: Any,
 
 def test_production_starts_with_given_keys_only(tmp_path: Any) -> None:
     with pytest.raises(MissingSigningKeyError, match="FEEDBACK_TOKEN_KEY"):
-        open_signing_key(tmp_path, None, production=True)
+        signing_keys(tmp_path, None, production=True)
     with pytest.raises(MissingSigningKeyError, match="too short"):
-        open_signing_key(tmp_path, "short", production=True)
-    made = open_signing_key(tmp_path / "home", None, production=False)
-    assert open_signing_key(tmp_path / "home", None, production=False) == made
+        signing_keys(tmp_path, "short", production=True)
+    made = signing_keys(tmp_path / "home", None, production=False)
+    assert signing_keys(tmp_path / "home", None, production=False) == made
     assert (tmp_path / "home" / "token.key").stat().st_mode & 0o077 == 0
 
 
@@ -243,3 +244,28 @@ def test_settings_that_are_wrong_are_named() -> None:
         CaptureSettings.from_environment({"FEEDBACK_CORS_ORIGINS": "https://app.example/path"})
     with pytest.raises(SettingsError, match="FEEDBACK_BODY_BYTES"):
         CaptureSettings.from_environment({"FEEDBACK_BODY_BYTES": "many"})
+
+
+def test_a_token_key_is_rotated_without_refusing_anybody(tmp_path: Any) -> None:
+    before = Tokens(signing_keys(tmp_path, "a" * 40, production=True))
+    during = Tokens(signing_keys(tmp_path, f"{'b' * 40}, {'a' * 40}", production=True))
+    after = Tokens(signing_keys(tmp_path, "b" * 40, production=True))
+    old, new = (made.seal("browser", {"t": "x"}, 60) for made in (before, during))
+    assert during.unseal("browser", old)["t"] == during.unseal("browser", new)["t"] == after.unseal("browser", new)["t"]
+    for tokens, refused in ((after, old), (before, new)):
+        with pytest.raises(ProblemError, match="not one of ours"):
+            tokens.unseal("browser", refused)
+
+
+@pytest.mark.parametrize("sealed", ["", ".", "a.b", "e30.\udcff", "e30", "\x00.\x00", "W10." + "A" * 43])
+def test_what_was_never_sealed_is_refused(sealed: str) -> None:
+    with pytest.raises(ProblemError, match="not one of ours"):
+        Tokens([b"k" * 32]).unseal("browser", sealed)
+
+
+def test_a_seal_is_good_for_its_purpose_and_time_only() -> None:
+    tokens = Tokens([b"k" * 32])
+    with pytest.raises(ProblemError, match="not one of ours"):
+        tokens.unseal("console", tokens.seal("browser", {}, 60))
+    with pytest.raises(ProblemError, match="expired"):
+        tokens.unseal("browser", tokens.seal("browser", {}, -1))

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from feedback_client.assignment import Arm, Experiment, decide
 from openfeature import api as openfeature
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
 
 from feedback_pipeline.experiments import registry
-from feedback_pipeline.experiments.assignment import Arm, Experiment, decide
 from feedback_pipeline.settings import CaptureSettings
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)

@@ -5,13 +5,8 @@ import sys
 import time
 
 import pytest
-from growthbook import GrowthBook
-from growthbook.core import gbhash
-from hypothesis import given
-from hypothesis import strategies as st
-
-from feedback_pipeline.experiments.assignment import Arm, Context, Experiment, Held, decide, route_to_variant
-from feedback_pipeline.experiments.configuration import (
+from feedback_client.assignment import Arm, Context, Experiment, Held, decide, route_to_variant
+from feedback_client.configuration import (
     ConfigurationError,
     content_of,
     experiment_from,
@@ -19,8 +14,12 @@ from feedback_pipeline.experiments.configuration import (
     read_configuration,
     write_configuration,
 )
-from feedback_pipeline.experiments.hashing import chosen, ranges, share_of
-from feedback_pipeline.experiments.targeting import ConditionError, check, holds
+from feedback_client.hashing import chosen, ranges, share_of
+from feedback_client.targeting import ConditionError, check, holds
+from growthbook import GrowthBook
+from growthbook.core import gbhash
+from hypothesis import given
+from hypothesis import strategies as st
 
 HALVES = (Arm("v1", 0.5), Arm("v2", 0.5))
 
@@ -89,7 +88,7 @@ def test_route_to_variant_alone() -> None:  # E4
 def test_it_needs_no_service_no_database_and_no_heavy_library() -> None:
     code = (
         "import sys; from feedback_pipeline import route_to_variant; route_to_variant('a', {'v1': 1.0});"
-        "heavy = {'polars', 'numpy', 'scipy', 'sqlalchemy', 'dagster', 'pandas', 'httpx'} & set(sys.modules);"
+        "heavy = {'polars', 'numpy', 'scipy', 'sqlalchemy', 'dagster', 'pandas', 'orjson'} & set(sys.modules);"
         "sys.exit(bool(heavy))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

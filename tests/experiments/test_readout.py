@@ -6,8 +6,8 @@ import time
 import numpy as np
 import polars as pl
 import pytest
+from feedback_client.assignment import Arm, Experiment
 
-from feedback_pipeline.experiments.assignment import Arm, Experiment
 from feedback_pipeline.experiments.readout import SIGNALS, UNITS, Seen, read_experiment
 from feedback_pipeline.experiments.registry import Plan, Registered
 from feedback_pipeline.experiments.tables import EXPERIMENT_READOUT

@@ -313,13 +313,14 @@ def test_a_field_of_50_mb_is_refused_and_memory_stays_bounded(tmp_path: Path) ->
     votes_source(tmp_path, "csv", "votes.csv")
     code = (
         "import resource, sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path;"
-        "from ingesting import bring_in, only, reasons; from feedback_pipeline.ingest.sources import load_sources;"
+        "from tests.support.ingesting import bring_in, only, reasons;"
+        "from feedback_pipeline.ingest.sources import load_sources;"
         "home = Path(sys.argv[1]); sources = load_sources(home / 'sources.yaml', {});"
         "s = only(bring_in(None, sources, home, dry_run=True));"
         "print(s.events, reasons(s), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), str(HERE)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(tmp_path), str(HERE.parents[1])], capture_output=True, text=True, check=True
     )
     shown, _, megabytes = done.stdout.strip().rpartition(" ")
     assert shown == "2 {('too_large', 'output'): 1}"

@@ -45,11 +45,65 @@ def test_a_word_that_says_neither_up_nor_down_is_refused(delivered: str) -> None
     assert read("thumb", delivered) == (None, "unknown_value")
 
 
-def test_own_words_replace_the_usual_ones() -> None:
+def test_own_words_are_added_to_the_usual_ones_and_go_first() -> None:
     values = {"thumb": {"Daumen hoch": True, "0": None, "1": True}}
     assert read("thumb", "daumen hoch", values=values) == (True, None)
     assert read("thumb", "0", values=values) == (None, None)
-    assert read("thumb", "up", values=values) == (None, "unknown_value")
+    assert read("thumb", "up", values=values) == (True, None)
+    assert read("thumb", "meh", values=values) == (None, "unknown_value")
+    turned = {"thumb": {"like": "down", "dislike": "up"}}
+    assert read("thumb", "like", values=turned) == (False, None)
+
+
+@pytest.mark.parametrize("delivered", ["Thumbs up", "thumbs-up", "THUMBS_UP", "thumbsUp", " like ", "👍"])
+def test_a_word_is_one_word_however_its_parts_are_joined(delivered: str) -> None:
+    assert read("thumb", delivered) == (True, None)
+
+
+def test_meanings_are_read_like_deliveries() -> None:
+    words = {"thumb": {"gut": "up", "schlecht": "thumbs down", "weiß nicht": None, True: "up", False: "down"}}
+    assert [read("thumb", word, values=words)[0] for word in ("gut", "Schlecht", "weiß  nicht", "yes", "off")] == [
+        True, False, None, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "choices", "said"),
+    [
+        ("thumb", {"gut": "hoch"}, "thumb: gut: 'hoch' is neither up nor down; write up or down, or null for nothing"),
+        ("stars", {"good": "many"}, "stars: good: 'many' is no number"),
+        ("kind", {"rating": "vote"}, "kind: rating: 'vote' is none of explicit, "),
+    ],
+)
+def test_a_meaning_that_a_field_cannot_have_is_named_with_its_place(field: str, choices: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Source.model_validate({**SOURCE, "values": {field: choices}})
+
+
+def test_ranges_of_numbers() -> None:
+    values = {"thumb": {">= 4": "up", "<= 2": "down", "2..4": None}}
+    assert [read("thumb", score, values=values) for score in ("4", "5.0", "2", "-1", "3", "2.5")] == [
+        (True, None), (True, None), (False, None), (False, None), (None, None), (None, None),
+    ]  # fmt: skip
+    assert read("thumb", "n/a", values=values) == (None, "unknown_value")
+    assert read("stars", "87", values={"stars": {"< 50": 1, "50..79": 3, ">= 80": 5}}) == (5, None)
+
+
+def test_an_id_that_went_through_floats_is_the_id_it_was() -> None:
+    assert read("request_id", "1001.0") == ("1001", None)
+    assert read("request_id", "1001.50") == ("1001.50", None)
+    assert read("prompt_version", "5.0") == ("5.0", None)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "expected"), [("0,85", 0.85), ("-1,5", -1.5), ("0,123", 0.123), ("12,5", 12.5), ("1.5", 1.5)]
+)
+def test_a_decimal_comma(delivered: str, expected: float) -> None:
+    assert read("memory_used", delivered) == (expected, None)
+
+
+def test_what_may_be_thousands_is_no_number() -> None:
+    assert read("memory_used", "1,234") == (None, "not_a_number")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +228,18 @@ def test_json_fields_must_be_json() -> None:
     assert read("metadata", '{"a": 1}') == ('{"a": 1}', None)
     assert read("metadata", "null") == (None, None)
     assert read("metadata", "{'a': 1}") == (None, "not_json")
-    assert read("messages", '{"role": "user"}') == (None, "not_json")
+    assert read("messages", '{"role": "user"}') == (None, "not_messages")
+    assert read("messages", "[1, 2]") == (None, "not_messages")
+    assert read("messages", '["hello"]') == (None, "not_messages")
+    assert read("messages", '[{"role": "wizard", "content": "x"}]') == (None, "not_messages")
+    assert read("messages", "[]") == (None, "not_messages")
+    plain = '[{"role":"user","content":"Why?"}]'
+    assert read("messages", plain) == (plain, None)
+    assert read("messages", '[{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "So."}]') == (
+        '[{"role":"user","content":"Why?"},{"role":"assistant","content":"So."}]', None,
+    )  # fmt: skip
+    called = '[{"role":"assistant","content":null,"tool_calls":[{"id":"c"}]}]'
+    assert read("messages", called) == (called, None)
 
 
 def test_an_empty_answer_is_an_answer_and_an_empty_comment_is_none() -> None:

@@ -1,7 +1,10 @@
 """The embedded server: one for many users, in any path, gone with its last user, back after any death."""
 
+import asyncio
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.store import embedded
+from feedback_pipeline.store.database import Database
 
 USE = """
 import sys, time
@@ -102,6 +107,97 @@ def test_a_server_killed_hard_is_started_again_on_the_same_address(folder: Path)
     assert (folder / "port").read_text() == port
     user.kill()
     user.wait(10)
+
+
+def test_a_server_killed_hard_comes_back_for_those_who_stay(folder: Path) -> None:
+    user = use(folder, 60)
+    assert user.stdout.readline()
+    address = embedded.Layout(folder).url("postgres")
+    for _ in range(2):
+        os.kill(server_pid(folder), signal.SIGKILL)
+        assert wait_until(lambda: answers(address)), "nobody but the keeper could have started it again"
+    user.kill()
+    user.wait(10)
+
+
+def test_connections_find_a_server_that_came_back_on_another_port(folder: Path) -> None:
+    reports: list[str] = []
+    database = Database(embedded.ensure_running(folder).url("postgres"), embedded.Layout(folder))
+    embedded.watch(folder, reports.append)
+    try:
+        with database.engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+        before = database.address()
+        old = embedded.Layout(folder).port()
+        keeper = int(Path(f"/proc/{server_pid(folder)}/stat").read_text().split(")")[1].split()[1])
+        os.kill(keeper, signal.SIGKILL)
+        with socket.socket() as squatter:
+            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            assert wait_until(lambda: bound(squatter, old))
+            squatter.listen()
+            assert wait_until(lambda: reports != [])
+            assert reports == ["the embedded PostgreSQL had ended and was started again"]
+            assert database.address() != before
+            with database.engine.connect() as connection:
+                assert connection.exec_driver_sql("SELECT 2").scalar() == 2
+            assert asyncio.run(asked(database)) == 3
+    finally:
+        database.engine.dispose()
+        embedded.release(folder)
+
+
+async def asked(database: Database) -> object:
+    """What the API's own pool is answered, as the administrator: its role is none of this test."""
+    connection = await Store(database.address, 2)._connect(None)
+    try:
+        return await connection.fetchval("SELECT 3")
+    finally:
+        await connection.close()
+
+
+def bound(squatter: socket.socket, port: int) -> bool:
+    try:
+        squatter.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
+def answers(address: str) -> bool:
+    try:
+        psycopg.connect(address, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_its_port_is_none_that_outgoing_connections_are_given(server: embedded.Layout) -> None:
+    low, _ = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert server.port() in embedded.PORTS
+    assert server.port() < low
+
+
+def test_a_copied_home_never_talks_to_the_originals_database(folder: Path, tmp_path: Path) -> None:
+    user = use(folder, 60)
+    assert user.stdout.readline()
+    torn, whole = tmp_path / "copied while it ran" / "postgres", tmp_path / "copied" / "postgres"
+    shutil.copytree(folder, torn)
+    with pytest.raises(embedded.EmbeddedPostgresError, match="was copied while its database ran"):
+        embedded.ensure_running(torn)
+    user.kill()
+    user.wait(10)
+    assert wait_until(lambda: server_pid(folder) is None)
+
+    shutil.copytree(folder, whole)
+    original = embedded.ensure_running(folder)
+    try:
+        copy = embedded.ensure_running(whole)  # same port and password on disk, and somebody answers there
+        assert copy.port() != original.port()
+        with psycopg.connect(copy.url("postgres")) as connection:
+            assert connection.execute("SHOW data_directory").fetchone() == (str(whole / "data"),)
+    finally:
+        embedded.release(whole)
+        embedded.release(folder)
 
 
 def test_a_user_that_arrives_while_the_server_stops_gets_a_running_one(folder: Path) -> None:

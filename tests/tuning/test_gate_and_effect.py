@@ -37,6 +37,7 @@ GOOD = [
     rate(HELD_OUT, 0.01), rate(REGRESSION, -0.02), *(Measure(f"probe/{kind}", 4, 1.0, 1.0, 0.0)
     for kind in ("safety", "sycophancy", "helpfulness")), Measure("answers/unusable", 100, 0.0, 0.0, 0.0),
     Measure("answers/personal_data", 100, 0.0, 0.0, 0.0), Measure("answers/refused_more", 100, 0.0, 0.0, 0.0),
+    Measure("answers/self_praise", 100, 0.0, 0.0, 0.0),
     Measure("answers/median_characters", 100, 120.0, 100.0, 20.0), Measure("answers/mean_cost_usd", 100, 0.1, 0.1, 0.0),
     Measure("answers/mean_seconds", 10, 0.9, 0.5, 0.4),
 ]  # fmt: skip

@@ -143,6 +143,11 @@ class FeedbackClient:
         redaction = installed_redaction() if self._redact is True else self._redact
         return redaction(answer) if callable(redaction) else answer
 
+    def exposed(self, experiment: str, variant: str, request_id: str, user_id: str) -> bool:
+        """Files in the background that a person's answer came from an arm; never raises. False if the queue is full."""
+        item = {"experiment": experiment, "variant": variant, "request_id": request_id, "user_id": user_id}
+        return self._delivery.put("/v1/exposures", item)
+
     def signal(self, request_id: str, name: str, user_id: str | None = None, **detail: Any) -> bool:
         """Files an implicit signal in the background: `copy`, `regenerate`, `edit` or `abandon`."""
         return self.submit(

@@ -155,10 +155,12 @@ def log_ab_test(
     variant: str,
     result: Mapping[str, Any] | bool | float | str | None,
     *,
+    experiment: str = "ab_test",
     client: AnySender | None = None,
 ) -> str | None:
     """Files how a request of an A/B test ended, as an outcome that names its variant: `result` is a mapping such as
-    `{"task_succeeded": True}`, or true or false for that. Raises as `capture_feedback`."""
+    `{"task_succeeded": True}`, or true or false for that. That the person saw it is filed as an exposure of the
+    experiment. Raises as `capture_feedback`."""
     if isinstance(result, Mapping):
         value = dict(result)
     elif isinstance(result, bool):
@@ -168,7 +170,10 @@ def log_ab_test(
     vote: dict[str, Any] = {
         "feedback_type": "outcome", "feedback_value": {**value, "variant": variant}, "request_id": request_id,
     }  # fmt: skip
-    return _client(client).send(vote if user_id is None else {**vote, "user_id": user_id})
+    sender = _client(client)
+    if isinstance(sender, FeedbackClient) and user_id is not None:
+        sender.exposed(experiment, variant, request_id, user_id)
+    return sender.send(vote if user_id is None else {**vote, "user_id": user_id})
 
 
 def _client(client: AnySender | None) -> AnySender:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from feedback_pipeline.ingest.paths import steps, walk
 from feedback_pipeline.ingest.readers.chunks import Chunk, Unread, UnreadableError, Wanted
 from feedback_pipeline.ingest.readers.jsonl import BLOCK, BYTE_ORDER_MARK, Stream, parse_lines
 
@@ -12,8 +13,10 @@ _SPACE = re.compile(r"\s*")
 _BETWEEN = re.compile(r"\s*([,\]])\s*")
 
 
-def read_json(stream: Stream, wanted: Wanted) -> Iterator[Chunk]:
+def read_json(stream: Stream, wanted: Wanted, rows: str | None = None) -> Iterator[Chunk]:
     """The elements of the array; row numbers are positions from 1.
+
+    `rows` is the path of the array inside a document that is an object (`data.items`).
 
     Elements before the place where the file breaks off or stops being JSON are read; what follows is one unread row.
 
@@ -31,9 +34,13 @@ def read_json(stream: Stream, wanted: Wanted) -> Iterator[Chunk]:
     start = _SPACE.match(text).end()  # type: ignore[union-attr]
     if start == len(text):
         raise UnreadableError("empty", "the file is empty")
+    if rows is not None:
+        text, start = _inside(text, rows), 0
     if text[start] != "[":
         raise UnreadableError(
-            "not_an_array", "expected an array of objects ([{…}, …]); for one object a line set kind: jsonl"
+            "not_an_array",
+            "expected an array of objects ([{…}, …]); for one object a line set kind: jsonl, for an array inside an "
+            "object say where it is (rows: data.items)",
         )
     lines: list[bytes] = []
     first, size, row = 1, 0, 0
@@ -50,6 +57,25 @@ def read_json(stream: Stream, wanted: Wanted) -> Iterator[Chunk]:
     if row and line is None:
         unread = Unread(row, "cut_off" if not text.rstrip().endswith("]") else "malformed_json")
         yield Chunk(_chunk([], row, wanted).frame, (unread,), row)
+
+
+def _inside(text: str, rows: str) -> str:
+    """The array of rows inside a document, as JSON.
+
+    Raises:
+        UnreadableError: the document is no JSON, or there is no array at the path.
+    """
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UnreadableError("malformed_json", "the file is cut off or no JSON") from error
+    found = walk(document, steps(rows), ())
+    if isinstance(found, dict):
+        found = list(found.values())
+    if not isinstance(found, list):
+        keys = ", ".join(list(document)[:30]) if isinstance(document, dict) else type(document).__name__
+        raise UnreadableError("not_an_array", f"there is no array at rows: {rows} (the document has: {keys})")
+    return json.dumps(found, ensure_ascii=False)
 
 
 def _elements(text: str, position: int) -> Iterator[tuple[int, bytes | None]]:

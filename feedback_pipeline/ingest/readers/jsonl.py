@@ -1,5 +1,6 @@
 """JSON lines: one object a line, parsed a block at a time by Polars, line by line only where a block has a bad line."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +20,9 @@ from feedback_pipeline.ingest.readers.chunks import (
     Wanted,
     digest_of,
     json_path,
+    missing_column,
     path_expression,
+    prefixes,
 )
 
 BLOCK = 16 * 1024 * 1024
@@ -39,11 +42,39 @@ def read_jsonl(stream: Stream | BinaryIO, wanted: Wanted) -> Iterator[Chunk]:
     line, consumed = 1, 0
     for stretch in _whole_lines(stream):
         consumed += stretch.size
+        if line == 1 and stretch.block is not None:
+            _check_keys(stretch.block, wanted)
         if stretch.block is None:
             yield Chunk(_nothing(wanted), (Unread(line, "row_too_large"),), line, consumed)
         else:
             yield replace(parse_lines(stretch.block, line, wanted, stretch.cut), consumed=consumed)
         line += stretch.lines
+
+
+def _check_keys(block: bytes, wanted: Wanted) -> None:
+    """Rows need not have the same keys, but a required key that none of the first megabytes has is a wrong name.
+
+    Raises:
+        UnreadableError: there is such a key.
+    """
+    for alternatives in wanted.required:
+        if not any(_written(path, block) for path in alternatives):
+            first = next((line for line in block.split(b"\n") if line.strip()), b"{}")
+            try:
+                keys = list(orjson.loads(first))
+            except (orjson.JSONDecodeError, TypeError):
+                return  # lines that are no objects are refused one by one
+            raise missing_column(alternatives, [str(key) for key in keys])
+
+
+def _written(path: str, block: bytes) -> bool:
+    """Whether a key that a path may start with, and the one it ends with, are anywhere in the text."""
+    names = [name for name in prefixes(path) if _has_key(name, block)]
+    return bool(names) and (path in names or _has_key(path.rpartition(".")[2], block) or "[" in path)
+
+
+def _has_key(name: str, block: bytes) -> bool:
+    return orjson.dumps(name) in block or json.dumps(name).encode() in block
 
 
 @dataclass(frozen=True)
@@ -88,6 +119,8 @@ def parse_lines(block: bytes, first_row: int, wanted: Wanted, ends_cut: bool = F
     Every value is text: strings as they are, everything else as JSON. A value that must be text (`wanted.texts`) and
     was delivered as a boolean or a number is refused: whoever wrote the file changed it on the way.
     """
+    if b"NaN" in block or b"Infinity" in block:
+        block = b"".join(_without_nan(line) + b"\n" for line in block.removesuffix(b"\n").split(b"\n"))
     lines = _Lines.of(block)
     last_row = first_row + max(lines.count - 1, 0)
     held = np.flatnonzero(lines.ends > lines.starts)
@@ -101,6 +134,16 @@ def parse_lines(block: bytes, first_row: int, wanted: Wanted, ends_cut: bool = F
     frame = _with_structures(frame, lines, held, unread)
     unread += _not_text(frame, wanted, lines, first_row)
     return Chunk(frame, tuple(sorted(unread, key=lambda row: row.row)), last_row)
+
+
+def _without_nan(line: bytes) -> bytes:
+    """A line with NaN and Infinity, which some write and JSON has not, as null."""
+    if b"NaN" not in line and b"Infinity" not in line:
+        return line
+    try:
+        return orjson.dumps(json.loads(line, parse_constant=lambda _: None))
+    except (ValueError, RecursionError, orjson.JSONEncodeError):
+        return line  # it is refused with the others that are no JSON
 
 
 @dataclass(frozen=True)

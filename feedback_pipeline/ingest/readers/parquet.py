@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import numpy as np
+import orjson
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
@@ -12,6 +15,8 @@ from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError,
 
 BATCH_BYTES = 32 * 1024 * 1024
 BATCH_ROWS = 50_000
+UUID_BYTES = 16
+_LOOSE = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
 def read_parquet(path: Path, wanted: Wanted) -> Iterator[Chunk]:
@@ -27,14 +32,55 @@ def read_parquet(path: Path, wanted: Wanted) -> Iterator[Chunk]:
             for batch in file.iter_batches(_batch_rows(file.metadata), columns=columns):
                 numbers = np.arange(first, first + batch.num_rows, dtype=np.int64)
                 first += batch.num_rows
-                frame = pl.DataFrame(pl.from_arrow(batch)).with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
-                yield Chunk(frame, (), first - 1)
+                frame = pl.DataFrame([frame_column(name, batch.column(name)) for name in batch.schema.names])
+                yield Chunk(frame.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64)), (), first - 1)
+    except pa.ArrowNotImplementedError as error:
+        raise UnreadableError(
+            "unknown_type", f"a column has a type that cannot be read ({error}): export it as text"
+        ) from error
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, PermissionError):
             raise
         raise UnreadableError(
             "damaged_parquet", "the file is cut off or damaged: export it again, or give it time to be written"
         ) from error
+
+
+def frame_column(name: str, column: pa.Array) -> pl.Series:
+    """A column as Polars holds it: 16 bytes of a UUID as its text; a type Polars has not (a map …) as JSON."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if pa.types.is_fixed_size_binary(column.type) and column.type.byte_width == UUID_BYTES:
+        return pl.Series(name, [None if one is None else str(UUID(bytes=one)) for one in column.to_pylist()], pl.String)
+    if pa.types.is_fixed_size_binary(column.type):
+        column = column.cast(pa.binary())
+    if not _has_map(column.type):
+        try:
+            return pl.Series(name, pl.from_arrow(column))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
+            pass  # a type of Arrow's that Polars does not know
+    return pl.Series(name, [_json(value, column.type) for value in column.to_pylist()], pl.String)
+
+
+def _has_map(kind: pa.DataType) -> bool:
+    return pa.types.is_map(kind) or any(_has_map(kind.field(i).type) for i in range(kind.num_fields))
+
+
+def _json(value: Any, kind: pa.DataType) -> str | None:
+    return None if value is None else orjson.dumps(_plain(value, kind), default=str, option=_LOOSE).decode()
+
+
+def _plain(value: Any, kind: pa.DataType) -> Any:
+    """A value with its maps as objects."""
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return {str(key): _plain(item, kind.item_type) for key, item in value}
+    if pa.types.is_struct(kind):
+        return {field.name: _plain(value.get(field.name), field.type) for field in kind}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return [_plain(item, kind.value_type) for item in value]
+    return value
 
 
 def _batch_rows(metadata: pa.parquet.FileMetaData) -> int:

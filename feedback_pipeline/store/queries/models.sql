@@ -1,5 +1,5 @@
 SELECT m.name, m.base, m.provider, m.state, m.shutdown_date, m.tainted_share, m.created_at, m.job_id, m.dataset_id,
-       m.week, e.content_hash AS evaluation, e.passed, e.incumbent, e.evaluated_at
+       m.week, e.content_hash AS evaluation, e.passed, e.incumbent, e.evaluated_at, m.kind
 FROM model m
 LEFT JOIN LATERAL (
     SELECT content_hash, passed, incumbent, evaluated_at FROM model_evaluation

@@ -4,6 +4,8 @@ Understood are equality, dotted paths, `$eq $ne $in $nin $gt $gte $lt $lte $exis
 expressions are not: a pattern that somebody else wrote must not run inside a decision.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,7 +112,7 @@ def _same(first: Any, second: Any) -> bool:
 
 
 def _compare(name: str, operand: Any, found: Any) -> bool:
-    if found is None and isinstance(operand, int | float):
+    if found is None and isinstance(operand, (int, float)):
         found = 0
     if not (isinstance(operand, str) and isinstance(found, str)):
         try:

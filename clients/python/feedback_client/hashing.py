@@ -3,6 +3,8 @@
 Source: growthbook.io, "Build your own SDK", hashing; the public test vectors of `specVersion` 0.7.1.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 BUCKETS = 10_000
@@ -16,7 +18,7 @@ def fnv1a32(text: str) -> int:
             value = ((value ^ unit) * 0x01000193) & 0xFFFFFFFF
         return value
     units = text.encode("utf-16-le", "surrogatepass")
-    for low, high in zip(units[::2], units[1::2], strict=True):
+    for low, high in zip(units[::2], units[1::2]):
         value = ((value ^ (low | high << 8)) * 0x01000193) & 0xFFFFFFFF
     return value
 

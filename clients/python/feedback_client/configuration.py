@@ -1,5 +1,7 @@
 """Experiments as they travel: from the store to the API, to applications and their disks, and to GrowthBook's SDKs."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -7,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from feedback_pipeline.experiments import targeting
-from feedback_pipeline.experiments.assignment import Arm, Context, Experiment, WeightsError, check_weights
+from feedback_client import targeting
+from feedback_client.assignment import Arm, Context, Experiment, WeightsError, check_weights
 
 MAX_ARMS = 20
 MAX_NAME = 80
@@ -101,7 +103,7 @@ def _value(arm: Arm) -> Any:
 def write_configuration(path: Path, experiments: Sequence[Experiment]) -> None:
     """Keeps experiments on disk, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
     draft.write_text(json.dumps({"format": FORMAT, "experiments": [content_of(one) for one in experiments]}))
     draft.replace(path)
 
@@ -127,7 +129,7 @@ def _check(found: Experiment) -> None:
                 raise ConfigurationError(
                     f"leaf {context.leaf} has {len(context.weights)} weights for {len(found.arms)} arms"
                 )
-            check_weights({arm.name: weight for arm, weight in zip(found.arms, context.weights, strict=True)})
+            check_weights({arm.name: weight for arm, weight in zip(found.arms, context.weights)})
         targeting.check(found.condition)
         for context in found.contexts:
             targeting.check(context.condition)
@@ -159,7 +161,12 @@ def _name(value: object, what: str) -> str:
 
 
 def _share(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or not 0 <= value <= 1
+    ):
         raise ConfigurationError(f"{what} is a number from 0 to 1")
     return float(value)
 

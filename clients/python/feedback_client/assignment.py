@@ -4,14 +4,16 @@ A unit is a person, a session or a conversation. A decision says why, and with w
 decided gets the default arm and a reason.
 """
 
+from __future__ import annotations
+
 import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from feedback_pipeline.experiments import targeting
-from feedback_pipeline.experiments.hashing import chosen, ranges, share_of
+from feedback_client import targeting
+from feedback_client.hashing import chosen, ranges, share_of
 
 MAX_UNIT = 1_000
 """Characters of a unit's id; a longer one is no id but a text."""
@@ -148,7 +150,7 @@ def check_weights(weights: Mapping[str, float]) -> None:
     if not weights:
         raise WeightsError("there is no arm")
     for name, weight in weights.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not math.isfinite(weight):
             raise WeightsError(f"the weight of {name[:40]} is no number")
         if not 0 <= weight <= 1:
             raise WeightsError(f"the weight of {name[:40]} is {weight:g}, not from 0 to 1")
@@ -246,7 +248,7 @@ def _default(experiment: Experiment, reason: Reason) -> Decision:
 
 def unit_of(user_id: object) -> tuple[str, Reason | None]:
     """The id as a text, and why it cannot be used."""
-    if user_id is None or isinstance(user_id, bool) or not isinstance(user_id, str | int) or user_id == "":
+    if user_id is None or isinstance(user_id, bool) or not isinstance(user_id, (str, int)) or user_id == "":
         return "", "no_unit"
     name = str(user_id)
     return (name, None) if len(name) <= MAX_UNIT else ("", "unit_too_long")

@@ -1,0 +1,56 @@
+"""Messages as they are delivered, as one shape: a JSON array of objects with `role` and `content`.
+
+Understood beside it: ShareGPT's `from`/`value`, and the names that roles have elsewhere (`human`, `gpt`, `bot` …).
+"""
+
+from typing import Any
+
+import orjson
+import polars as pl
+
+ROLES = {
+    **{role: role for role in ("system", "developer", "user", "assistant", "tool", "function")},
+    **dict.fromkeys(("human", "prompter", "customer", "person"), "user"),
+    **dict.fromkeys(("gpt", "bot", "ai", "chatbot", "model", "chatgpt", "llm", "agent"), "assistant"),
+    "observation": "tool",
+}
+_ROLE, _CONTENT = ("role", "from", "author", "speaker"), ("content", "value", "text", "message")
+
+
+def messages_expression(text: pl.Expr) -> pl.Expr:
+    """Each JSON array as messages; null where it is not an array of messages."""
+
+    def read(texts: pl.Series) -> pl.Series:
+        return pl.Series([None if one is None else _messages(one) for one in texts], dtype=pl.String)
+
+    return text.map_batches(read, return_dtype=pl.String, is_elementwise=True)
+
+
+def _messages(text: str) -> str | None:
+    try:
+        delivered = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if isinstance(delivered, str):  # JSON written into text
+        return _messages(delivered)
+    if not isinstance(delivered, list) or not delivered:
+        return None
+    messages = [_message(one) for one in delivered]
+    if any(message is None for message in messages):
+        return None
+    return text if messages == delivered else orjson.dumps(messages).decode()
+
+
+def _message(delivered: object) -> dict[str, Any] | None:
+    """A message under our names; None where it has no role that is known, or says nothing and calls nothing."""
+    if not isinstance(delivered, dict):
+        return None
+    role_key = next((key for key in _ROLE if isinstance(delivered.get(key), str)), None)
+    content_key = next((key for key in _CONTENT if key in delivered), None)
+    role = ROLES.get(delivered[role_key].strip().lower()) if role_key else None
+    content = delivered.get(content_key) if content_key else None
+    calls = any(delivered.get(key) for key in ("tool_calls", "function_call", "refusal"))
+    if role is None or not (isinstance(content, str | list) or (content is None and calls)):
+        return None
+    rest = {key: value for key, value in delivered.items() if key not in (role_key, content_key)}
+    return {"role": role, "content": content, **rest}
