@@ -48,8 +48,8 @@ _NOT_A_DOMAIN = frozenset(_EVERYDAY["domains"])
 _NOBODYS_FOLDERS = frozenset(_EVERYDAY["folders"])
 _NOT_A_HOST = (0, 127, 255)
 _SEPARATORS = str.maketrans("", "", " -")
-_LONGEST_PHONE = 15
-_SHORTEST_CARD, _LONGEST_CARD = 13, 19
+_MAX_PHONE = 15
+_MIN_CARD, _MAX_CARD = 13, 19
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 """Twice a digit, its two digits added."""
 _UNSPECIFIC = frozenset({"000000000000", "ffffffffffff"})
@@ -270,7 +270,7 @@ def card(value: str) -> Span | None:
 
 
 def _is_card(digits: str) -> bool:
-    if not _SHORTEST_CARD <= len(digits) <= _LONGEST_CARD or not _has_luhn_digit(digits):
+    if not _MIN_CARD <= len(digits) <= _MAX_CARD or not _has_luhn_digit(digits):
         return False
     fits = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
     return fits and len(set(digits)) > 1
@@ -309,7 +309,7 @@ def _phone(value: str, shortest: int) -> Span | None:
     number = value[: extension.start()] if extension else value
     for end in _ends(number):
         digits = _digits(number[:end])
-        if shortest <= len(digits) <= _LONGEST_PHONE:
+        if shortest <= len(digits) <= _MAX_PHONE:
             whole = extension is not None and end == len(number)
             return (0, len(value) if whole else end) if len(set(digits)) > 1 else None
     return None
