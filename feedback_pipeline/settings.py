@@ -209,6 +209,9 @@ class CalendarSettings:
     )
     automation: bool = setting("FEEDBACK_AUTOMATION", False, "sensors and schedules run from the first start")
     executor: Executor = setting("FEEDBACK_EXECUTOR", "in_process", "how the steps of one run are run")
+    ui_hosts: frozenset[str] = setting(
+        "FEEDBACK_UI_HOSTS", frozenset(), "names under which the Dagster UI is served besides this machine's own"
+    )
     environment: Environment = setting(
         "FEEDBACK_ENV", "development", "production refuses to start where development makes keys up"
     )
