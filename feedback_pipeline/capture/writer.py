@@ -89,7 +89,7 @@ class Writer:
     ) -> dict[UUID, str | ProblemError]:
         """Files answers; says of each id what became of it: `new`, `known`, `conflict`, `opted_out` (see the function
         file_answers), or why the store refused it, which costs no other answer."""
-        redacted = await asyncio.to_thread(self._door.answers, answers)
+        redacted = await asyncio.to_thread(self._door.answers, tenant, answers)
         return await self._logged(tenant, redacted, names)
 
     async def _logged(
@@ -169,9 +169,9 @@ class Writer:
 
     async def _filed(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome | ProblemError]:
         if len(filings) > _MANY:
-            filings = await asyncio.to_thread(self._door.redacted, filings)
+            filings = await asyncio.to_thread(self._door.redacted, tenant, filings)
         else:
-            filings = self._door.redacted(filings)
+            filings = self._door.redacted(tenant, filings)
         votes = [filing.vote for filing in filings]
         answers = [answer for filing in filings for answer in filing.answers]
         names = [name for filing in filings for name in filing.names]
