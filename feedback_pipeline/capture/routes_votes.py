@@ -25,6 +25,7 @@ from feedback_pipeline.capture.shapes import (
     Parameter,
     StoreVote,
     TokenRequest,
+    TokensRequest,
     Voter,
     shortened,
 )
@@ -466,15 +467,19 @@ def _logged_result(identity: UUID, outcome: str | ProblemError) -> dict[str, Any
 
 @router.post("/v1/tokens", status_code=201)
 async def mint_token(request: Request) -> Response:
-    """Make a short-lived token for one browser: for one piece of content, on pages of one origin."""
+    """Make a short-lived token for one browser: for one piece of content, on pages of one origin; or, with `contents`,
+    one for each of a page's."""
     service = service_of(request)
     principal = await service.authenticate(request, "write")
     if principal.browser:
         raise ProblemError(403, "missing_scope", "tokens are made with an API key")
-    value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
-    wanted: TokenRequest = parsed(TypeAdapter(TokenRequest), value)
-    token = service.tokens.mint(
-        principal.tenant, (wanted.content_type, wanted.content_id), wanted.origin,
-        service.door.pseudonym(principal.tenant, wanted.user_id), wanted.seconds,
-    )  # fmt: skip
-    return json_response({"token": token, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})
+    value = bodies.parse(await bodies.read(request, 60_000), request.headers.get("content-type", ""))
+    many = isinstance(value, dict) and "contents" in value
+    wanted: TokenRequest | TokensRequest = parsed(TypeAdapter(TokensRequest if many else TokenRequest), value)
+    user = service.door.pseudonym(principal.tenant, wanted.user_id)
+    tokens = [
+        service.tokens.mint(principal.tenant, (one.content_type, one.content_id), wanted.origin, user, wanted.seconds)
+        for one in (wanted.contents if isinstance(wanted, TokensRequest) else [wanted])
+    ]
+    found = {"tokens": tokens} if many else {"token": tokens[0]}
+    return json_response({**found, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})
