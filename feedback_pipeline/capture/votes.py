@@ -291,7 +291,7 @@ def _read_rating(vote: Vote, value: dict[str, Any]) -> None:
 
 @read.register
 def _(shape: StoreVote) -> Vote:
-    key = None
+    key: tuple[str, str] | None = None
     if shape.subject is not None:
         key = (shape.subject.kind, shape.subject.id)
     elif shape.content is not None:

@@ -1,4 +1,4 @@
-"""Feedback on a session, a conversation, a tool call or a step: kept, changed and counted apart from votes on answers."""
+"""Feedback on a session, a conversation, a tool call or a step: kept, changed and counted apart from answers."""
 
 from typing import Any
 
