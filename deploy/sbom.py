@@ -37,7 +37,8 @@ def locked(file: Path) -> dict[str, list[str]]:
 def component(one: Distribution, hashes: list[str]) -> dict[str, Any]:
     """One installed project."""
     name, version = canonical(one.metadata["Name"]), one.version
-    licence = one.metadata.get("License-Expression") or (one.metadata.get("License") or "").split("\n")[0][:80]
+    said = dict(one.metadata.json)
+    licence = said.get("license_expression") or str(said.get("license") or "").split("\n")[0][:80]
     purl = f"pkg:pypi/{name}@{version}"
     made: dict[str, Any] = {"type": "library", "name": name, "version": version, "purl": purl, "bom-ref": purl}
     if licence:

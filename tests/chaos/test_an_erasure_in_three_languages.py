@@ -15,11 +15,12 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from feedback_pipeline.capture import export
 from feedback_pipeline.capture.connections import Store
-from feedback_pipeline.cli.main import app
+from feedback_pipeline.cli import training
 from feedback_pipeline.erasure import erasure
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import bulk
@@ -69,6 +70,8 @@ def exported_and_quoted(pipeline: Pipeline, elsewhere: Path, monkeypatch: pytest
     monkeypatch.setenv("FEEDBACK_DATABASE_URL", pipeline.database.url)
     monkeypatch.setenv("FEEDBACK_START", "2026-08-31")
     day = MONDAY.date().isoformat()
+    app = typer.Typer()
+    training.mount(app)
     result = CliRunner().invoke(app, ["export", str(elsewhere), "--from", day, "--to", day, "--format", "jsonl"])
     assert result.exit_code == 0, result.output
     assert SAID["japanese"][0] in elsewhere.read_text()
