@@ -32,7 +32,7 @@ from feedback_pipeline.capture.shapes import (
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
 from feedback_pipeline.capture.writer import Outcome
 from feedback_pipeline.cleaning.tags import look_alikes
-from feedback_pipeline.llm.call_prices import read_prices
+from feedback_pipeline.llm.prices import read_prices
 from feedback_pipeline.store.rows import content_name
 
 router = APIRouter()
@@ -452,7 +452,8 @@ def _logged(service: Service, tenant: str, item: Any) -> tuple[AnswerRow, list[N
     if row.content_snapshot is not None and len(row.content_snapshot) > service.settings.capture.snapshot_bytes:
         raise invalid("content_snapshot", "too large")
     if row.cost_usd is None:
-        row = row._replace(cost_usd=read_prices().cost(row.model, row.input_tokens, row.output_tokens))
+        prices = read_prices(service.settings.prices_file)
+        row = row._replace(cost_usd=prices.cost(row.model, row.input_tokens, row.output_tokens))
     return row, names, cut
 
 
