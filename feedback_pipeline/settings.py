@@ -77,6 +77,7 @@ OTHER_VARIABLES = frozenset(
         "FEEDBACK_BENCH_VOTES",
         "FEEDBACK_PEER_PYTHON",
         "FEEDBACK_SHARED_DATA",
+        "FEEDBACK_SPOOL",
         "FEEDBACK_URL",
     }
 )
