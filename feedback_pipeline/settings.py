@@ -39,7 +39,7 @@ from feedback_pipeline.environment import (
 
 __all__ = ["CaptureSettings", "Settings", "SettingsError", "ShownSetting", "project_root", "without_password"]
 
-Executor = Literal["in_process", "multiprocess"]
+Executor = Literal["in_process", "multiprocess", "k8s", "ray", "celery"]
 Environment = Literal["development", "production"]
 TuningProvider = Literal["dry_run", "openai", "local"]
 PromptOptimiser = Literal["rules", "gepa"]

@@ -1,5 +1,6 @@
 """The composition root: the code location that Dagster loads, the tests build and the command line runs."""
 
+import os
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from jobs import fine_tuning, loops, retention, schedules, sensors
+from jobs.executors import executor_of
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
@@ -42,7 +44,7 @@ def build_definitions(
     """
     calendar = Calendar(settings.start, settings.timezone)
     every = declarations()
-    executor = dg.in_process_executor if settings.executor == "in_process" else dg.multiprocess_executor
+    executor = executor_of(settings, os.environ)
     loop_jobs = {job.name: job for job in loops.loop_jobs(every, executor)}
     running = settings.automation
     keep = retention.retention_job()

@@ -42,6 +42,7 @@ def main() -> None:
     from feedback_pipeline.cli import (
         actions,
         alerts,
+        backup,
         capture,
         experiments,
         findings,
@@ -67,6 +68,7 @@ def main() -> None:
         capture,
         findings,
         alerts,
+        backup,
         actions,
         judging,
         privacy,

@@ -83,7 +83,7 @@ def forget(
 
     pipeline = _pipeline()
     subject = _subject(pipeline, user, tenant, interaction, tenant_all)
-    house = _house(pipeline)
+    house = open_house(pipeline)
     preview = erasure.preview(house, subject)
     _show_preview(preview)
     if dry_run:
@@ -121,7 +121,9 @@ def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | No
     return subjects.whole_tenant(pipeline.pseudonymiser, str(tenant_all))
 
 
-def _house(pipeline: Any) -> Any:
+def open_house(pipeline: Any) -> Any:
+    """Everything that an erasure reaches."""
+    """Everything that an erasure reaches."""
     from datetime import timedelta
 
     from feedback_pipeline.erasure.erasure import House
