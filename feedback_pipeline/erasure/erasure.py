@@ -194,7 +194,7 @@ def forget(house: House, subject: Subject, report: Callable[[str], None] = lambd
             step(erasure)
         receipt = _finished(erasure)
         # a backup that was made before knows nothing of it
-        replay.note(house.home, subject, house.now())
+        replay.note(house.home, subject)
         return receipt
 
 

@@ -6,7 +6,7 @@ A line holds what the tombstone in the store holds: keyed hashes of a person, an
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ BACKUPS = "backups.json"
 """In the home folder: where its backups are."""
 
 
-def note(home: Path, subject: Subject, finished_at: datetime) -> None:
+def note(home: Path, subject: Subject) -> None:
     """Notes a finished erasure in the home and at every backup that can be reached now."""
     line = orjson.dumps(
         {
@@ -29,7 +29,7 @@ def note(home: Path, subject: Subject, finished_at: datetime) -> None:
             "pseudonyms": list(subject.pseudonyms),
             "interaction": subject.interaction,
             "mark": subject.mark,
-            "finished_at": finished_at,
+            "finished_at": datetime.now(UTC),
         }
     )
     _append(home / "erasures" / NAME, line)
