@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 GROUP = "models"
 FINE_TUNED_MODEL = "fine_tuned_model"
-LEAST_AGREED_PAIRS = 30
+MIN_AGREED_PAIRS = 30
 
 _GATES = {
     "non_inferior": (HELD_OUT, REGRESSION, "answers/unusable", "answers/refused_more", "answers/median_characters"),
@@ -124,7 +124,7 @@ def _agreement(pipeline: Pipeline, week: date) -> float | None:
     """How often the configured judge agrees with people's preferences, ties apart, on enough pairs."""
     model = pipeline.settings.judge_model
     rows = pipeline.frames.read(PREFERENCE_AGREEMENT, [week]).filter(
-        (pl.col("statistic") == "agreement_without_ties") & (pl.col("items") >= LEAST_AGREED_PAIRS)
+        (pl.col("statistic") == "agreement_without_ties") & (pl.col("items") >= MIN_AGREED_PAIRS)
         & pl.col("judge").str.starts_with(f"{model}/")
     )  # fmt: skip
     return rows["value"][0] if rows.height else None

@@ -23,14 +23,8 @@ from feedback_pipeline.judging.correction import (
 from feedback_pipeline.judging.versions import Comparison, paired_comparison
 from feedback_pipeline.stats.always_valid import confidence_sequence
 from feedback_pipeline.stats.bradley_terry import Strengths, fit_bradley_terry
-from feedback_pipeline.stats.estimates import (
-    Estimate,
-    FloatArray,
-    IntArray,
-    Refusal,
-    Result,
-    clustered_proportion,
-)
+from feedback_pipeline.stats.estimates import Estimate, FloatArray, IntArray, Result, clustered_proportion
+from feedback_pipeline.stats.no_result import NoResult
 
 RUNS = 1_000
 ANSWERS, LABELS, PER_CONVERSATION = 2_000, 200, 3
@@ -96,11 +90,11 @@ def simulate(what: str, setting: str, once: Simulated, runs: int) -> Line:
     covered, widths, refused = 0, [], 0
     for seed in range(runs):
         result, truth = once(np.random.default_rng(seed))
-        if isinstance(result, Refusal):
+        if isinstance(result, NoResult):
             refused += 1
             continue
-        covered += result.lower <= truth <= result.upper
-        widths.append(result.upper - result.lower)
+        covered += result.low <= truth <= result.high
+        widths.append(result.high - result.low)
     return Line(what, setting, covered / max(1, runs - refused), float(np.mean(widths)), refused, runs)
 
 
@@ -199,14 +193,14 @@ def _strength(random: np.random.Generator) -> tuple[Result, float]:
     found = fit_bradley_terry(first, second, won.astype(np.float64), 5, clusters=[np.arange(400) // 10])
     if not isinstance(found, Strengths):
         return found, 0.8
-    low, high, error = (float(part[0]) for part in (found.lower, found.upper, found.standard_errors))
+    low, high, error = (float(part[0]) for part in (found.low, found.high, found.standard_errors))
     return Estimate(float(found.values[0]), low, high, error, 400, 40, "bradley_terry"), 0.8
 
 
 def _sequence(random: np.random.Generator) -> tuple[Result, float]:
     """The narrowest range that all looks leave: it holds the truth only if every look did."""
     bounds = confidence_sequence((random.random(500) < RATE).astype(np.float64))
-    if isinstance(bounds, Refusal):
+    if isinstance(bounds, NoResult):
         return bounds, RATE
     return Estimate(RATE, float(bounds[:, 0].max()), float(bounds[:, 1].min()), 0.0, 500, 500, "sequence"), RATE
 

@@ -24,7 +24,7 @@ from feedback_pipeline.training.messages import conversation
 from feedback_pipeline.training.weights import ORIGINAL
 
 DEFAULT_WINDOW = timedelta(days=7)
-LONGEST_WINDOW = timedelta(days=366)
+MAX_WINDOW = timedelta(days=366)
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,99}")
 
 
@@ -62,17 +62,23 @@ def target(folder: str, tenant: str, path: str) -> UPath:
     return found
 
 
-async def write(store: Store, tenant: str, file: UPath, start: datetime | None, end: datetime | None) -> Exported:
+async def write(
+    store: Store, tenant: str, file: UPath, start: datetime | None, end: datetime | None, by: str
+) -> Exported:
     """Writes the votes of a window as `{"messages", "weight", "metadata"}` lines, in the order of the votes.
+
+    It is noted before the first byte is written, with the days it covers: an erasure and the retention find it by that.
 
     Raises:
         ProblemError: the window is empty or longer than a year.
     """
     end = end or datetime.now(UTC)
     start = start or end - DEFAULT_WINDOW
-    if not start < end <= start + LONGEST_WINDOW:
+    if not start < end <= start + MAX_WINDOW:
         raise invalid("start_date", "must lie before end_date, by a year at most")
     positive = negative = skipped = 0
+    first, last = _covered(start, end)
+    noted = await store.fetch(tenant, "begin_export", str(file), tenant, first, last, by)
     async with _replaced_file(file) as stream:
         async for rows in _days(store, tenant, start, end):
             lines = await asyncio.to_thread(_lines, rows)
@@ -80,6 +86,7 @@ async def write(store: Store, tenant: str, file: UPath, start: datetime | None, 
             up = int(lines["thumb"].sum())
             positive, negative = positive + up, negative + lines.height - up
             skipped += len(rows) - lines.height
+    await store.fetch(tenant, "finish_export", noted[0]["id"], positive + negative)
     return Exported("/".join(file.parts[-2:]), positive + negative, positive, negative, skipped, start, end)
 
 
@@ -96,10 +103,15 @@ async def _replaced_file(file: UPath) -> AsyncIterator[IO[bytes]]:
     await asyncio.to_thread(writer.__exit__, None, None, None)
 
 
+def _covered(start: datetime, end: datetime) -> tuple[date, date]:
+    """The days that votes of a window may have: a zone may be a day ahead of or behind UTC."""
+    day = timedelta(days=1)
+    return start.astimezone(UTC).date() - day, end.astimezone(UTC).date() + day
+
+
 async def _days(store: Store, tenant: str, start: datetime, end: datetime) -> AsyncIterator[list[Any]]:
-    # a zone may be a day ahead of or behind UTC
-    day: date = start.astimezone(UTC).date() - timedelta(days=1)
-    while day <= end.astimezone(UTC).date() + timedelta(days=1):
+    day, last = _covered(start, end)
+    while day <= last:
         if rows := await store.fetch(tenant, "read_export", day, start, end):
             yield rows
         day += timedelta(days=1)

@@ -58,7 +58,9 @@ async def export_finetuning(request: Request) -> Response:
     value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
     wanted: ExportRequest = parsed(TypeAdapter(ExportRequest), value)
     file = await run_in_threadpool(export.target, service.settings.data_url, principal.tenant, wanted.output_path)
-    done = await export.write(service.store, principal.tenant, file, wanted.start_date, wanted.end_date)
+    done = await export.write(
+        service.store, principal.tenant, file, wanted.start_date, wanted.end_date, f"key {principal.key_id}"
+    )
     await service.store.fetch(principal.tenant, "note_export", principal.tenant, done.lines)
     found = {
         "path": wanted.output_path,

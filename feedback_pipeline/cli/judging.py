@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
-from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
@@ -17,13 +16,14 @@ from rich.text import Text
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
 from feedback_pipeline.cli.options import week_of
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.audit import CANNOT_SAY, label_next
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import JudgeMode, Settings, SettingsError
 from feedback_pipeline.store import audits
 
-console = Console()
+console = PlainConsole()
 
 KEYS = {"u": "up", "n": "neutral", "d": "down", "c": CANNOT_SAY, "q": None}
 QUESTION = "[u]p  [n]eutral  [d]own  [c]annot say  [q]uit"
@@ -221,7 +221,7 @@ def _test_rubric(pipeline: Pipeline, path: Path) -> None:
     from feedback_pipeline.judging.model_judge import model_judge
     from feedback_pipeline.judging.rubrics import read_rubric
     from feedback_pipeline.llm.progress import progress_bar
-    from feedback_pipeline.stats.estimates import Refusal
+    from feedback_pipeline.stats.no_result import NoResult
 
     candidate = read_rubric(path)
     if pipeline.settings.judge_model is None:
@@ -234,7 +234,7 @@ def _test_rubric(pipeline: Pipeline, path: Path) -> None:
     ):
         answers = held_out(answers, judge.rubric, candidate)
         tested = accept_rubric(judge, replace(judge, rubric=candidate), answers, labels)
-    if isinstance(tested.agreement, Refusal):
+    if isinstance(tested.agreement, NoResult):
         reason = tested.agreement.reason.replace("_", " ")
         console.print(f"No test: {reason} ({tested.agreement.items}). More: feedback audit", highlight=False)
         raise typer.Exit(code=1)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from feedback_pipeline.cli.options import day_of, week_of
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.environment import unknown_variables
 from feedback_pipeline.ingest.summary import Progress as ImportProgress
 from feedback_pipeline.settings import Settings, SettingsError, known_variables
@@ -28,8 +28,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
-console = Console()
-errors = Console(stderr=True)
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 
 
 def main() -> None:

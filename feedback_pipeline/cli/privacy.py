@@ -8,10 +8,10 @@ from uuid import UUID
 
 import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
 
 quarantine = typer.Typer(
@@ -20,8 +20,8 @@ quarantine = typer.Typer(
 pseudonyms = typer.Typer(
     help="The keys people's ids are hashed with: show, rotate.", no_args_is_help=True, rich_markup_mode=None
 )
-console = Console()
-errors = Console(stderr=True)
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 
 Tenant = Annotated[str, typer.Option(help="The tenant the person belongs to.")]
 _YES = {True: "yes", False: "no"}
@@ -76,6 +76,9 @@ def forget(
     interaction: Annotated[str | None, typer.Option(help="An answer's id: it and every vote on it.")] = None,
     tenant_all: Annotated[str | None, typer.Option(help="A tenant: everything it has.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+    replace_mentions: Annotated[
+        bool, typer.Option("--replace-mentions", help="Take the person's id out of other people's texts as well.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Erase a person, an answer or a tenant everywhere, and write a signed receipt. Interrupted: give it again."""
@@ -83,7 +86,7 @@ def forget(
 
     pipeline = _pipeline()
     subject = _subject(pipeline, user, tenant, interaction, tenant_all)
-    house = open_house(pipeline)
+    house = open_house(pipeline, replace_mentions=replace_mentions)
     preview = erasure.preview(house, subject)
     _show_preview(preview)
     if dry_run:
@@ -102,8 +105,21 @@ def forget(
         f"Receipt: {pipeline.settings.home / 'erasures' / receipt['erasure']}.receipt.json",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    _show_unsearched(checked)
     for line in receipt["remains"]:
         console.print(f"remains: {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _show_unsearched(checked: Any) -> None:
+    """What the search cannot say: places it does not read, texts that are anybody's, ids that somebody decides on."""
+    for place, reason in checked["not_searched"].items():
+        console.print(f"not searched: {escape(place)} ({escape(reason)})", highlight=False, soft_wrap=True)
+    for place, count in checked["short_texts_by_chance"].items():
+        console.print(
+            f"{count} short texts stand in {escape(place)} too, where others may have put them", highlight=False
+        )
+    for table, ids in checked["id_found_in_rows"].items():
+        console.print(f"the id stands in {table}: {', '.join(ids)}", highlight=False, soft_wrap=True)
 
 
 def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | None, tenant_all: str | None) -> Any:
@@ -121,8 +137,7 @@ def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | No
     return subjects.whole_tenant(pipeline.pseudonymiser, str(tenant_all))
 
 
-def open_house(pipeline: Any) -> Any:
-    """Everything that an erasure reaches."""
+def open_house(pipeline: Any, *, replace_mentions: bool = False) -> Any:
     """Everything that an erasure reaches."""
     from datetime import timedelta
 
@@ -140,6 +155,7 @@ def open_house(pipeline: Any) -> Any:
         now=pipeline.now,
         training_weeks=pipeline.settings.training_weeks,
         last_day=pipeline.today() - timedelta(days=1),
+        replace_mentions=replace_mentions,
     )
 
 
@@ -301,8 +317,8 @@ def retention(
         )
         console.print(
             f"{done.sealed} days sealed, {done.emptied:,} rows emptied, {done.expired} days expired, "
-            f"{done.unnamed:,} rows unnamed, {done.files + done.reject_files} files and {done.replies:,} replies of "
-            "judging models deleted",
+            f"{done.unnamed:,} rows unnamed, {done.files + done.reject_files} files, {done.exports} exports and "
+            f"{done.replies:,} replies of judging models deleted, {done.leftovers} leftovers of crashes swept",
             highlight=False,
         )
 

@@ -1,20 +1,22 @@
 """The commands of training files: `feedback export` and `feedback review`; mounted by `cli.main`."""
 
 from datetime import datetime, timedelta
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.cli.review import review
+from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.tables.parquet import location, replaced_file
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
 
-console = Console()
-progress = Console(stderr=True)
+console = PlainConsole()
+progress = PlainConsole(stderr=True)
 
 
 def export(
@@ -47,7 +49,7 @@ def export(
             text.rstrip("\n").encode("unicode_escape").decode(), markup=False, highlight=False, soft_wrap=True
         )
     if output is not None and lines:
-        _write(output, found, format_)
+        _write(pipeline, output, found, wanted)
     where = f" in {output}" if output is not None and lines else ""
     console.print(
         f"{lines:,} lines{where}: {positive:,} approving, {lines - positive:,} disapproving, {first} to {last}"
@@ -67,10 +69,16 @@ def export(
         )
 
 
-def _write(output: Path, found: list[Part], format_: ExportFormat) -> None:
-    with replaced_file(location(str(output))) as file:
-        for text in framed([part.lines for part in found], format_):
+def _write(pipeline: Pipeline, output: Path, found: list[Part], wanted: Wanted) -> None:
+    """Writes the file, and notes it first: an erasure and the retention know of it by that."""
+    place = location(str(output)).absolute()
+    noted = exports.begin(
+        pipeline.database, str(place), wanted.tenant, wanted.first, wanted.last, wanted.format, getuser()
+    )
+    with replaced_file(place) as file:
+        for text in framed([part.lines for part in found], wanted.format):
             file.write(text.encode())
+    exports.finish(pipeline.database, noted, sum(len(part.lines) for part in found), exports.sha256_of(place))
 
 
 def mount(app: typer.Typer) -> None:

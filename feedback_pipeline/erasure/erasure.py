@@ -15,18 +15,20 @@ from uuid import UUID, uuid4
 
 import orjson
 import sqlalchemy as sa
+from upath import UPath
 
-from feedback_pipeline.erasure import receipts, replay, traces, verification
+from feedback_pipeline.erasure import exports, leftovers, receipts, register, replay, traces, verification
 from feedback_pipeline.erasure.subjects import Evidence, Scope, Subject, find, weeks_touched
 from feedback_pipeline.erasure.verification import Verification
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.locks import Lock, held
 from feedback_pipeline.store.statements import query
-from feedback_pipeline.tables.parquet import ParquetFolder
+from feedback_pipeline.tables.parquet import ParquetFolder, remove_file
 from feedback_pipeline.tuning.providers.protocol import Provider, ProviderError
 
-"""Advisory lock: one erasure at a time."""
+MENTIONED = "[PERSON_1]"
+"""What stands in place of a person's own id in other people's texts."""
 
 
 class ErasureError(RuntimeError):
@@ -61,6 +63,7 @@ class House:
         now: the time (UTC).
         training_weeks: length of the rolling window.
         last_day: the last day that is computed.
+        replace_mentions: other people's texts that name the person by their own id lose the id.
     """
 
     database: Database
@@ -72,6 +75,7 @@ class House:
     now: Callable[[], datetime]
     training_weeks: int
     last_day: date
+    replace_mentions: bool = False
 
 
 @dataclass(frozen=True)
@@ -342,39 +346,96 @@ def _recompute(erasure: Erasure) -> None:
 
 def _delete_uploads(erasure: Erasure) -> None:
     """Uploaded training files are deleted where an adapter is at hand; the others are named in the receipt."""
+    known, hashes = erasure.scope.provider_files, erasure.scope.upload_hashes
     deleted, by_hand = [], []
-    for name, file in erasure.scope.provider_files:
+    for name in sorted({provider for provider, _ in (*known, *hashes)}):
+        ids = {file for provider, file in known if provider == name}
+        sha256s = [sha256 for provider, sha256 in hashes if provider == name]
         provider = erasure.house.providers.get(name)
         if provider is None:
-            by_hand.append(f"{name}: {file}")
+            by_hand += [f"{name}: {file}" for file in sorted(ids) or (f"{one}.jsonl" for one in sha256s)]
             continue
         try:
-            provider.delete(file)
+            # an upload whose answer was lost is known by its name only
+            for file in sorted(ids | set(provider.uploads_of(sha256s))):
+                provider.delete(file)
+                deleted.append(f"{name}: {file}")
         except ProviderError as error:
             raise ErasureError(f"{error}: everything else is erased; give the same command again later") from error
-        deleted.append(f"{name}: {file}")
     erasure.note("provider_files", {"deleted": deleted, "to_delete_by_hand": by_hand})
 
 
+def _remove_exports(erasure: Erasure) -> None:
+    """Exports that cover a day of the subject's rows: who wants one exports again."""
+    house, subject = erasure.house, erasure.subject
+    tenant = subject.tenant or None
+    removed = exports.remove_of_days(house.database, house.frames.root, house.home, tenant, erasure.scope.days)
+    before = erasure.done.get("exports", {}).get("removed", 0)
+    erasure.note("exports", {"removed": removed.files + before, "elsewhere": list(removed.elsewhere)})
+
+
+def _settle_mentions(erasure: Erasure) -> None:
+    """Where somebody else's words name the person by their own id, the id is replaced if that was asked for."""
+    if erasure.house.replace_mentions and erasure.subject.user_ids:
+        parameters = {"word": verification.word_of(erasure.subject), "placeholder": rf"\1{MENTIONED}\2"}
+
+        def work(connection: sa.Connection) -> dict[str, Any]:
+            return {
+                table: connection.execute(sa.text(query(f"replace_mentions_in_{table}")), parameters).rowcount
+                for table in ("interaction", "feedback")
+            }
+
+        erasure.transaction("mentions", work)
+    else:
+        erasure.note("mentions", {})
+
+
+def _sweep(erasure: Erasure) -> None:
+    house = erasure.house
+    erasure.note("leftovers", {"removed": leftovers.sweep(house.frames.root, house.home, house.now())})
+
+
 def _verify(erasure: Erasure) -> None:
+    """Searches everything; files that may be removed where something is found are, and then it is searched again."""
     house = erasure.house
     found = verification.verify(house.database, house.frames, house.home, erasure.subject, erasure.scope)
+    removed = _remove_found(house, found.removable)
+    if removed:
+        found = verification.verify(house.database, house.frames, house.home, erasure.subject, erasure.scope)
     if found.left:
         raise ErasureError(
             f"something of the subject is still there: {'; '.join(found.left)}. Remove it, or compute what it was made "
             "from, and give the same command again: it goes on from here"
         )
-    erasure.note("verification", _verified(found))
+    erasure.note("verification", {**_verified(erasure.scope, found), "removed_where_found": removed})
 
 
-def _verified(found: Verification) -> dict[str, Any]:
+def _remove_found(house: House, places: Sequence[str]) -> list[str]:
+    for place in places:
+        label, _, name = place.partition("/")
+        path = (house.frames.root if label == "data" else UPath(house.home)) / name
+        if path.suffix == ".log":
+            path.open("wb").close()  # its writer holds it open
+        else:
+            remove_file(path)
+    return list(places)
+
+
+def _verified(scope: Scope, found: Verification) -> dict[str, Any]:
     return {
         "places": found.places,
         "texts_searched": found.texts,
-        "spans_sought": found.spans,
-        "spans_others_share": found.shared,
+        "stretches_sought": found.stretches,
+        "stretches_left_out": scope.thinned,
+        "short_texts_sought": found.short,
+        "texts_too_short_to_seek": scope.unsearched,
+        "texts_others_share": found.shared,
         "pseudonyms_sought": found.names,
         "found": 0,
+        "short_texts_by_chance": dict(found.by_chance),
+        "not_searched": {**dict(found.unsearched), **register.unsearched()},
+        "id_found": dict(found.mentions),
+        "id_found_in_rows": {table: list(rows) for table, rows in found.mentioned_in.items()},
     }
 
 
@@ -382,14 +443,17 @@ STEPS: dict[str, Callable[[Erasure], None]] = {
     "withhold": _withhold,
     "datasets": _mark_datasets,
     "store": _erase_store,
+    "mentions": _settle_mentions,
     "files": _erase_files,
+    "exports": _remove_exports,
     "recompute": _recompute,
     "provider_files": _delete_uploads,
+    "leftovers": _sweep,
     "verification": _verify,
 }
 """In this order. A step that is noted is not taken again."""
 
-REPEATED = frozenset({"verification"})
+REPEATED = frozenset({"mentions", "leftovers", "verification"})
 """Taken again in every run."""
 
 

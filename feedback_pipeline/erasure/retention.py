@@ -13,13 +13,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from upath import UPath
 
-from feedback_pipeline.cleaning import tables as cleaning
-from feedback_pipeline.judging import tables as judging
+from feedback_pipeline.erasure import exports, leftovers
+from feedback_pipeline.erasure.register import Period, folders
 from feedback_pipeline.store import changes
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder, names_in, remove
-from feedback_pipeline.training import tables as training
 
 CLEANED_DAYS = 396
 """Thirteen months: a month can be compared with the same month a year before."""
@@ -42,18 +41,6 @@ class Policy:
     removed: str
 
 
-DAILY_ROWS = (
-    cleaning.CLEAN_INTERACTIONS, cleaning.CLEAN_FEEDBACK, cleaning.QUARANTINED_FEEDBACK, cleaning.TEXT_SIGNATURES,
-    cleaning.VOTE_FACTS,
-)  # fmt: skip
-WEEKLY_ROWS = (
-    cleaning.PROMPT_CLUSTERS, cleaning.PAIR_CLUSTERS, cleaning.RATER_TRUST, judging.JUDGE_SAMPLE, judging.JUDGEMENTS,
-    training.TRAINING_EXAMPLES, training.PREFERENCE_PAIRS, training.REGRESSION_CASES, training.LINEAGE,
-)  # fmt: skip
-WEEKLY_FOLDERS = ("training_corrections", "training_files", "weekly_report")
-"""Folders of files named after a week that quote people."""
-
-
 def policies(raw_text_days: int, cleaned_days: int = CLEANED_DAYS) -> tuple[Policy, ...]:
     """The policies in force.
 
@@ -61,7 +48,7 @@ def policies(raw_text_days: int, cleaned_days: int = CLEANED_DAYS) -> tuple[Poli
         raw_text_days: `Settings.raw_text_days`.
         cleaned_days: days for which cleaned rows are kept.
     """
-    rows = tuple(table.name for table in (*DAILY_ROWS, *WEEKLY_ROWS))
+    rows = (*folders("day"), *folders("week"), *folders("month"))
     return (
         Policy(
             "raw text: prompts, answers, comments, corrections as stored",
@@ -73,8 +60,14 @@ def policies(raw_text_days: int, cleaned_days: int = CLEANED_DAYS) -> tuple[Poli
         Policy(
             "cleaned rows, training data, reports that quote people",
             cleaned_days,
-            (*rows, *WEEKLY_FOLDERS),
+            rows,
             "deleted",
+        ),
+        Policy(
+            "exports: files made through the API or by `feedback export` in our folders",
+            raw_text_days,
+            ("export_file", "exports"),
+            "deleted; copies elsewhere are the exporter's",
         ),
         Policy("replies of judging models", cleaned_days, ("judge_reply",), "deleted"),
         Policy("who voted", cleaned_days, ("interaction", "feedback", "person_seen"), "names removed"),
@@ -99,6 +92,10 @@ class Applied:
     """Files of cleaned rows, training data and reports deleted."""
     replies: int
     """Replies of judging models deleted."""
+    exports: int
+    """Exported files deleted."""
+    leftovers: int
+    """Temporary files that a crash had left."""
 
 
 def apply(
@@ -123,7 +120,7 @@ def apply(
     """
     ends = {place: policy.days for policy in in_force for place in policy.held_in if policy.days is not None}
     raw_before, cleaned_before = (
-        today - timedelta(days=ends["refusal"]), today - timedelta(days=ends[cleaning.CLEAN_FEEDBACK.name])
+        today - timedelta(days=ends["refusal"]), today - timedelta(days=ends["clean_feedback"])
     )  # fmt: skip
     sealed = changes.seal_days(database, raw_before)
     days = _days(database, "SELECT day FROM day_state WHERE sealed AND emptied < version ORDER BY day")
@@ -137,7 +134,9 @@ def apply(
     unnamed = sum(_expired(database, day) for day in expiring)
     replies = _old_replies(database, now - timedelta(days=ends["judge_reply"]))
     files = _old_partitions(frames, cleaned_before)
-    return Applied(sealed, emptied, rejects, len(expiring), unnamed, files, replies)
+    exported = exports.remove_older(database, frames.root, home, now - timedelta(days=ends["exports"])).files
+    swept = leftovers.sweep(frames.root, home, now)
+    return Applied(sealed, emptied, rejects, len(expiring), unnamed, files, replies, exported, swept)
 
 
 def _days(database: Database, statement: str, **parameters: object) -> list[date]:
@@ -184,13 +183,13 @@ def _old_replies(database: Database, before: datetime) -> int:
 
 
 def _old_partitions(frames: ParquetFolder, before: date) -> int:
-    """Deletes the files of days before a date, and those of weeks that ended before it."""
-    week_before = before - timedelta(days=6)
+    """Deletes the files of days before a date, and those of weeks and months that ended before it."""
+    # a week or month has had its time when its last day has
+    ends: dict[Period, timedelta] = {"day": timedelta(0), "week": timedelta(days=6), "month": timedelta(days=30)}
     removed = 0
-    for table in DAILY_ROWS:
-        removed += _delete_older(frames.root / table.name, before)
-    for folder in (*(table.name for table in WEEKLY_ROWS), *WEEKLY_FOLDERS):
-        removed += _delete_older(frames.root / folder, week_before)
+    for period, length in ends.items():
+        for folder in folders(period):
+            removed += _delete_older(frames.root / folder, before - length)
     return removed
 
 

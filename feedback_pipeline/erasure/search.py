@@ -1,42 +1,31 @@
-"""Looking for what should be gone: stretches of texts, pseudonyms and ids, in databases and in files.
+"""Looking for what should be gone: a person's texts, pseudonyms, ids, in databases and in files.
 
 The automaton of Aho and Corasick (Communications of the ACM 18(6), 1975) behind Polars' `contains_any` looks for all of
-them in one pass, so the cost grows with what is searched and hardly with what is sought.
+them in one pass, so the cost grows with what is searched and hardly with what is sought. Texts are compared in normal
+form (`normal_form`), so that neither case nor escapes nor line breaks hide them.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 from upath import UPath
 
+from feedback_pipeline.erasure.normal_form import decoded, folded, normal_form
+from feedback_pipeline.erasure.reading import UnreadableError, as_text, texts_of
 from feedback_pipeline.tables.parquet import files_below
 
-SHORTEST_SPAN = 30
-LONGEST_SPAN = 80
-SPANS_PER_TEXT = 3
-MOST_SPANS = 5_000
-_ESCAPED_BREAK = r'\\[nrt"]'
-_SPAN = rf"[\p{{L}}\p{{N}}][\p{{L}}\p{{N}} ,.;:()-]{{{SHORTEST_SPAN - 1},{LONGEST_SPAN - 1}}}"
-"""Characters that stand for themselves in JSON, HTML and Markdown, so that a text is found however it was written."""
-_SHORTEST = 29
-"""Bytes of the shortest thing that is sought; shorter texts are not looked at."""
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_BLOCK = 8 * 1024 * 1024
-_OVERLAP = 4 * LONGEST_SPAN
-
-
-def spans_of(texts: pl.Series) -> list[str]:
-    """Stretches of 30 to 80 plain characters of each text, the first and the longest ones; at most 5,000 in all."""
-    pieces = texts.drop_nulls().str.replace_all(_ESCAPED_BREAK, "\n").str.extract_all(_SPAN).list
-    first, longest = pieces.head(1), pieces.eval(pl.element().sort_by(pl.element().str.len_chars(), descending=True))
-    chosen = pl.concat([first.explode(), longest.list.head(SPANS_PER_TEXT - 1).explode()]).drop_nulls()
-    distinct = chosen.str.strip_chars().str.to_lowercase().unique().sort()
-    return distinct.filter(distinct.str.len_chars() >= SHORTEST_SPAN - 1).head(MOST_SPANS).to_list()
+_AT_ONCE = 32 * 1024 * 1024
+"""Bytes that are gathered before they are looked through: the automaton is built once for all of them."""
+_MARKS = r"\\*[\"\n\r\t\x1f<>]|\\+[nrt]"
+"""Where a value ends in JSON, HTML, lines and our own joined columns."""
+_MORE_MARKS = rf"{_MARKS}|[,;:|=(){{}}\[\]']"
+"""Where one may end besides: in CSV, YAML and arrays."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +33,25 @@ class Sought:
     """What to look for.
 
     Attributes:
-        spans: stretches of text, in lower case.
+        stretches: in normal form, anywhere.
+        short: in normal form, as whole values.
         names: pseudonyms.
         ids: ids of erased rows.
+        user_ids: what the application calls the person, as whole words.
     """
 
-    spans: tuple[str, ...] = ()
+    stretches: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
+    user_ids: tuple[str, ...] = ()
+
+    def word(self) -> str | None:
+        """A pattern for the user ids in folded text; letters and digits beside them make another word."""
+        if not self.user_ids:
+            return None
+        known = folded(pl.Series(self.user_ids, dtype=pl.String))
+        return rf"(?:^|[^\p{{L}}\p{{N}}])(?:{'|'.join(re.escape(one) for one in known)})(?:$|[^\p{{L}}\p{{N}}])"
 
 
 @dataclass
@@ -59,59 +59,108 @@ class Found:
     """What was found where: places name tables and files, never words.
 
     Attributes:
+        sought: what is looked for.
         searched: texts looked through, by place.
         names: distinct texts with a pseudonym, by place.
         ids: mentions of an erased row's id, by place.
-        spans: the stretches found, by place.
+        user_ids: distinct texts with the person's own id, by place.
+        stretches: the stretches found, by place.
+        short: the short texts found, by place.
+        unreadable: why a place could not be looked through.
     """
 
+    sought: Sought
     searched: Counter[str] = field(default_factory=Counter)
     names: Counter[str] = field(default_factory=Counter)
     ids: Counter[str] = field(default_factory=Counter)
-    spans: dict[str, set[str]] = field(default_factory=dict)
+    user_ids: Counter[str] = field(default_factory=Counter)
+    stretches: dict[str, set[str]] = field(default_factory=dict)
+    short: dict[str, set[str]] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    _gathered: list[pl.DataFrame] = field(default_factory=list, repr=False)
+    _bytes: int = field(default=0, repr=False)
 
-    def look(self, place: str, texts: pl.Series, sought: Sought) -> None:
-        """Looks through some texts of a place."""
-        self.searched[place] += texts.len() - texts.null_count()
-        long = texts.filter(texts.str.len_bytes() >= _SHORTEST).unique()
-        if long.is_empty():
+    def look(self, place: str, texts: pl.Series, *, row_ids: bool = True) -> None:
+        """Looks through some texts of a place.
+
+        Args:
+            place: table or file.
+            texts: strings; missing ones are passed over.
+            row_ids: whether ids of erased rows are out of place there.
+        """
+        said = texts.drop_nulls()
+        self.searched[place] += said.len()
+        if said.is_empty():
             return
+        frame = pl.DataFrame({"text": said.alias("text")}).unique()
+        self._gathered.append(frame.with_columns(place=pl.lit(place), row_ids=pl.lit(row_ids)))
+        self._bytes += int(frame["text"].str.len_bytes().sum())
+        if self._bytes > _AT_ONCE:
+            self.finish()
+
+    def finish(self) -> None:
+        """Looks through what was gathered."""
+        if not self._gathered:
+            return
+        frame = pl.concat(self._gathered)
+        self._gathered, self._bytes = [], 0
+        self._look_for_names(frame)
+        frame = frame.with_columns(form=normal_form(frame["text"]))
+        self._look_for_texts(frame)
+
+    def _look_for_names(self, frame: pl.DataFrame) -> None:
+        sought, text = self.sought, frame["text"]
         if sought.ids:
-            mentioned = long.str.extract_all(_UUID).explode().drop_nulls()
-            self._count(self.ids, place, int(mentioned.is_in(pl.Series(sought.ids).implode()).sum()))
-        patterns = [*sought.names, *sought.spans]
-        hit = long.filter(long.str.contains_any(patterns, ascii_case_insensitive=True)) if patterns else long.clear()
-        if hit.is_empty():
-            return
+            named = pl.col("text").str.to_lowercase().str.extract_all(_UUID)
+            mentions = frame.filter("row_ids").select("place", id=named)
+            mentioned = mentions.explode("id").filter(pl.col("id").is_in(pl.Series(sought.ids).implode()))
+            self.ids.update(_counts(mentioned))
         if sought.names:
-            self._count(self.names, place, int(hit.str.contains_any(list(sought.names)).sum()))
-        if sought.spans:
-            matched = hit.str.extract_many(list(sought.spans), ascii_case_insensitive=True, overlapping=True)
-            spans = matched.explode().drop_nulls().str.to_lowercase()
-            if spans.len():
-                self.spans.setdefault(place, set()).update(spans)
+            self.names.update(_counts(frame.filter(text.str.contains_any(list(sought.names)))))
+        if (word := sought.word()) is not None:
+            self.user_ids.update(_counts(frame.filter(folded(decoded(text)).str.contains(word))))
 
-    @staticmethod
-    def _count(counter: Counter[str], place: str, hits: int) -> None:
-        if hits:
-            counter[place] += hits
+    def _look_for_texts(self, frame: pl.DataFrame) -> None:
+        sought = self.sought
+        if sought.stretches:
+            hit = frame.filter(frame["form"].str.contains_any(list(sought.stretches)))
+            _add(self.stretches, hit, hit["form"].str.extract_many(list(sought.stretches), overlapping=True))
+        if sought.short:
+            hit = frame.filter(frame["form"].str.contains_any(list(sought.short)))
+            for marks in (_MARKS, _MORE_MARKS):
+                pieces = hit["text"].str.replace_all(marks, "\x1e").str.split("\x1e")
+                values = hit.select("place", value=pieces).explode("value").unique()
+                values = values.with_columns(form=normal_form(values["value"]))
+                equal = values.filter(pl.col("form").is_in(pl.Series(sought.short).implode()))
+                _add(self.short, equal, equal.select(pl.concat_list("form")).to_series())
 
 
-def search_database(url: str, label: str, sought: Sought, found: Found, *, except_tables: Sequence[str] = ()) -> None:
+def _counts(frame: pl.DataFrame) -> dict[str, int]:
+    return dict(frame.group_by("place").len().iter_rows())
+
+
+def _add(found: dict[str, set[str]], hit: pl.DataFrame, what: pl.Series) -> None:
+    by_place = hit.select("place", what=what).explode("what").drop_nulls().unique()
+    for place, one in by_place.iter_rows():
+        found.setdefault(place, set()).add(one)
+
+
+def search_database(
+    url: str, label: str, found: Found, *, leave_out: Callable[[str], bool] = lambda place: False
+) -> None:
     """Looks through every column of every table that can hold text.
 
     Args:
         url: a PostgreSQL URL.
         label: what places in it are called: `label.table`.
-        sought: what to look for.
-        found: where to note it.
-        except_tables: tables that are left out.
+        found: what to look for, and where to note it.
+        leave_out: tells of a place whether it is left out.
     """
     import adbc_driver_postgresql.dbapi as adbc  # brings pandas along
 
     with adbc.connect(url) as connection, connection.cursor() as cursor:
         for table, columns in _text_columns(cursor).items():
-            if table in except_tables:
+            if leave_out(f"{label}.{table}"):
                 continue
             binary = [_quoted(name) for name, kind in columns if kind == "bytea"]
             texts = ["NULL", *(f"{_quoted(name)}::text" for name, kind in columns if kind != "bytea")]
@@ -119,14 +168,10 @@ def search_database(url: str, label: str, sought: Sought, found: Found, *, excep
             cursor.execute(f"SELECT {listed} FROM {_quoted(table)}")  # noqa: S608 (names from the catalogue)
             for batch in cursor.fetch_record_batch():
                 for column in pl.DataFrame(pl.from_arrow(batch)).get_columns():
-                    found.look(f"{label}.{table}", _as_text(column), sought)
-
-
-def _as_text(column: pl.Series) -> pl.Series:
-    if column.dtype != pl.Binary:
-        return column
-    decoded = [None if value is None else value.decode(errors="replace") for value in column.to_list()]
-    return pl.Series(column.name, decoded, dtype=pl.String)
+                    text = as_text(column) if column.dtype == pl.Binary else column
+                    # a vote of another person may be about an erased answer
+                    found.look(f"{label}.{table}", text, row_ids=False)
+    found.finish()
 
 
 def _text_columns(cursor: Any) -> dict[str, list[tuple[str, str]]]:
@@ -148,43 +193,35 @@ def _quoted(name: str) -> str:
 
 
 def search_files(
-    root: UPath | Path, label: str, sought: Sought, found: Found, *, leave_out: Sequence[str] = ()
+    root: UPath | Path,
+    label: str,
+    found: Found,
+    *,
+    leave_out: Callable[[Sequence[str]], bool] = lambda parts: False,
+    row_ids: bool = True,
 ) -> None:
-    """Looks through every file below a folder: Parquet column by column, anything else as the text it may be.
+    """Looks through every file below a folder, whatever it is called and whatever its form.
 
     Args:
         root: a folder or bucket.
         label: what places in it are called: `label/folder`.
-        sought: what to look for.
-        found: where to note it.
-        leave_out: first parts of paths below the root that are left out.
+        found: what to look for, and where to note it.
+        leave_out: tells of the parts of a path below the root whether it is left out.
+        row_ids: whether ids of erased rows are out of place there.
     """
     start = UPath(root)
     for path in files_below(start):
         parts = path.relative_to(start).parts
-        if parts[0] in leave_out:
+        if leave_out(parts):
             continue
         place = "/".join((label, *parts))
-        for texts in _texts(path):
-            found.look(place, texts, sought)
-
-
-_NOTHING = pl.Series("text", [], dtype=pl.String)
-
-
-def _texts(path: UPath) -> Iterator[pl.Series]:
-    if path.suffix == ".parquet":
-        with path.open("rb") as file:
-            for batch in pq.ParquetFile(file).iter_batches(50_000):
-                frame = pl.DataFrame(pl.from_arrow(batch))
-                columns = [frame[name] for name, dtype in frame.schema.items() if dtype == pl.String]
-                columns += [
-                    frame[name].explode() for name, dtype in frame.schema.items() if dtype == pl.List(pl.String)
-                ]
-                yield pl.concat([column.alias("text") for column in columns]) if columns else _NOTHING
-    else:
-        with path.open("rb") as file:
-            tail = b""
-            while block := file.read(_BLOCK):
-                yield pl.Series([(tail + block).decode(errors="replace")])
-                tail = block[-_OVERLAP:]
+        try:
+            for texts in texts_of(path):
+                found.look(place, texts, row_ids=row_ids)
+        except FileNotFoundError:
+            continue  # gone meanwhile
+        except UnreadableError as error:
+            found.unreadable[place] = str(error)
+        # what a file is called may be what somebody wrote
+        found.look(place, pl.Series([path.name], dtype=pl.String), row_ids=False)
+    found.finish()

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from feedback_pipeline.calendar import WEEK, monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
-from feedback_pipeline.erasure.search import spans_of
+from feedback_pipeline.erasure.normal_form import normal_form
+from feedback_pipeline.erasure.stretches import Wording, wording
 from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.store.bulk import connect
@@ -26,6 +27,8 @@ from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder
 
+MIN_USER_ID = 4
+"""Letters and digits of the shortest id that is looked for in texts."""
 Kind = Literal["user", "interaction", "tenant"]
 _TEXT_TABLES = ((CLEAN_INTERACTIONS, "interaction_id"), (CLEAN_FEEDBACK, "feedback_id"),
                 (QUARANTINED_FEEDBACK, "refusal_id"))  # fmt: skip
@@ -41,6 +44,7 @@ class Subject:
         pseudonyms: every pseudonym the person may have in the data.
         interaction: the answer.
         mark: keyed hash of all that: what an erasure is remembered by.
+        user_id: what the application calls the person; empty for the others.
     """
 
     kind: Kind
@@ -48,6 +52,13 @@ class Subject:
     pseudonyms: tuple[str, ...]
     interaction: UUID | None
     mark: str
+    user_id: str = ""
+
+    @property
+    def user_ids(self) -> tuple[str, ...]:
+        """The person's own id, where it is long enough to be theirs: a shorter one stands in anybody's text."""
+        letters = sum(character.isalnum() for character in self.user_id)
+        return (self.user_id,) if letters >= MIN_USER_ID else ()
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -67,7 +78,7 @@ def person(pseudonymiser: Pseudonymiser, tenant: str, user: str) -> Subject:
         ValueError: the id is empty.
     """
     pseudonyms = tuple(pseudonymiser.all_versions(tenant, user))
-    return Subject("user", tenant, pseudonyms, None, _mark(pseudonymiser, "user", tenant, user))
+    return Subject("user", tenant, pseudonyms, None, _mark(pseudonymiser, "user", tenant, user), user)
 
 
 def answer(pseudonymiser: Pseudonymiser, interaction: UUID) -> Subject:
@@ -85,6 +96,10 @@ def _mark(pseudonymiser: Pseudonymiser, *parts: str) -> str:
     return pseudonymiser.oldest("feedback-pipeline erasures", "\x1f".join(parts))
 
 
+_PAIRS = ("places", "provider_files", "upload_hashes")
+_COUNTS = ("texts", "unsearched", "thinned")
+
+
 @dataclass(frozen=True)
 class Scope:
     """What belongs to a subject.
@@ -93,26 +108,36 @@ class Scope:
         interactions: ids of answers.
         feedback: ids of events.
         refusals: ids of refused deliveries.
+        units: sessions and conversations of these, by which experiments know them.
         places: source and place of these, by which they stand in reject files.
         content_hashes: of what judging models were sent about the answers.
         replies: keys of judging models' replies that repeat the subject's words.
         days: days of all these rows.
-        spans: stretches of the subject's texts to look for.
+        stretches: of the subject's texts, in normal form, to look for anywhere.
+        short: short texts of theirs, in normal form, to look for as whole values.
         texts: how many texts there were.
+        unsearched: texts too short to be looked for.
+        thinned: stretches that are not looked for, because there were too many.
         provider_files: provider and file id of uploads made of these rows.
+        upload_hashes: provider and hash of files that were, or were to be, uploaded there.
         datasets: datasets made of these rows.
     """
 
     interactions: tuple[str, ...] = ()
     feedback: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     places: tuple[tuple[str, str], ...] = ()
     content_hashes: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
     days: tuple[date, ...] = ()
-    spans: tuple[str, ...] = ()
+    stretches: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
     texts: int = 0
+    unsearched: int = 0
+    thinned: int = 0
     provider_files: tuple[tuple[str, str], ...] = ()
+    upload_hashes: tuple[tuple[str, str], ...] = ()
     datasets: tuple[str, ...] = ()
 
     @property
@@ -127,6 +152,7 @@ class Scope:
             "interactions": list(self.interactions),
             "feedback": list(self.feedback),
             "refusals": list(self.refusals),
+            "units": list(self.units),
             "content_hashes": list(self.content_hashes),
             "replies": list(self.replies),
         }
@@ -136,9 +162,9 @@ class Scope:
         merged: dict[str, Any] = {
             name: tuple(sorted({*getattr(self, name), *getattr(other, name)}))
             for name in self.__dataclass_fields__
-            if name != "texts"
+            if name not in _COUNTS
         }
-        return Scope(**merged, texts=max(self.texts, other.texts))
+        return Scope(**merged, **{name: max(getattr(self, name), getattr(other, name)) for name in _COUNTS})
 
 
 def find(database: Database, frames: ParquetFolder, subject: Subject) -> Scope:
@@ -155,20 +181,29 @@ def find(database: Database, frames: ParquetFolder, subject: Subject) -> Scope:
             places=tuple((row.source, row.place) for row in read["refusals"]),
             days=tuple(sorted({row.day for rows in read.values() for row in rows})),
         )
-        texts = [row.text for row in connection.execute(sa.text(query("read_subject_texts")), scope.parameters)]
+        texts = connection.execute(sa.text(query("read_subject_texts")), scope.parameters).all()
+        units = connection.execute(sa.text(query("find_subject_units")), scope.parameters).scalars().all()
         datasets = connection.execute(sa.text(query("find_subject_datasets")), scope.parameters).all()
         made = {"datasets": [row.id for row in datasets]}
         uploads = connection.execute(sa.text(query("find_uploads")), made).all()
-    frame = pl.Series("text", [*texts, *_clean_texts(frames, scope)], dtype=pl.String)
-    spans = tuple(spans_of(frame))
+    clean = _clean_texts(frames, scope)
+    said = wording([*(row.text for row in texts if row.words), *clean])
+    # the strings of metadata and payloads are labels as often as words: of these only long ones are looked for
+    more = wording(row.text for row in texts if not row.words)
+    stretches = tuple(sorted({*said.stretches, *more.stretches}))
     return replace(
         scope,
-        spans=spans,
-        replies=_quoting_replies(database, spans),
-        texts=frame.len(),
+        stretches=stretches,
+        short=said.short,
+        units=tuple(sorted(units)),
+        replies=_quoting_replies(database, said),
+        texts=len(texts) + len(clean),
+        unsearched=said.unsearched,
+        thinned=said.thinned + more.thinned,
         content_hashes=_content_hashes(frames, scope),
         datasets=tuple(row.id for row in datasets),
-        provider_files=tuple((row.provider, row.file) for row in uploads),
+        provider_files=tuple((row.provider, row.file) for row in uploads if row.file is not None),
+        upload_hashes=tuple((row.provider, row.sha256) for row in uploads if row.sha256 is not None),
     )
 
 
@@ -197,17 +232,17 @@ def _content_hashes(frames: ParquetFolder, scope: Scope) -> tuple[str, ...]:
     return tuple(sorted(hashes))
 
 
-def _quoting_replies(database: Database, spans: Sequence[str]) -> tuple[str, ...]:
+def _quoting_replies(database: Database, said: Wording) -> tuple[str, ...]:
     """Replies found by their words: of answers that were judged again as anchors or controls, under other rubrics, or
     in weeks whose judgements are gone."""
-    if not spans:
+    if not said.stretches:
         return ()
     keys: list[str] = []
     with connect(database) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT key, convert_from(reply, 'UTF8') AS reply FROM judge_reply")
         for batch in cursor.fetch_record_batch():
             replies = pl.DataFrame(pl.from_arrow(batch))
-            quoting = replies.filter(pl.col("reply").str.contains_any(list(spans), ascii_case_insensitive=True))
+            quoting = replies.filter(normal_form(replies["reply"]).str.contains_any(list(said.stretches)))
             keys += quoting["key"].to_list()
     return tuple(sorted(keys))
 
@@ -235,10 +270,10 @@ class Evidence:
         if not self.path.exists():
             return Scope()
         read = orjson.loads(self.path.read_bytes())
-        values: dict[str, Any] = {name: tuple(value) for name, value in read.items() if name != "texts"}
-        values |= {name: tuple((a, b) for a, b in read[name]) for name in ("places", "provider_files")}
+        values: dict[str, Any] = {name: tuple(value) for name, value in read.items() if name not in _COUNTS}
+        values |= {name: tuple((a, b) for a, b in read[name]) for name in _PAIRS}
         values["days"] = tuple(date.fromisoformat(day) for day in read["days"])
-        return Scope(**values, texts=read["texts"])
+        return Scope(**values, **{name: read[name] for name in _COUNTS})
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -10,23 +10,8 @@ from typing import Any
 import orjson
 
 from feedback_pipeline.calendar import first_of_month
-from feedback_pipeline.cleaning.tables import RATER_TRUST
-from feedback_pipeline.judging.tables import JUDGEMENTS
+from feedback_pipeline.erasure.register import folders
 from feedback_pipeline.tables.parquet import ParquetFolder, remove
-from feedback_pipeline.training.tables import LINEAGE, PREFERENCE_PAIRS, REGRESSION_CASES, TRAINING_EXAMPLES
-
-WEEKLY_FOLDERS = (
-    RATER_TRUST.name,
-    JUDGEMENTS.name,
-    "training_corrections",
-    TRAINING_EXAMPLES.name,
-    PREFERENCE_PAIRS.name,
-    REGRESSION_CASES.name,
-    LINEAGE.name,
-    "training_files",
-    "weekly_report",
-)
-"""Folders with one person's words or names in files that are named after a week."""
 
 
 def remove_reject_lines(folder: Path, pseudonyms: Sequence[str], places: Sequence[tuple[str, str]]) -> int:
@@ -103,7 +88,7 @@ def _belongs(line: bytes, names: Sequence[bytes], places: set[str]) -> bool:
 def remove_weekly_files(frames: ParquetFolder, weeks: Sequence[date]) -> int:
     """Removes what these weeks made that may hold one person's words or name; returns how many files."""
     removed = 0
-    for folder in WEEKLY_FOLDERS:
+    for folder in folders("week", "removed"):
         days = tuple(week.isoformat() for week in weeks)
         for name in frames.names(folder):
             if name.startswith(days):
@@ -136,9 +121,21 @@ def remaining(kind: str, steps: Mapping[str, Any]) -> list[str]:
         stays.append(f"models trained on the rows, marked as tainted: {', '.join(models)}")
     if by_hand := steps.get("provider_files", {}).get("to_delete_by_hand"):
         stays.append(f"uploads to delete at the provider, for which no adapter is configured: {', '.join(by_hand)}")
+    exports = steps.get("exports", {}).get("elsewhere", [])
+    if exports:
+        stays.append(f"exports that may hold the rows and are not ours to remove: {'; '.join(exports)}")
+    checked = steps.get("verification", {})
+    if mentioned := sum(checked.get("id_found", {}).values()):
+        stays.append(
+            f"the id the person was forgotten by, in {mentioned} texts that are not theirs "
+            f"({', '.join(checked['id_found'])}): look at them and decide; --replace-mentions takes it out of rows"
+        )
+    if checked.get("texts_too_short_to_seek"):
+        stays.append(f"{checked['texts_too_short_to_seek']} texts of one or two letters, which are anybody's")
     stays.append("counts to which the person once contributed, and phrases that at least five people used")
     stays.append(
-        "copies outside this pipeline: the files and tables that were imported, backups until they expire, requests "
-        "that applications spool elsewhere than in the home folder (withheld when they arrive), reports already sent"
+        "copies outside this pipeline: the files and tables that were imported, backups until they expire, the "
+        "database server's log of changes until it is overwritten, requests that applications spool elsewhere than in "
+        "the home folder (withheld when they arrive), reports already sent"
     )
     return stays

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from feedback_pipeline.stats.no_result import NoResult
+
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
@@ -18,14 +20,6 @@ MAX_SHARE = 0.05
 
 MIN_LOGGED = 0.01
 """Smallest logged probability; less likely decisions were never to be served."""
-
-
-@dataclass(frozen=True)
-class NoResult:
-    """No value, because …"""
-
-    reason: str
-    effective: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,11 +81,11 @@ def value_of(log: Log, policy: Floats, *, method: str = "doubly_robust") -> Poli
         return NoResult("the policy serves nothing that was logged")
     effective = float(total**2 / (weights**2).sum())
     if effective < MIN_EFFECTIVE:
-        return NoResult(f"an effective sample of {effective:.0f} decisions, fewer than {MIN_EFFECTIVE:.0f}", effective)
+        return NoResult(f"an effective sample of {effective:.0f} decisions, fewer than {MIN_EFFECTIVE:.0f}")
     if weights.max() / total > MAX_SHARE:
-        return NoResult(f"one decision carries {weights.max() / total:.0%} of the weight", effective)
+        return NoResult(f"one decision carries {weights.max() / total:.0%} of the weight")
     if np.unique(log.person).size < 2:
-        return NoResult("all decisions are one person's", effective)
+        return NoResult("all decisions are one person's")
     if method == "self_normalised_ips":
         value = float((weights * log.reward).sum() / total)
         parts = weights * (log.reward - value) / weights.mean()

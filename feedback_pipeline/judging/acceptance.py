@@ -11,9 +11,10 @@ from feedback_pipeline.judging.labels import human_labels
 from feedback_pipeline.judging.rubrics import Rubric
 from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.judging.versions import Comparison, paired_comparison
-from feedback_pipeline.stats.estimates import Refusal, cluster_codes
+from feedback_pipeline.stats.estimates import cluster_codes
+from feedback_pipeline.stats.no_result import NoResult
 
-MINIMUM_LABELS = 50
+MIN_LABELS = 50
 """Six more right and none less is the least that is significant (p = 0.03): with fewer, a gain under 12 % never is."""
 
 LEVEL = 0.05
@@ -23,7 +24,7 @@ LEVEL = 0.05
 class RubricTest:
     """Agreement with people of the rubric in use (A) and of the candidate (B) on the same held-out answers."""
 
-    agreement: Comparison | Refusal
+    agreement: Comparison | NoResult
     accepted: bool
 
 
@@ -57,8 +58,8 @@ def accept_rubric(
     labelled = answers.join(people.select("interaction_id", "human_verdict"), on="interaction_id").sort(
         "interaction_id"
     )
-    if labelled.height < MINIMUM_LABELS:
-        return RubricTest(Refusal("not_enough_labels", labelled.height), accepted=False)
+    if labelled.height < MIN_LABELS:
+        return RubricTest(NoResult("not_enough_labels", labelled.height), accepted=False)
     before, after = (_right(judge, labelled, criterion) for judge in (current, candidate))
     conversation = "conversation_id" if "conversation_id" in labelled.columns else "interaction_id"
     clusters, _ = cluster_codes(labelled[conversation].fill_null(labelled["interaction_id"]).to_numpy())

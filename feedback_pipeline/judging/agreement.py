@@ -14,7 +14,6 @@ from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,
-    Refusal,
     Result,
     cluster_codes,
     clustered_proportion,
@@ -22,6 +21,7 @@ from feedback_pipeline.stats.estimates import (
     t_quantile,
 )
 from feedback_pipeline.stats.intervals import RESOLUTION
+from feedback_pipeline.stats.no_result import NoResult
 
 Weighting = Literal["nominal", "linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval"]
@@ -120,7 +120,7 @@ def agreement(
     labels = np.arange(len(first)) if clusters is None else np.asarray(clusters)
     codes, count = cluster_codes(labels)
     if len(first) == 0 or count < 2:
-        refusal = Refusal("fewer_than_two_conversations", len(first), count)
+        refusal = NoResult("fewer_than_two_conversations", len(first), count)
         return Agreement(refusal, refusal, refusal, refusal, refusal)
     parts = confusion_parts(first, second, categories, codes, count)
     same = (first == second).astype(np.float64)
@@ -144,9 +144,9 @@ def _coefficient(
     items, clusters = int(parts.sum()), len(parts)
     value, error = jackknife_error(statistic, parts)
     if not np.isfinite(value):
-        return Refusal("only_one_verdict_in_use", items, clusters)
+        return NoResult("only_one_verdict_in_use", items, clusters)
     if not np.isfinite(error):
-        return Refusal("one_conversation_carries_a_verdict", items, clusters)
+        return NoResult("one_conversation_carries_a_verdict", items, clusters)
     if error > RESOLUTION:
         half = t_quantile(clusters - 1) * error
         return Estimate(value, max(-1.0, value - half), min(1.0, value + half), error, items, clusters, name)
@@ -155,11 +155,11 @@ def _coefficient(
 
 def _lower_of_perfect(parts: FloatArray, observed: Result) -> float:
     """Every cluster agrees alike, so only observed agreement's own interval says how sure the coefficient is."""
-    if isinstance(observed, Refusal):
+    if isinstance(observed, NoResult):
         return -1.0
     share = parts.sum(axis=0) / parts.sum()
     chance = float((share.sum(axis=1) * share.sum(axis=0)).sum())
-    return observed.lower if chance == 1 else max(-1.0, (observed.lower - chance) / (1 - chance))
+    return observed.low if chance == 1 else max(-1.0, (observed.low - chance) / (1 - chance))
 
 
 def alpha_of_raters(
@@ -177,7 +177,7 @@ def alpha_of_raters(
     raters = votes.sum(axis=1)
     paired = raters >= 2
     if paired.sum() < 2:
-        return Refusal("fewer_than_two_items_with_two_votes", int(paired.sum()), int(paired.sum()))
+        return NoResult("fewer_than_two_items_with_two_votes", int(paired.sum()), int(paired.sum()))
     votes, raters = votes[paired].astype(np.float64), raters[paired].astype(np.float64)
     per_unit = votes[:, :, np.newaxis] * votes[:, np.newaxis, :]
     per_unit[:, np.arange(categories), np.arange(categories)] -= votes
@@ -186,10 +186,10 @@ def alpha_of_raters(
     parts = np.zeros((groups, categories, categories))
     np.add.at(parts, codes, per_unit)
     if groups < 2:
-        return Refusal("fewer_than_two_conversations", len(votes), groups)
+        return NoResult("fewer_than_two_conversations", len(votes), groups)
     value, error = jackknife_error(partial(krippendorff_alpha, level=level), parts)
     if not (np.isfinite(value) and np.isfinite(error)):
-        return Refusal("only_one_verdict_in_use", len(votes), groups)
+        return NoResult("only_one_verdict_in_use", len(votes), groups)
     half = t_quantile(groups - 1) * error
     return Estimate(
         value, max(-1.0, value - half), min(1.0, value + half), error, len(votes), groups, f"krippendorff_alpha_{level}"

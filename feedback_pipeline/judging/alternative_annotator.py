@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 import scipy
 
-from feedback_pipeline.stats.estimates import FloatArray, Refusal
+from feedback_pipeline.stats.estimates import FloatArray
 from feedback_pipeline.stats.intervals import RESOLUTION
+from feedback_pipeline.stats.no_result import NoResult
 
 EPSILON_CROWD = 0.1
 """Advantage a crowd worker's lower cost may buy (paper, section 3): 0.2 for experts, 0.15 for skilled annotators."""
 
-MINIMUM_ITEMS = 30
+MIN_ITEMS = 30
 FALSE_DISCOVERY_RATE = 0.05
 
 
@@ -33,8 +34,8 @@ class AlternativeAnnotator:
 
 
 def alternative_annotator_test(
-    judged: pl.DataFrame, votes: pl.DataFrame, *, epsilon: float = EPSILON_CROWD, minimum_items: int = MINIMUM_ITEMS
-) -> AlternativeAnnotator | Refusal:
+    judged: pl.DataFrame, votes: pl.DataFrame, *, epsilon: float = EPSILON_CROWD, minimum_items: int = MIN_ITEMS
+) -> AlternativeAnnotator | NoResult:
     """The test over categorical verdicts.
 
     Args:
@@ -51,7 +52,7 @@ def alternative_annotator_test(
         .sort("annotator")
     )
     if per_annotator.is_empty():
-        return Refusal("no_annotator_shares_enough_items", comparisons.height)
+        return NoResult("no_annotator_shares_enough_items", comparisons.height)
     p_values, advantages = [], []
     for judge, person in zip(per_annotator["judge"], per_annotator["person"], strict=True):
         judge_match, person_match = judge.to_numpy(), person.to_numpy()

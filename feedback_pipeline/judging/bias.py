@@ -8,15 +8,15 @@ from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,
-    Refusal,
     Result,
     cluster_codes,
     clustered_proportion,
     t_quantile,
 )
 from feedback_pipeline.stats.intervals import RESOLUTION
+from feedback_pipeline.stats.no_result import NoResult
 
-MINIMUM_ITEMS = 20
+MIN_ITEMS = 20
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ def length_bias(
     """
     codes, groups = cluster_codes(np.arange(len(judged)) if clusters is None else clusters)
     items = len(judged)
-    if items < MINIMUM_ITEMS or groups < 2:
-        return Refusal("not_enough_labels", items, groups)
+    if items < MIN_ITEMS or groups < 2:
+        return NoResult("not_enough_labels", items, groups)
     length = np.log1p(characters)
     if np.std(length) <= RESOLUTION:
-        return Refusal("all_answers_equally_long", items, groups)
+        return NoResult("all_answers_equally_long", items, groups)
     x = (length - length.mean()) / length.std()
     gap = judged - human
     slope = float((x * gap).sum() / (x * x).sum()) if np.ptp(gap) > RESOLUTION else 0.0
@@ -90,8 +90,8 @@ def length_controlled_win_rate(
     codes, groups = cluster_codes(np.arange(len(outcome)) if clusters is None else clusters)
     items = len(outcome)
     deviation = float(length_difference.std()) if items else 0.0
-    if items < MINIMUM_ITEMS or groups < 2 or deviation <= RESOLUTION or np.ptp(outcome) <= RESOLUTION:
-        refusal = Refusal("not_enough_variation", items, groups)
+    if items < MIN_ITEMS or groups < 2 or deviation <= RESOLUTION or np.ptp(outcome) <= RESOLUTION:
+        refusal = NoResult("not_enough_variation", items, groups)
         return LengthControlled(refusal, refusal)
     design = np.column_stack([np.ones(items), np.tanh(length_difference / deviation)])
     theta = np.zeros(2)
@@ -99,7 +99,7 @@ def length_controlled_win_rate(
         probability = 1 / (1 + np.exp(-np.clip(design @ theta, -30, 30)))
         information = (design * (probability * (1 - probability))[:, np.newaxis]).T @ design
         if np.linalg.cond(information) > 1e12:
-            refusal = Refusal("length_separates_wins_from_losses", items, groups)
+            refusal = NoResult("length_separates_wins_from_losses", items, groups)
             return LengthControlled(refusal, refusal)
         step = np.linalg.solve(information, design.T @ (outcome - probability))
         theta += step

@@ -12,10 +12,11 @@ from feedback_pipeline.judging.bias import length_bias
 from feedback_pipeline.judging.correction import Accuracy, accuracy
 from feedback_pipeline.judging.labels import VERDICT_CODES, human_labels, person_verdicts
 from feedback_pipeline.judging.tables import JUDGE_CALIBRATION
-from feedback_pipeline.stats.estimates import Estimate, Refusal, Result, cluster_codes, clustered_proportion
+from feedback_pipeline.stats.estimates import Estimate, Result, cluster_codes, clustered_proportion
+from feedback_pipeline.stats.no_result import NoResult
 
 SERIES = ("judge", "fingerprint", "criterion")
-MINIMUM_LABELS = 20
+MIN_LABELS = 20
 """Below this, agreement has intervals wider than half its scale: the statistics are not printed."""
 
 
@@ -110,9 +111,9 @@ def _statistics(judged: pl.DataFrame, votes: pl.DataFrame, facts: pl.DataFrame) 
 def _agreement_statistics(labelled: pl.DataFrame) -> Iterator[_Statistic]:
     names = ("observed_agreement", "cohen_kappa", "cohen_kappa_quadratic", "gwet_ac1", "krippendorff_alpha")
     conversations = labelled["conversation_id"].n_unique()
-    if labelled.height < MINIMUM_LABELS:
+    if labelled.height < MIN_LABELS:
         for name in names:
-            yield _Statistic(name, Refusal("not_enough_labels", labelled.height, conversations))
+            yield _Statistic(name, NoResult("not_enough_labels", labelled.height, conversations))
         return
     first, second = (
         labelled[column].replace_strict(VERDICT_CODES, return_dtype=pl.Int64).to_numpy()
@@ -122,7 +123,7 @@ def _agreement_statistics(labelled: pl.DataFrame) -> Iterator[_Statistic]:
     first, second = np.searchsorted(used, first), np.searchsorted(used, second)
     if len(used) == 1:
         for name in names:
-            yield _Statistic(name, Refusal("only_one_verdict_in_use", labelled.height, conversations))
+            yield _Statistic(name, NoResult("only_one_verdict_in_use", labelled.height, conversations))
         return
     measured = agreement(first, second, len(used), labelled["conversation_id"].to_numpy())
     for name in names:
@@ -152,10 +153,10 @@ def _people_statistics(judged: pl.DataFrame, votes: pl.DataFrame, facts: pl.Data
     )
 
 
-def alternative_annotator_results(tested: AlternativeAnnotator | Refusal) -> Iterator[tuple[str, Result]]:
+def alternative_annotator_results(tested: AlternativeAnnotator | NoResult) -> Iterator[tuple[str, Result]]:
     """The test's two figures, which have no interval of their own."""
     for name in ("winning_rate", "advantage"):
-        if isinstance(tested, Refusal):
+        if isinstance(tested, NoResult):
             yield name, tested
         else:
             value = getattr(tested, name)
@@ -171,7 +172,7 @@ def _row(statistic: _Statistic) -> dict[str, object]:
 
 def interval_columns(result: Result) -> dict[str, object]:
     """`value`, `lower`, `upper` and `reason` of a result: numbers that do not exist are null."""
-    if isinstance(result, Refusal):
-        return {"value": None, "lower": None, "upper": None, "reason": result.reason}
-    numbers = {"value": result.value, "lower": result.lower, "upper": result.upper}
+    if isinstance(result, NoResult):
+        return {"value": None, "low": None, "high": None, "reason": result.reason}
+    numbers = {"value": result.value, "low": result.low, "high": result.high}
     return {"reason": None, **{name: number if np.isfinite(number) else None for name, number in numbers.items()}}

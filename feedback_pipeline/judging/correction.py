@@ -14,7 +14,6 @@ from feedback_pipeline.stats.estimates import (
     FloatArray,
     IntArray,
     LinearisedMean,
-    Refusal,
     Result,
     cluster_codes,
     clustered_proportion,
@@ -23,13 +22,14 @@ from feedback_pipeline.stats.estimates import (
     normal_quantile,
 )
 from feedback_pipeline.stats.intervals import RESOLUTION
+from feedback_pipeline.stats.no_result import NoResult
 
 BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
-MINIMUM_LABELS_PER_CLASS = 10
+MIN_LABELS_PER_CLASS = 10
 """Fewer ups or fewer downs say nothing usable about sensitivity or specificity: half-widths over 0.25."""
 
-MINIMUM_LABELS = 20
+MIN_LABELS = 20
 """Fewer labelled items and the normal approximation of PPI++ does not hold."""
 
 
@@ -55,42 +55,42 @@ def accuracy(judged_up: BoolArray, human_up: BoolArray, clusters: IntArray | Non
     specificity = clustered_proportion((~judged_up[~human_up]).astype(np.float64), codes[~human_up], "specificity")
     items = len(judged_up)
     if items and (human_up.all() or not human_up.any()):
-        return Accuracy(sensitivity, specificity, Refusal("labels_of_one_class_only", items, count))
-    if isinstance(sensitivity, Refusal) or isinstance(specificity, Refusal):
-        return Accuracy(sensitivity, specificity, Refusal("not_enough_labels", items, count))
+        return Accuracy(sensitivity, specificity, NoResult("labels_of_one_class_only", items, count))
+    if isinstance(sensitivity, NoResult) or isinstance(specificity, NoResult):
+        return Accuracy(sensitivity, specificity, NoResult("not_enough_labels", items, count))
     value = sensitivity.value + specificity.value - 1
-    below = math.hypot(sensitivity.value - sensitivity.lower, specificity.value - specificity.lower)
-    above = math.hypot(sensitivity.upper - sensitivity.value, specificity.upper - specificity.value)
+    below = math.hypot(sensitivity.value - sensitivity.low, specificity.value - specificity.low)
+    above = math.hypot(sensitivity.high - sensitivity.value, specificity.high - specificity.value)
     error = math.hypot(sensitivity.standard_error, specificity.standard_error)
     youden = Estimate(value, value - below, min(1.0, value + above), error, items, count, "youden")
     return Accuracy(sensitivity, specificity, youden)
 
 
-def trust_problem(measured: Accuracy, minimum: int = MINIMUM_LABELS_PER_CLASS) -> str | None:
+def trust_problem(measured: Accuracy, minimum: int = MIN_LABELS_PER_CLASS) -> str | None:
     """Why a judge with this accuracy may not be used to correct anything; None where it may."""
-    if isinstance(measured.youden, Refusal):
+    if isinstance(measured.youden, NoResult):
         return measured.youden.reason if measured.youden.items else "not_enough_labels"
-    if isinstance(measured.sensitivity, Refusal) or isinstance(measured.specificity, Refusal):
+    if isinstance(measured.sensitivity, NoResult) or isinstance(measured.specificity, NoResult):
         return "not_enough_labels"
     if min(measured.sensitivity.items, measured.specificity.items) < minimum:
         return "not_enough_labels"
-    if measured.youden.lower <= 0:
+    if measured.youden.low <= 0:
         return "judge_no_better_than_chance"
     return None
 
 
-def rogan_gladen(judged_rate: Result, measured: Accuracy, minimum: int = MINIMUM_LABELS_PER_CLASS) -> Result:
+def rogan_gladen(judged_rate: Result, measured: Accuracy, minimum: int = MIN_LABELS_PER_CLASS) -> Result:
     """True rate behind a judged rate (Rogan and Gladen 1978), interval of Lang and Reiczigel (2014).
 
     Clustering enters through the effective number of trials behind each of the three rates.
     """
-    if isinstance(judged_rate, Refusal):
+    if isinstance(judged_rate, NoResult):
         return judged_rate
     problem = trust_problem(measured, minimum)
     if problem is not None:
-        return Refusal(problem, measured.youden.items, measured.youden.clusters)
+        return NoResult(problem, measured.youden.items, measured.youden.clusters)
     sensitivity, specificity = measured.sensitivity, measured.specificity
-    if isinstance(sensitivity, Refusal) or isinstance(specificity, Refusal):
+    if isinstance(sensitivity, NoResult) or isinstance(specificity, NoResult):
         raise TypeError("trust_problem lets no refusal through")
     z = normal_quantile()
     trials = _trials(judged_rate)
@@ -100,7 +100,7 @@ def rogan_gladen(judged_rate: Result, measured: Accuracy, minimum: int = MINIMUM
     q0, downs = (downs * specificity.value + 1) / (downs + 2), downs + 2
     denominator = q0 + q1 - 1
     if denominator <= RESOLUTION:
-        return Refusal("judge_no_better_than_chance", judged_rate.items, judged_rate.clusters)
+        return NoResult("judge_no_better_than_chance", judged_rate.items, judged_rate.clusters)
     theta = min(1.0, max(0.0, (rate + q0 - 1) / denominator))
     noise_up = q1 * (1 - q1) / ups
     noise_down = q0 * (1 - q0) / downs
@@ -108,9 +108,9 @@ def rogan_gladen(judged_rate: Result, measured: Accuracy, minimum: int = MINIMUM
     shift = 2 * z * z * (theta * noise_up - (1 - theta) * noise_down)
     point = (judged_rate.value + specificity.value - 1) / (sensitivity.value + specificity.value - 1)
     point = min(1.0, max(0.0, point))
-    lower = max(0.0, min(theta + shift - z * error, point))
-    upper = min(1.0, max(theta + shift + z * error, point))
-    return Estimate(point, lower, upper, error, judged_rate.items, judged_rate.clusters, "rogan_gladen")
+    low = max(0.0, min(theta + shift - z * error, point))
+    high = min(1.0, max(theta + shift + z * error, point))
+    return Estimate(point, low, high, error, judged_rate.items, judged_rate.clusters, "rogan_gladen")
 
 
 def _trials(rate: Estimate) -> float:
@@ -141,8 +141,8 @@ def prediction_powered_mean(
     codes: IntArray | None = None,
     clusters: int | None = None,
     judged_is_sample_of_all: bool = True,
-    minimum: int = MINIMUM_LABELS,
-) -> PredictionPowered | Refusal:
+    minimum: int = MIN_LABELS,
+) -> PredictionPowered | NoResult:
     """PPI++ (Angelopoulos, Duchi and Zrnic 2023) for the mean of human values, with power tuning.
 
     θ = λ·mean(judged over the unlabelled) + mean(human − λ·judged over the labelled); λ minimises the clustered
@@ -166,9 +166,9 @@ def prediction_powered_mean(
     labels = int(labelled.sum())
     labelled_clusters = len(np.unique(code[labelled]))
     if labels < minimum or labelled_clusters < minimum // 2:
-        return Refusal("not_enough_labels", labels, labelled_clusters)
+        return NoResult("not_enough_labels", labels, labelled_clusters)
     if np.ptp(human[labelled]) <= RESOLUTION:
-        return Refusal("labels_of_one_class_only", labels, labelled_clusters)
+        return NoResult("labels_of_one_class_only", labels, labelled_clusters)
     people = linearised_mean(human[labelled], label_weight[labelled], code[labelled], groups)
     judge_there = linearised_mean(judged[labelled], label_weight[labelled], code[labelled], groups)
     pool = np.ones(count, dtype=bool) if judged_is_sample_of_all else ~labelled

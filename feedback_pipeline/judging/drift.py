@@ -15,14 +15,15 @@ from feedback_pipeline.judging.labels import human_labels
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import JUDGE_ANCHORS
 from feedback_pipeline.judging.versions import paired_comparison
-from feedback_pipeline.stats.estimates import Estimate, Refusal, Result
+from feedback_pipeline.stats.estimates import Estimate, Result
+from feedback_pipeline.stats.no_result import NoResult
 
 ANCHORS = 50
-MINIMUM_ANCHORS = 20
+MIN_ANCHORS = 20
 FALSE_ALARM = 0.05
 """Chance that a judge that never changes is ever called drifted."""
 
-LEAST_SHIFT = 0.02
+MIN_SHIFT = 0.02
 """A smaller shift of the mean score (0–1) changes no conclusion."""
 
 
@@ -42,7 +43,7 @@ class Drift:
     @property
     def drifted(self) -> bool:
         significant = self.p_value is not None and self.p_value < self.level
-        return significant and isinstance(self.shift, Estimate) and abs(self.shift.value) >= LEAST_SHIFT
+        return significant and isinstance(self.shift, Estimate) and abs(self.shift.value) >= MIN_SHIFT
 
 
 def choose_anchors(labels: pl.DataFrame, size: int = ANCHORS) -> pl.DataFrame:
@@ -113,9 +114,9 @@ def judge_drift(now: pl.DataFrame, earlier: Sequence[pl.DataFrame]) -> list[Drif
 
 
 def _shift(rows: pl.DataFrame) -> tuple[Result, float | None]:
-    if rows.height < MINIMUM_ANCHORS:
-        return Refusal("not_enough_anchors", rows.height, rows.height), None
+    if rows.height < MIN_ANCHORS:
+        return NoResult("not_enough_anchors", rows.height, rows.height), None
     compared = paired_comparison(rows["score_then"].to_numpy(), rows["score"].to_numpy())
-    if isinstance(compared, Refusal):
+    if isinstance(compared, NoResult):
         return compared, None
     return compared.difference, compared.p_value

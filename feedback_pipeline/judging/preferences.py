@@ -21,12 +21,12 @@ from feedback_pipeline.stats.bradley_terry import Strengths, fit_bradley_terry
 from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
-    Refusal,
     Result,
     cluster_codes,
     clustered_proportion,
     normal_quantile,
 )
+from feedback_pipeline.stats.no_result import NoResult
 
 PEOPLE = "people"
 CODES = {"other": 0, "tie": 1, "this": 2}
@@ -150,7 +150,7 @@ def _ranking(project: str, rater: str, rows: pl.DataFrame, groupings: tuple[str,
     outcome = between.select(_outcome("verdict"))["verdict"].to_numpy()
     clusters = [between[grouping].to_numpy() for grouping in groupings]
     fitted = fit_bradley_terry(first, second, outcome, len(names), clusters=clusters)
-    if isinstance(fitted, Refusal):
+    if isinstance(fitted, NoResult):
         return PREFERENCE_RANKING.empty()
     win_rates = _win_rates(first, second, outcome, len(names))
     voters = between["voter"].n_unique() if "voter" in groupings else None
@@ -168,16 +168,16 @@ def _ranking_rows(project: str, rater: str, names: pl.Series, fitted: Strengths,
         {
             "model": names,
             "strength": fitted.values,
-            "lower": fitted.lower,
-            "upper": fitted.upper,
+            "low": fitted.low,
+            "high": fitted.high,
             "comparisons": fitted.comparisons,
             "win_rate": win_rates,
         }
     ).sort("strength", "model", descending=[True, False])
     standing = (
-        pl.when(pl.col("lower") > 0)
+        pl.when(pl.col("low") > 0)
         .then(pl.lit("above average"))
-        .when(pl.col("upper") < 0)
+        .when(pl.col("high") < 0)
         .then(pl.lit("below average"))
         .otherwise(pl.lit("cannot tell"))
     )
@@ -215,7 +215,7 @@ def _judge_statistics(shared: pl.DataFrame, votes: pl.DataFrame) -> Iterator[tup
     for name, column in (("judge_order_consistency", "consistent"), ("judge_first_slot", "first_slot")):
         known = shared[column].drop_nulls().cast(pl.Float64).to_numpy()
         both_orders = clustered_proportion(known, np.arange(len(known)))
-        yield name, both_orders if len(known) else Refusal("only_one_order_was_asked")
+        yield name, both_orders if len(known) else NoResult("only_one_order_was_asked")
     tested = alternative_annotator_test(
         shared.select(pl.col("pair").alias("item"), "verdict"),
         votes.select(pl.col("pair").alias("item"), pl.col("voter").alias("annotator"), "verdict"),
@@ -236,15 +236,15 @@ def rank_correlation(ranking: pl.DataFrame, judge: str) -> Result:
     people, judged = sides
     both = people.join(judged, on=["project", "model"]).sort("project", "model")
     if both.height < 4:
-        return Refusal("fewer_than_four_models", both.height)
+        return NoResult("fewer_than_four_models", both.height)
     value = float(scipy.stats.spearmanr(both[PEOPLE].to_numpy(), both[judge].to_numpy()).statistic)
     if not np.isfinite(value):
-        return Refusal("all_models_tied", both.height)
+        return NoResult("all_models_tied", both.height)
     error = float(np.sqrt((1 + value**2 / 2) / (both.height - 3)))
     half = normal_quantile() * error
     centre = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12))
-    lower, upper = float(np.tanh(centre - half)), float(np.tanh(centre + half))
-    return Estimate(value, lower, upper, error, both.height, both.height, "spearman_bonett_wright")
+    low, high = float(np.tanh(centre - half)), float(np.tanh(centre + half))
+    return Estimate(value, low, high, error, both.height, both.height, "spearman_bonett_wright")
 
 
 def _row(statistic: str, result: Result) -> dict[str, object]:

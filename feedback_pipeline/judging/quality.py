@@ -20,13 +20,13 @@ from feedback_pipeline.stats.estimates import (
     Estimate,
     FloatArray,
     IntArray,
-    Refusal,
     Result,
     cluster_codes,
     effective_trials,
     linearised_mean,
     wilson_interval,
 )
+from feedback_pipeline.stats.no_result import NoResult
 
 DIMENSIONS = ("model", "prompt_version")
 UNKNOWN = "(unknown)"
@@ -163,7 +163,7 @@ def _quality(series: SeriesSample, member: pl.Expr) -> dict[str, object]:
         "raw_rate": up / float(weights.sum()),
     }
     if isinstance(raw, Estimate):
-        row |= {"raw_lower": raw.lower, "raw_upper": raw.upper}
+        row |= {"raw_low": raw.low, "raw_high": raw.high}
     return row | _corrected(corrected_rate(series, rows))
 
 
@@ -177,18 +177,18 @@ def weighted_rate(values: FloatArray, weights: FloatArray, clusters: IntArray) -
     """A weighted mean of values in 0–1 with a Wilson interval on the effective number of trials."""
     codes, groups = cluster_codes(clusters)
     if groups < 2:
-        return Refusal("fewer_than_two_conversations", len(values), groups)
+        return NoResult("fewer_than_two_conversations", len(values), groups)
     mean = linearised_mean(values, weights, codes, groups)
     trials = effective_trials(mean.value, mean.standard_error, len(values), groups)
-    lower, upper = wilson_interval(mean.value * trials, trials)
-    return Estimate(mean.value, lower, upper, mean.standard_error, len(values), groups, "hajek_wilson")
+    low, high = wilson_interval(mean.value * trials, trials)
+    return Estimate(mean.value, low, high, mean.standard_error, len(values), groups, "hajek_wilson")
 
 
-def corrected_rate(series: SeriesSample, rows: pl.DataFrame) -> PredictionPowered | Refusal:
+def corrected_rate(series: SeriesSample, rows: pl.DataFrame) -> PredictionPowered | NoResult:
     """PPI++ over some of a series' rows; refused where the judge as a whole may not correct anything."""
     if series.problem is not None:
         labels = rows.filter(pl.col("human_value").is_not_nan()).height
-        return Refusal(series.problem, labels)
+        return NoResult(series.problem, labels)
     return prediction_powered_mean(
         rows["score"].to_numpy(),
         rows["human_value"].to_numpy(),
@@ -199,27 +199,27 @@ def corrected_rate(series: SeriesSample, rows: pl.DataFrame) -> PredictionPowere
     )
 
 
-def _corrected(powered: PredictionPowered | Refusal) -> dict[str, object]:
+def _corrected(powered: PredictionPowered | NoResult) -> dict[str, object]:
     result = powered.estimate((0.0, 1.0)) if isinstance(powered, PredictionPowered) else powered
-    if isinstance(result, Refusal):
+    if isinstance(result, NoResult):
         return {"reason": result.reason}
     value = min(1.0, max(0.0, result.value))
-    return {"corrected_rate": value, "lower": result.lower, "upper": result.upper, "method": result.method}
+    return {"corrected_rate": value, "low": result.low, "high": result.high, "method": result.method}
 
 
 def _corrected_by_earlier(row: dict[str, object], measured: Accuracy | None) -> dict[str, object]:
-    rate, lower, upper, judged = row.get("raw_rate"), row.get("raw_lower"), row.get("raw_upper"), row["judged"]
-    if measured is None or not isinstance(rate, float) or not isinstance(lower, float) or not isinstance(upper, float):
+    rate, low, high, judged = row.get("raw_rate"), row.get("raw_low"), row.get("raw_high"), row["judged"]
+    if measured is None or not isinstance(rate, float) or not isinstance(low, float) or not isinstance(high, float):
         return {}
-    error = (upper - lower) / (2 * 1.959964)
+    error = (high - low) / (2 * 1.959964)
     items = judged if isinstance(judged, int) else 0
-    result = rogan_gladen(Estimate(rate, lower, upper, error, items, items, "raw"), measured)
-    if isinstance(result, Refusal):
+    result = rogan_gladen(Estimate(rate, low, high, error, items, items, "raw"), measured)
+    if isinstance(result, NoResult):
         return {"reason": result.reason}
     return {
         "corrected_rate": result.value,
-        "lower": result.lower,
-        "upper": result.upper,
+        "low": result.low,
+        "high": result.high,
         "method": result.method,
         "reason": None,
     }

@@ -28,8 +28,8 @@ OVERALL = "satisfaction"
 """The criterion a vote speaks about: would the person who asked be satisfied? Others need their own labels."""
 
 _INTERVAL = (
-    Column("lower", pl.Float64, "Lower end of the 95 % interval."),
-    Column("upper", pl.Float64, "Upper end of the 95 % interval."),
+    Column("low", pl.Float64, "Lower end of the 95 % interval."),
+    Column("high", pl.Float64, "Upper end of the 95 % interval."),
 )
 _SERIES = (
     Column("judge", pl.String, "Name of the judge.", nullable=False),
@@ -160,8 +160,8 @@ JUDGED_QUALITY = Table(
         Column("judged", pl.Int64, "Answers with a usable judgement.", nullable=False),
         Column("unscored", pl.Int64, "Answers sampled without one.", nullable=False),
         Column("raw_rate", pl.Float64, "Share the judge calls up, weighted to all answers of the slice."),
-        Column("raw_lower", pl.Float64, "Lower end of its 95 % interval."),
-        Column("raw_upper", pl.Float64, "Upper end of its 95 % interval."),
+        Column("raw_low", pl.Float64, "Lower end of its 95 % interval."),
+        Column("raw_high", pl.Float64, "Upper end of its 95 % interval."),
         Column("worst_rate", pl.Float64, "Raw rate if every unscored answer were down."),
         Column("best_rate", pl.Float64, "Raw rate if every unscored answer were up."),
         Column("mean_score", pl.Float64, "Mean score, weighted."),
@@ -213,8 +213,8 @@ PREFERENCE_RANKING = Table(
         Column("model", pl.String, "The model.", nullable=False),
         Column("rank", pl.Int32, "1 is best.", nullable=False),
         Column("strength", pl.Float64, "Bradley–Terry log-odds against the project's average model.", nullable=False),
-        Column("lower", pl.Float64, "Lower end of the 95 % interval.", nullable=False),
-        Column("upper", pl.Float64, "Upper end of the 95 % interval.", nullable=False),
+        Column("low", pl.Float64, "Lower end of the 95 % interval.", nullable=False),
+        Column("high", pl.Float64, "Upper end of the 95 % interval.", nullable=False),
         Column("expected_win_rate", pl.Float64, "Chance to beat the average model, ties as half.", nullable=False),
         Column("comparisons", pl.Int64, "Votes behind it.", nullable=False),
         Column("win_rate", pl.Float64, "Observed, ties as half.", nullable=False),

@@ -15,14 +15,15 @@ from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.judgements import judge_answers
 from feedback_pipeline.judging.quality import UNKNOWN, SeriesSample, corrected_rate, judged_quality, series_samples
 from feedback_pipeline.judging.tables import VERSION_COMPARISON
-from feedback_pipeline.stats.estimates import Estimate, FloatArray, LinearisedMean, Refusal, cluster_codes, t_test
+from feedback_pipeline.stats.estimates import Estimate, FloatArray, LinearisedMean, cluster_codes, t_test
 from feedback_pipeline.stats.estimates import linearised_mean as clustered_mean
+from feedback_pipeline.stats.no_result import NoResult
 
 Measure = Literal["score", "up_rate", "corrected_up_rate", "people_up_rate"]
 MEASURES: tuple[Measure, ...] = ("score", "up_rate", "corrected_up_rate", "people_up_rate")
-MINIMUM_ITEMS = 20
-MINIMUM_SHARED_PROMPTS = 20
-MAXIMUM_VERSIONS = 5
+MIN_ITEMS = 20
+MIN_SHARED_PROMPTS = 20
+MAX_VERSIONS = 5
 """All pairs of the five versions with most answers; further versions are compared with the most used one only."""
 
 POWER = float(ndtri(0.975) + ndtri(0.8))
@@ -132,9 +133,9 @@ def _pairs(rows: pl.DataFrame) -> Iterator[tuple[str, str]]:
         .sort("len", "prompt_version", descending=[True, False])
     )
     versions = counts["prompt_version"].to_list()
-    for first, second in itertools.combinations(versions[:MAXIMUM_VERSIONS], 2):
+    for first, second in itertools.combinations(versions[:MAX_VERSIONS], 2):
         yield min(first, second), max(first, second)
-    for version in versions[MAXIMUM_VERSIONS:]:
+    for version in versions[MAX_VERSIONS:]:
         yield min(versions[0], version), max(versions[0], version)
 
 
@@ -143,21 +144,21 @@ def _unpaired_rows(series: SeriesSample, version_a: str, version_b: str) -> Iter
     for measure in MEASURES:
         a, b = (_mean(series, side, measure) for side in sides)
         row: dict[str, object] = {"measure": measure, "design": "unpaired", "items_a": a.items, "items_b": b.items}
-        if isinstance(a, Refusal) or isinstance(b, Refusal):
-            reason = next(mean.reason for mean in (a, b) if isinstance(mean, Refusal))
+        if isinstance(a, NoResult) or isinstance(b, NoResult):
+            reason = next(mean.reason for mean in (a, b) if isinstance(mean, NoResult))
             yield row | {"reason": reason}
         else:
             yield row | _difference_columns(a, b)
 
 
-def _mean(series: SeriesSample, rows: pl.DataFrame, measure: Measure) -> LinearisedMean | Refusal:
+def _mean(series: SeriesSample, rows: pl.DataFrame, measure: Measure) -> LinearisedMean | NoResult:
     if measure == "corrected_up_rate":
         powered = corrected_rate(series, rows)
-        return powered if isinstance(powered, Refusal) else powered.mean
+        return powered if isinstance(powered, NoResult) else powered.mean
     column = {"score": "score", "up_rate": "judged_value", "people_up_rate": "human_value"}[measure]
     used = rows.filter(pl.col(column).is_not_nan())
-    if used.height < MINIMUM_ITEMS:
-        return Refusal("not_enough_labels" if measure == "people_up_rate" else "not_enough_judgements", used.height)
+    if used.height < MIN_ITEMS:
+        return NoResult("not_enough_labels" if measure == "people_up_rate" else "not_enough_judgements", used.height)
     return clustered_mean(
         used[column].to_numpy(),
         used["label_weight" if measure == "people_up_rate" else "weight"].to_numpy(),
@@ -169,8 +170,8 @@ def _mean(series: SeriesSample, rows: pl.DataFrame, measure: Measure) -> Lineari
 def _difference_columns(a: LinearisedMean, b: LinearisedMean) -> dict[str, object]:
     gap = b - a
     degrees = min(a.clusters, b.clusters) - 1
-    result = gap.estimate("clustered_difference", degrees=degrees) if degrees >= 1 else Refusal("one_conversation")
-    if isinstance(result, Refusal):
+    result = gap.estimate("clustered_difference", degrees=degrees) if degrees >= 1 else NoResult("one_conversation")
+    if isinstance(result, NoResult):
         return {"reason": result.reason}
     return {"value_a": a.value, "value_b": b.value} | _tested(result, degrees)
 
@@ -178,8 +179,8 @@ def _difference_columns(a: LinearisedMean, b: LinearisedMean) -> dict[str, objec
 def _tested(result: Estimate, degrees: int) -> dict[str, object]:
     return {
         "difference": result.value,
-        "lower": result.lower,
-        "upper": result.upper,
+        "low": result.low,
+        "high": result.high,
         "p_value": t_test(result.value, result.standard_error, degrees),
         "detectable": POWER * result.standard_error,
     }
@@ -209,19 +210,19 @@ def _paired_rows(
             "items_a": int(per_prompt["count_a"].sum()),
             "items_b": int(per_prompt["count_b"].sum()),
         }
-        if per_prompt.height < MINIMUM_SHARED_PROMPTS:
+        if per_prompt.height < MIN_SHARED_PROMPTS:
             yield row | {"reason": "not_enough_shared_prompts"}
             continue
         compared = paired_comparison(per_prompt["a"].to_numpy(), per_prompt["b"].to_numpy())
-        if isinstance(compared, Refusal):
+        if isinstance(compared, NoResult):
             yield row | {"reason": compared.reason}
         else:
             yield row | {
                 "value_a": compared.value_a,
                 "value_b": compared.value_b,
                 "difference": compared.difference.value,
-                "lower": compared.difference.lower,
-                "upper": compared.difference.upper,
+                "low": compared.difference.low,
+                "high": compared.difference.high,
                 "p_value": compared.p_value,
                 "detectable": compared.detectable,
             }
@@ -229,7 +230,7 @@ def _paired_rows(
 
 def paired_comparison(
     a: FloatArray, b: FloatArray, clusters: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
-) -> Comparison | Refusal:
+) -> Comparison | NoResult:
     """Two versions on the same items: the mean of the differences, clustered.
 
     The p-value is exact where it can be: McNemar's test for outcomes of 0 and 1 on items of their own, else a t-test
@@ -237,10 +238,10 @@ def paired_comparison(
     """
     codes, groups = cluster_codes(np.arange(len(a)) if clusters is None else clusters)
     if groups < 2:
-        return Refusal("fewer_than_two_conversations", len(a), groups)
+        return NoResult("fewer_than_two_conversations", len(a), groups)
     mean = clustered_mean(b - a, np.ones(len(a)), codes, groups)
     result = mean.estimate("paired_difference")
-    if isinstance(result, Refusal):
+    if isinstance(result, NoResult):
         return result
     tested = _tested(result, groups - 1)
     p_value = float(str(tested["p_value"]))

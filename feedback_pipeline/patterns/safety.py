@@ -11,19 +11,15 @@ from pathlib import Path
 
 import polars as pl
 
+from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SAFETY_DIMENSIONS, SAFETY_FLAGS
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
-
-"""What redaction leaves in the place of a structured identifier."""
-OPENING = 120
-"""Characters within which an answer that refuses says so."""
 
 
 @cache
 def _patterns() -> dict[str, str]:
     lists = tomllib.loads(Path(__file__).with_name("safety.toml").read_text(encoding="utf-8"))
     return {
-        "refusal": r"(?i)^\W*(?:" + "|".join(lists["refusal"]) + ")",
         "profanity": r"(?i)\b(?:" + "|".join(lists["profanity"]) + r")\b",
     }
 
@@ -34,11 +30,10 @@ def flags(answer: pl.Expr, prompt: pl.Expr, finish_reason: pl.Expr) -> dict[str,
     Personal data in an answer is what redaction replaced in it and not in the prompt it repeats.
     """
     words = _patterns()
-    opening = answer.str.slice(0, OPENING).str.replace_all("’", "'", literal=True)
     in_prompt = prompt.str.contains(PLACEHOLDER).fill_null(False)
     return {
         "personal_data": answer.str.contains(PLACEHOLDER) & ~in_prompt,
-        "refusal": opening.str.contains(words["refusal"]),
+        "refusal": refuses(answer),
         "profanity": answer.str.contains(words["profanity"]),
         "content_filter": pl.when(answer.is_not_null()).then((finish_reason == "content_filter").fill_null(False)),
     }

@@ -6,8 +6,14 @@ positions: all of it, less where the pattern ran on into its neighbours, None wh
 
 import importlib
 import re
+import tomllib
+from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from ipaddress import AddressValueError, IPv6Address
+from itertools import pairwise
+from math import log2
+from pathlib import Path
 
 from stdnum import isbn as stdnum_isbn
 
@@ -20,10 +26,30 @@ _EXTENSION = re.compile(r"[ ,]*(?:#|[xх]|ext|durchwahl|poste|anexo).*", re.IGNO
 _NORTH_AMERICAN = re.compile(r"(?:.*[^0-9])?\(?[0-9]{3}\)?[-. /][0-9]{3}[-. ][0-9]{4}", re.DOTALL)
 _PHONE_PREFIX = re.compile(r"(?:TEL|TLF|FAX|MOB|CELL|PH|PHONE|SSN|HP|GSM)", re.IGNORECASE)
 _PLACEHOLDER_WORDS = ("example", "your", "xxxx", "****", "changeme", "placeholder", "dummy", "redacted")
+_EVERYDAY = tomllib.loads(Path(__file__).with_name("everyday_words.toml").read_text(encoding="utf-8"))
+_URL_SAFE = str.maketrans("-_", "+/")
+_BASE64_AGAIN = re.compile(r"[A-Za-z0-9+/_=-]+")
+_VEHICLE_VALUES = {
+    **{str(digit): digit for digit in range(10)},
+    **{letter: 1 + index % 9 for index, letter in enumerate("ABCDEFGHI") if letter != "I"},
+    **dict(zip("JKLMNPR", (1, 2, 3, 4, 5, 7, 9), strict=True)),
+    **dict(zip("STUVWXYZ", range(2, 10), strict=True)),
+}
+_VEHICLE_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+_AT_WORDS = frozenset({"at", "ät", "aet", "arroba", "arobase", "chiocciola", "собака"})
+_DOT_WORDS = ("dot", "punkt", "punto", "ponto", "point", "точка")
+_MAIL_HOSTS = frozenset(
+    f"{host}.{end}"
+    for host in ("gmail", "googlemail", "hotmail", "outlook", "yahoo", "icloud", "proton", "protonmail", "gmx", "web")
+    for end in ("com", "de", "net", "me", "fr", "es", "it", "co.uk")
+)
+_NOT_A_NAME = frozenset(_EVERYDAY["names"])
+_NOT_A_DOMAIN = frozenset(_EVERYDAY["domains"])
+_NOBODYS_FOLDERS = frozenset(_EVERYDAY["folders"])
 _NOT_A_HOST = (0, 127, 255)
 _SEPARATORS = str.maketrans("", "", " -")
-_LONGEST_PHONE = 15
-_SHORTEST_CARD, _LONGEST_CARD = 13, 19
+_MAX_PHONE = 15
+_MIN_CARD, _MAX_CARD = 13, 19
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 """Twice a digit, its two digits added."""
 _UNSPECIFIC = frozenset({"000000000000", "ffffffffffff"})
@@ -86,6 +112,99 @@ def secret(value: str) -> Span | None:
     lowered = value.lower()
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     return _all_if(value, mixed and not any(word in lowered for word in _PLACEHOLDER_WORDS))
+
+
+def prefixed_key(value: str) -> Span | None:
+    """A prefix and then a word drawn at random: capitals, small letters and digits throughout."""
+    word = re.split(r"[_-]", value)[-1]
+    return _all_if(value, _is_random(word) and any(c.isupper() for c in word) and any(c.islower() for c in word))
+
+
+def random_word(value: str) -> Span | None:
+    """A word drawn at random beside one that announces a key, less the full stop after it."""
+    end = len(value.rstrip("._-~="))
+    return (0, end) if secret(value[:end]) and _is_random(value[:end]) else None
+
+
+def _is_random(word: str) -> bool:
+    """Letters and digits mixed as nobody mixes them who names something.
+
+    The entropy of the letters (Shannon 1948) tells repetition from chance; the changes between letters and digits, or
+    between capitals and small letters beside digits, tell it from names that end in a number.
+    """
+    digits = sum(c.isdigit() for c in word)
+    if digits < 2 or digits == len(word) or len(word) < 16:
+        return False
+    counts = Counter(word)
+    entropy = -sum(n / len(word) * log2(n / len(word)) for n in counts.values())
+    changes = sum(a.isdigit() != b.isdigit() for a, b in pairwise(word))
+    return entropy >= 3.0 and changes >= 4
+
+
+def encoded_identifier(value: str) -> Span | None:
+    """Base64 of text in which something would be masked (RFC 4648, both alphabets, padded or not)."""
+    from feedback_pipeline.privacy.redaction import redact_text  # it looks through this very table
+
+    compact = value.rstrip("=").translate(_URL_SAFE)
+    try:
+        text = b64decode(compact + "=" * (-len(compact) % 4), validate=True).decode()
+    except ValueError:
+        return None
+    readable = sum(c.isprintable() or c in "\n\r\t" for c in text) == len(text)
+    return _all_if(value, readable and not _BASE64_AGAIN.fullmatch(text) and bool(redact_text(text)[1]))
+
+
+def document_number(value: str) -> Span | None:
+    """Letters and digits of a paper: five digits at least, or four beside letters, and not a word in capitals."""
+    for end in _ends(value):
+        compact = value[:end].translate(_SEPARATORS)
+        digits, letters = sum(c.isdigit() for c in compact), sum(c.isalpha() for c in compact)
+        if 6 <= len(compact) <= 12 and (digits >= 6 or (letters and digits >= 3)):
+            return 0, end
+    return None
+
+
+def vehicle_shaped(value: str) -> Span | None:
+    """Seventeen letters and digits with some of each (ISO 3779)."""
+    return _all_if(value, sum(c.isdigit() for c in value) >= 4 and any(c.isalpha() for c in value))
+
+
+def vehicle_checked(value: str) -> Span | None:
+    """A vehicle's number whose ninth place is its check digit (49 CFR 565.15)."""
+    if not vehicle_shaped(value) or len(set(value)) < 6:
+        return None
+    total = sum(_VEHICLE_VALUES[c] * weight for c, weight in zip(value, _VEHICLE_WEIGHTS, strict=True))
+    return _all_if(value, value[8] == "0123456789X"[total % 11])
+
+
+def address_with_spaces(value: str) -> Span | None:
+    """An address, and not a price or a sentence with a sign in it."""
+    name, sign, domain = value.partition("@")
+    if not sign:
+        return None
+    host = domain.split(".")[0].strip().lower()
+    wordy = name.strip().lower() in _NOT_A_NAME or host in _NOT_A_DOMAIN or not any(c.isalpha() for c in host)
+    return _all_if(value, not wordy and (len(name.strip()) > 1 or "." in name))
+
+
+def address_in_words(value: str) -> Span | None:
+    """An address read aloud, and not a place that somebody looks at."""
+    words = value.lower().split()
+    at = next((place for place, word in enumerate(words) if word in _AT_WORDS), 0)
+    if not 0 < at < len(words) - 1:
+        return None
+    said = " ".join(words[at + 1 :])
+    plain = words[at] == "at" and not any(f" {dot} " in f" {said} " for dot in _DOT_WORDS)
+    known = said in _MAIL_HOSTS
+    refused = words[at - 1] in _NOT_A_NAME or words[at + 1] in _NOT_A_DOMAIN or (plain and not known)
+    return _all_if(value, not refused)
+
+
+def user_folder(value: str) -> Span | None:
+    """The folder of a person: not one of a role, a system or a blank to fill in."""
+    name = value.rstrip(".")
+    blank = not name[:1].isalnum() or name.lower() in _NOBODYS_FOLDERS
+    return None if blank or len(name) < 2 else (0, len(name))
 
 
 def mac(value: str) -> Span | None:
@@ -151,7 +270,7 @@ def card(value: str) -> Span | None:
 
 
 def _is_card(digits: str) -> bool:
-    if not _SHORTEST_CARD <= len(digits) <= _LONGEST_CARD or not _has_luhn_digit(digits):
+    if not _MIN_CARD <= len(digits) <= _MAX_CARD or not _has_luhn_digit(digits):
         return False
     fits = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
     return fits and len(set(digits)) > 1
@@ -190,7 +309,7 @@ def _phone(value: str, shortest: int) -> Span | None:
     number = value[: extension.start()] if extension else value
     for end in _ends(number):
         digits = _digits(number[:end])
-        if shortest <= len(digits) <= _LONGEST_PHONE:
+        if shortest <= len(digits) <= _MAX_PHONE:
             whole = extension is not None and end == len(number)
             return (0, len(value) if whole else end) if len(set(digits)) > 1 else None
     return None

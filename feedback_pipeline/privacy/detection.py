@@ -38,7 +38,9 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
 def pieces(frame: pl.DataFrame) -> pl.DataFrame:
     """The texts of `suspects` cut into pieces (schema PIECE), ordered by row and start; joined they give the text."""
     hits = frame.select(_hits())
-    still_open = _Pieces(list(range(frame.height)), [0] * frame.height, frame["text"].to_list()).frame()
+    nothing: list[str | None] = [None] * frame.height
+    whole = _Pieces(list(range(frame.height)), [0] * frame.height, frame["text"].to_list(), nothing)
+    still_open = whole.frame()
     closed: list[pl.DataFrame] = []
     for search, hit in zip(default_searches(), hits, strict=True):
         if not hit.any():
@@ -46,7 +48,7 @@ def pieces(frame: pl.DataFrame) -> pl.DataFrame:
         concerned = hit.gather(still_open["row"])
         taken, rest = _cut(still_open.filter(concerned), search)
         if taken.rows:
-            closed.append(taken.frame(search.placeholder))
+            closed.append(taken.frame())
             still_open = pl.concat([still_open.filter(~concerned), rest.frame()])
     cut = pl.concat([*closed, still_open]).sort("row", "start")
     return cut.with_columns(row=frame["row"].gather(cut["row"]))
@@ -62,26 +64,26 @@ def _hits() -> tuple[pl.Expr, ...]:
 def _cut(frame: pl.DataFrame, search: Search) -> tuple["_Pieces", "_Pieces"]:
     """What the search takes out of the open pieces, and what it leaves of them."""
     marked = frame["text"].str.replace_all(search.pattern, search.marked).to_list()
-    taken, rest = _Pieces([], [], []), _Pieces([], [], [])
-    spans: dict[str, Span] = {}
+    taken, rest = _Pieces([], [], [], []), _Pieces([], [], [], [])
+    accepted: dict[str, tuple[int, str, Span]] = {}
     for row, start, text in zip(frame["row"].to_list(), frame["start"].to_list(), marked, strict=True):
         position, waiting = start, ""
         for index, part in enumerate(text.split(MARK)):
             if index % 2 == 0:
                 waiting += part
                 continue
-            if (span := spans.get(part)) is None:
-                span = spans[part] = search.accepted(part)
-            first, last = span
+            if (found := accepted.get(part)) is None:
+                found = accepted[part] = search.accepted(part)
+            rule, value, (first, last) = found
             if first == last:
-                waiting += part
+                waiting += value
                 continue
-            waiting += part[:first]
+            waiting += value[:first]
             rest.add(row, position, waiting)
             position += len(waiting)
-            taken.add(row, position, part[first:last])
+            taken.add(row, position, value[first:last], search.placeholders[rule])
             position += last - first
-            waiting = part[last:]
+            waiting = value[last:]
         rest.add(row, position, waiting)
     return taken, rest
 
@@ -93,16 +95,18 @@ class _Pieces:
     rows: list[int]
     starts: list[int]
     texts: list[str]
+    placeholders: list[str | None]
 
-    def add(self, row: int, start: int, text: str) -> None:
+    def add(self, row: int, start: int, text: str, placeholder: str | None = None) -> None:
         if text:
             self.rows.append(row)
             self.starts.append(start)
             self.texts.append(text)
+            self.placeholders.append(placeholder)
 
-    def frame(self, placeholder: str | None = None) -> pl.DataFrame:
-        """The pieces (schema PIECE), all of one type."""
+    def frame(self) -> pl.DataFrame:
+        """The pieces (schema PIECE)."""
         rows, starts = pl.Series("row", self.rows, pl.UInt32), pl.Series("start", self.starts, pl.UInt32)
         texts = pl.Series("text", self.texts, pl.String)
-        placeholders = pl.Series("placeholder", [placeholder], pl.String).new_from_index(0, len(self.rows))
+        placeholders = pl.Series("placeholder", self.placeholders, pl.String)
         return pl.DataFrame([rows, starts, texts, placeholders])

@@ -206,9 +206,45 @@ def secret(random: Random) -> str:
     return random.choice(shapes)(random)
 
 
+def device(random: Random) -> str:
+    """An IMEI beside the word for it: a bare one is only a long number."""
+    payload = "35" + _token(random, 12, _DIGITS)
+    digits = payload + _luhn_digit(payload)
+    written = random.choice((digits, f"{digits[:2]}-{digits[2:8]}-{digits[8:14]}-{digits[14]}"))
+    return f"IMEI{random.choice((': ', ' ', ' no. '))}{written}"
+
+
+def vehicle(random: Random) -> str:
+    """A vehicle's number with its check digit (49 CFR 565.15): a letter is worth the number its row begins with."""
+    places = [*_token(random, 3, "AFJKLMPRSTVWYZ"), *_token(random, 5, "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"), "0"]
+    places += [*_token(random, 2, "ABCDEFGHJKLMNPRSTVWXY"), *_token(random, 6, _DIGITS)]
+    rows = ("0", "1AJ", "2BKS", "3CLT", "4DMU", "5ENV", "6FW", "7GPX", "8HY", "9RZ")
+    weights = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+    worth = {character: value for value, row in enumerate(rows) for character in row}
+    places[8] = "0123456789X"[sum(worth[one] * weight for one, weight in zip(places, weights, strict=True)) % 11]
+    return "".join(places)
+
+
+def birth_date(random: Random) -> str:
+    """A date beside a word of birth: a date alone may be any day."""
+    day, month, year = _birthday(random)
+    return random.choice(
+        (f"born {day}.{month}.19{year}", f"DOB: 19{year}-{month}-{day}", f"geboren am {int(day)}. Mai 19{year}",
+         f"née le {day}/{month}/19{year}", f"date of birth March {int(day)}, 19{year}",
+         f"生年月日は19{year}年{int(month)}月{int(day)}日")
+    )  # fmt: skip
+
+
+def user_name(random: Random) -> str:
+    """A folder named after its owner."""
+    name = f"{random.choice(('alma', 'tomasz', 'jokafor', 'mlopez', 'svenk', 'priya.rao'))}{random.randint(1, 99)}"
+    return random.choice((f"/home/{name}/notes", f"/Users/{name}/Desktop/a.txt", f"C:\\Users\\{name}\\Documents"))
+
+
 MAKERS: Mapping[str, Maker] = {
     "EMAIL": email, "PHONE": phone, "CARD": card, "IBAN": iban, "NATIONAL_ID": national_id, "IP": ip, "MAC": mac,
-    "COORDINATES": coordinates, "URL": url, "SECRET": secret,
+    "COORDINATES": coordinates, "URL": url, "SECRET": secret, "DEVICE_ID": device, "VEHICLE_ID": vehicle,
+    "BIRTH_DATE": birth_date, "USER_NAME": user_name,
 }  # fmt: skip
 """One maker for each type of placeholder."""
 

@@ -15,6 +15,8 @@ from feedback_pipeline.privacy import checks
 TABLE = Path(__file__).with_name("rules.toml")
 MARK = "\ufdd0"
 """A noncharacter (never assigned, not meant for interchange) that stands left and right of what a search found."""
+NEXT_RULE = "\ufdd1"
+"""Another one, between the places of the rules that search together."""
 
 
 class InvalidRuleError(ValueError):
@@ -39,20 +41,31 @@ class Rule:
 class Search:
     """Neighbouring rules searched for together.
 
-    `pattern` finds them, `marked` is the replacement that puts a MARK on either side of the value, and a value is
-    accepted as far as the first of `accept` that knows it says; with no check, as found.
+    `pattern` finds their values; `marked` is the replacement that puts a MARK on either side of one and a NEXT_RULE
+    between the places of the rules, of which one holds the value. There is a placeholder for each rule and the checks
+    of which one must accept the value; with none it is accepted as found.
     """
 
-    placeholder: str | None
+    placeholders: tuple[str | None, ...]
     pattern: str
     marked: str
-    accept: tuple[checks.Check, ...]
+    accept: tuple[tuple[checks.Check, ...], ...]
 
-    def accepted(self, value: str) -> checks.Span:
-        """The part of a found value that is the identifier, as character positions; (0, 0) where there is none."""
-        if not self.accept:
-            return 0, len(value)
-        return next((span for check in self.accept if (span := check(value))), (0, 0))
+    def accepted(self, found: str) -> tuple[int, str, checks.Span]:
+        """Which rule found what, and the part of it that is the identifier, as character positions.
+
+        Args:
+            found: what stands between two MARKs.
+
+        Returns:
+            The rule's place among the search's, the value, and its span; (0, 0) where it is no identifier.
+        """
+        rule = len(found) - len(found.lstrip(NEXT_RULE))
+        value = found.strip(NEXT_RULE)
+        accept = self.accept[rule]
+        if not accept:
+            return rule, value, (0, len(value))
+        return rule, value, next((span for check in accept if (span := check(value))), (0, 0))
 
 
 def load_rules(path: Path = TABLE) -> tuple[Rule, ...]:
@@ -102,21 +115,31 @@ def _plain_groups(pattern: str) -> str:
     return f"(?:{_ascii(pattern)})"
 
 
+def _accepting(rule: Rule, neighbours: list[Rule]) -> tuple[checks.Check, ...]:
+    """The rule's check; a national number may have the shape of another country's, whose rule stands before."""
+    shaped = [one for one in neighbours if (one.check or "").startswith("stdnum:") and one is not rule]
+    alike = shaped if (rule.check or "").startswith("stdnum:") else []
+    return tuple(_check(one) for one in (rule, *alike) if one.check and one.placeholder == rule.placeholder)
+
+
 def _search(rules: list[Rule]) -> Search:
     pattern = "|".join(_capturing(rule) for rule in rules)
     before = "".join(f"${{{2 * index + 1}}}" for index in range(len(rules)))
-    value = "".join(f"${{{2 * index + 2}}}" for index in range(len(rules)))
-    accept = {rule.check: _check(rule) for rule in rules if rule.check}
-    return Search(rules[0].placeholder, pattern, f"{before}{MARK}{value}{MARK}", tuple(accept.values()))
+    value = NEXT_RULE.join(f"${{{2 * index + 2}}}" for index in range(len(rules)))
+    accept = tuple(_accepting(rule, rules) for rule in rules)
+    placeholders = tuple(rule.placeholder for rule in rules)
+    return Search(placeholders, pattern, f"{before}{MARK}{value}{MARK}", accept)
 
 
 def searches(rules: tuple[Rule, ...]) -> tuple[Search, ...]:
     """The searches the rules make, in their order.
 
+    They are few: Polars keeps 32 compiled patterns, and a text alone would otherwise pay for compiling all of them.
+
     Raises:
         InvalidRuleError: a rule names a check that does not exist.
     """
-    groups = groupby(rules, key=lambda rule: (rule.placeholder, rule.before is None, rule.check is None))
+    groups = groupby(rules, key=lambda rule: (rule.placeholder is None, rule.before is None, rule.check is None))
     return tuple(_search(list(group)) for _, group in groups)
 
 

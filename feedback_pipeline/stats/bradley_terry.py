@@ -15,7 +15,8 @@ import scipy
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from feedback_pipeline.stats.estimates import FloatArray, IntArray, Refusal, cluster_codes, normal_quantile, t_quantile
+from feedback_pipeline.stats.estimates import FloatArray, IntArray, cluster_codes, normal_quantile, t_quantile
+from feedback_pipeline.stats.no_result import NoResult
 
 Ties = Literal["half", "davidson"]
 
@@ -32,7 +33,7 @@ FARTHEST = 50.0
 """Log-odds beyond which no bound is sought."""
 
 CONVERGED = 1e-9
-MAXIMUM_STEPS = 100
+MAX_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Strengths:
     """Log-odds strengths that sum to zero: players i and j meet, i wins with odds exp(value_i − value_j)."""
 
     values: FloatArray
-    lower: FloatArray
-    upper: FloatArray
+    low: FloatArray
+    high: FloatArray
     standard_errors: FloatArray
     comparisons: IntArray
     """Per player."""
@@ -71,7 +72,7 @@ def fit_bradley_terry(
     clusters: Sequence[npt.NDArray[Any]] = (),
     ties: Ties = "half",
     prior_deviation: float = 3.0,
-) -> Strengths | Refusal:
+) -> Strengths | NoResult:
     """Maximum-likelihood strengths with intervals for the difference from the average player.
 
     Args:
@@ -81,14 +82,14 @@ def fit_bradley_terry(
         prior_deviation: standard deviation, in log-odds, of the prior used only where no finite maximum exists.
     """
     if players < 2 or len(first) == 0:
-        return Refusal("fewer_than_two_players", len(first))
+        return NoResult("fewer_than_two_players", len(first))
     penalised = not _strongly_connected(first, second, outcome, players)
     ridge = prior_deviation**-2 if penalised else 0.0
     tied = (outcome == 0.5).astype(np.float64)
     davidson = ties == "davidson" and bool(tied.any())
     fitted = _newton(first, second, outcome, tied, players, ridge, davidson)
     if fitted is None:
-        return Refusal("no_convergence", len(first))
+        return NoResult("no_convergence", len(first))
     theta, information = fitted
     moments = _moments(theta, first, second, players, davidson)
     scores = (outcome - moments.share, tied - moments.tie)
@@ -98,13 +99,13 @@ def fit_bradley_terry(
     # fewer clusters say nothing about other people: the interval is then about further votes of these
     quantile = t_quantile(groups - 1) if groups >= MIN_CLUSTERS else normal_quantile()
     values = theta[:players]
-    lower, upper = values - quantile * errors, values + quantile * errors
+    low, high = values - quantile * errors, values + quantile * errors
     if not davidson and len(first) <= MAX_PROFILED:
         profile = _Profile(first, second, outcome, players, ridge, values)
-        lower, upper = profile.bounds(errors, quantile * np.sqrt(inflation))
+        low, high = profile.bounds(errors, quantile * np.sqrt(inflation))
     met = np.bincount(first, minlength=players) + np.bincount(second, minlength=players)
     tie_parameter = math.exp(theta[players]) if davidson else None
-    return Strengths(values, lower, upper, errors, met.astype(np.int64), tie_parameter, penalised, groups)
+    return Strengths(values, low, high, errors, met.astype(np.int64), tie_parameter, penalised, groups)
 
 
 def _errors(
@@ -170,7 +171,7 @@ class _Profile:
             np.arange(self.players) == player, 1.0, -1.0 / (self.players - 1)
         )
         free = np.delete(np.arange(self.players), player)
-        for _ in range(MAXIMUM_STEPS):
+        for _ in range(MAX_STEPS):
             moments = _moments(theta, self.first, self.second, self.players, davidson=False)
             residual = self.outcome - moments.share
             gradient = _gradient(residual, residual, self.first, self.second, self.players, davidson=False)
@@ -223,7 +224,7 @@ def _newton(
     """Strengths (and log ν) and the information matrix, with the constraint that strengths sum to zero."""
     size = players + davidson
     theta = np.zeros(size)
-    for _ in range(MAXIMUM_STEPS):
+    for _ in range(MAX_STEPS):
         moments = _moments(theta, first, second, players, davidson)
         gradient = _gradient(outcome - moments.share, tied - moments.tie, first, second, players, davidson)
         information = _information(moments, first, second, players, davidson)

@@ -1,6 +1,6 @@
 """An estimate with its interval, or the reason why there is none; clustered errors of means.
 
-Every figure of this room is an `Estimate` or a `Refusal`. Clusters are conversations unless a caller says otherwise.
+Every figure of this room is an `Estimate` or a `NoResult`. Clusters are conversations unless a caller says otherwise.
 """
 
 import math
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from feedback_pipeline.stats.intervals import RESOLUTION, wilson_bounds
+from feedback_pipeline.stats.intervals import RESOLUTION, clustered_rate, wilson_bounds
+from feedback_pipeline.stats.no_result import NoResult
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -25,8 +26,8 @@ class Estimate:
     """A number with its uncertainty."""
 
     value: float
-    lower: float
-    upper: float
+    low: float
+    high: float
     standard_error: float
     items: int
     """Rows behind it."""
@@ -35,17 +36,7 @@ class Estimate:
     method: str
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """No result, because …"""
-
-    reason: str
-    """A code: letters and underscores, safe to log."""
-    items: int = 0
-    clusters: int = 0
-
-
-Result = Estimate | Refusal
+Result = Estimate | NoResult
 
 
 @dataclass(frozen=True)
@@ -85,13 +76,13 @@ class LinearisedMean:
         wrong, is everything all right?").
         """
         if self.clusters < 2:
-            return Refusal("fewer_than_two_conversations", self.items, self.clusters)
+            return NoResult("fewer_than_two_conversations", self.items, self.clusters)
         error, freedom = self.standard_error, self.clusters - 1 if degrees is None else degrees
         half = t_quantile(freedom) * error if error else 1 - (1 - CONFIDENCE) ** (1 / (freedom + 1))
-        lower, upper = self.value - half, self.value + half
+        low, high = self.value - half, self.value + half
         if bounds is not None:
-            lower, upper = max(lower, bounds[0]), min(upper, bounds[1])
-        return Estimate(self.value, lower, upper, error, self.items, self.clusters, method)
+            low, high = max(low, bounds[0]), min(high, bounds[1])
+        return Estimate(self.value, low, high, error, self.items, self.clusters, method)
 
 
 def t_test(difference: float, standard_error: float, degrees: int) -> float:
@@ -156,16 +147,18 @@ def effective_trials(rate: float, standard_error: float, items: int, clusters: i
 
 
 def clustered_proportion(outcomes: FloatArray, codes: IntArray, method: str = "wilson_clustered") -> Result:
-    """A rate of 0/1 outcomes with a Wilson interval on the effective number of trials."""
+    """A rate of 0/1 outcomes with its interval: `clustered_rate` for rows that name their cluster."""
     if len(outcomes) == 0:
-        return Refusal("no_items")
+        return NoResult("no_items")
     compact, clusters = cluster_codes(codes)
-    mean = linearised_mean(outcomes, np.ones(len(outcomes)), compact, clusters)
     if clusters < 2:
-        return Refusal("fewer_than_two_conversations", len(outcomes), clusters)
-    trials = effective_trials(mean.value, mean.standard_error, len(outcomes), clusters)
-    lower, upper = wilson_interval(mean.value * trials, trials)
-    return Estimate(mean.value, lower, upper, mean.standard_error, len(outcomes), clusters, method)
+        return NoResult("fewer_than_two_conversations", len(outcomes), clusters)
+    sizes = np.bincount(compact, minlength=clusters).astype(np.float64)
+    rate = clustered_rate(np.bincount(compact, outcomes, minlength=clusters), sizes)
+    mean = linearised_mean(outcomes, np.ones(len(outcomes)), compact, clusters)
+    if rate.low is None or rate.high is None:
+        return NoResult("fewer_than_two_conversations", len(outcomes), clusters)
+    return Estimate(mean.value, rate.low, rate.high, mean.standard_error, len(outcomes), clusters, method)
 
 
 def jackknife_error(statistic: Callable[[FloatArray], FloatArray], parts: FloatArray) -> tuple[float, float]:

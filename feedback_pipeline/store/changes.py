@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from feedback_pipeline.store.database import Database
 
-MAXIMUM_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 MAX_SMALLINT = 32_767
 
 _FOLD = sa.text(
@@ -90,7 +90,7 @@ def due(database: Database, *, include_requested: bool = False, given_up: bool =
         f" WHERE version > {behind} AND attempts < :attempts ORDER BY day"
     )
     with database.engine.connect() as connection:
-        rows = connection.execute(statement, {"attempts": MAX_SMALLINT if given_up else MAXIMUM_ATTEMPTS}).all()
+        rows = connection.execute(statement, {"attempts": MAX_SMALLINT if given_up else MAX_ATTEMPTS}).all()
     return [DueDay(row.day, row.version, row.attempts, alone=row.attempts > 0) for row in rows]
 
 

@@ -6,18 +6,12 @@ from datetime import date, timedelta
 import polars as pl
 
 from feedback_pipeline.cleaning.signatures import hash_texts
+from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 from feedback_pipeline.training.conflicts import approval_probability
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.rules import CurationSettings
 
-"""A redaction placeholder such as [EMAIL_1]."""
-
-REFUSAL = (
-    r"(?i)^\W*(?:i(?:'|’)m sorry|i am sorry|sorry|unfortunately|i apologi[sz]e)?[\s,.!—-]*(?:but )?"
-    r"(?:i (?:can(?:no|')t|can’t|am (?:not able|unable)|won(?:'|’)t)|i(?:'|’)m (?:not able|unable)|"
-    r"as an ai(?: language)? model)"
-)
 CREDENTIAL = (
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|"
     r"\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."
@@ -100,7 +94,7 @@ def _flags() -> list[pl.Expr]:
         (answer.str.strip_chars().str.len_chars() < 2).alias("blank"),
         pl.col("finish_reason").str.to_lowercase().is_in(CUT_OFF).fill_null(value=False).alias("cut_off"),
         answer.str.contains(PLACEHOLDER).alias("placeholder"),
-        answer.str.slice(0, 200).str.contains(REFUSAL).alias("refusal"),
+        refuses(answer).alias("refusal"),
         answer.str.contains(CREDENTIAL).alias("secret"),
     ]
 

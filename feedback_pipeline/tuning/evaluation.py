@@ -15,6 +15,7 @@ from feedback_pipeline.judging.model_judge import configured_judge, judge_endpoi
 from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
 from feedback_pipeline.llm.prices import UnknownPriceError
+from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.privacy.canary import leaks
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.stats.intervals import newcombe, wilson_bounds
@@ -209,8 +210,8 @@ def local_measures(answers: pl.DataFrame, asked: int) -> list[Measure]:
     unusable = pl.col("answer").is_null()
     shares = answers.select(
         unusable.mean(), other=pl.col("answer_incumbent").is_null().mean(),
-        refused=(pl.col("status").is_in(["refusal", "content_filter"])).sum(),
-        refused_other=(pl.col("status_incumbent").is_in(["refusal", "content_filter"])).sum(),
+        refused=_refused("").sum(),
+        refused_other=_refused("_incumbent").sum(),
     ).row(0, named=True)  # fmt: skip
     refused = newcombe(shares["refused"], asked, shares["refused_other"], asked)
     measures = [
@@ -230,6 +231,12 @@ def local_measures(answers: pl.DataFrame, asked: int) -> list[Measure]:
         measures.append(Measure(f"answers/{name}", n, mine, theirs, mine - theirs) if known
                         else Measure(f"answers/{name}", reason="no answers"))  # fmt: skip
     return measures
+
+
+def _refused(suffix: str) -> pl.Expr:
+    """The provider says so, or the answer does."""
+    said = pl.col(f"status{suffix}").is_in(["refusal", "content_filter"])
+    return said | refuses(pl.col(f"answer{suffix}")).fill_null(value=False)
 
 
 def _personal_data(answers: pl.DataFrame, asked: int) -> Measure:

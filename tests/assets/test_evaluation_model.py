@@ -77,7 +77,7 @@ def test_a_judge_that_obeys_the_judged_text_fails_its_check_and_corrects_nothing
     figures = quality(pipeline)
     assert figures["raw_rate"] is not None
     assert figures["corrected_rate"] is None
-    assert figures["lower"] is None
+    assert figures["low"] is None
     assert figures["reason"] == WITHHELD
 
 

@@ -13,8 +13,9 @@ import orjson
 import psycopg
 import pytest
 
-from feedback_pipeline.erasure import erasure, receipts, retention, subjects, traces
+from feedback_pipeline.erasure import erasure, receipts, subjects
 from feedback_pipeline.erasure.erasure import ErasureError
+from feedback_pipeline.erasure.register import folders
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
@@ -97,7 +98,7 @@ def test_a_person_is_gone_everywhere_and_others_are_not(
     steps = receipt["steps"]
     assert (steps["store"]["interaction"], steps["store"]["feedback"], steps["store"]["votes_of_others"]) == (3, 4, 1)
     assert steps["verification"]["found"] == 0
-    assert steps["verification"]["spans_others_share"] >= 1  # COMMON is Ben's as well
+    assert steps["verification"]["texts_others_share"] >= 1  # COMMON is Ben's as well
     assert list((pipeline.settings.home / "erasures").iterdir()) == [
         pipeline.settings.home / "erasures" / f"{receipt['erasure']}.receipt.json"
     ]
@@ -302,7 +303,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(pipeline: Pipeline, instan
     assert (steps["verification"]["found"], steps["store"]["interaction"]) == (0, 3)
     assert changes.due(pipeline.database) == []  # computed by one of those that died
     # the words were still known, and looked for, after eight deaths
-    assert steps["verification"]["spans_sought"] >= 4
+    assert steps["verification"]["stretches_sought"] >= 4
     assert rows(pipeline.database, "SELECT count(*) FROM erasure") == [(1,)]
     assert SECRET.encode() not in everything_on_disk(pipeline)
 
@@ -327,7 +328,7 @@ def test_killed_with_its_last_breath_it_leaves_no_words_behind_once_asked_again(
 
 
 def test_folders_named_after_weeks_are_the_trainings_own() -> None:
-    assert {archive.CORRECTIONS} <= set(traces.WEEKLY_FOLDERS) & set(retention.WEEKLY_FOLDERS)
+    assert {archive.CORRECTIONS} <= set(folders("week", "removed"))
 
 
 def test_every_table_that_can_hold_a_person_is_known_to_the_erasure(database: Database) -> None:

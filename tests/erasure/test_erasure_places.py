@@ -196,7 +196,7 @@ def test_whatever_a_file_is_called_it_is_searched(
     stray = pipeline.settings.home / name
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_bytes(b"\x00\xff" + SECRET.encode() + b"\x00")
-    with pytest.raises(ErasureError, match=f"1 stretches of the subject's texts in home/{name}"):
+    with pytest.raises(ErasureError, match=f"3 stretches of the subject's texts in home/{name}"):
         erasure.forget(house(pipeline, instance), ada(pipeline))
 
 

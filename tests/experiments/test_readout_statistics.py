@@ -5,11 +5,12 @@ import pytest
 import scipy
 import statsmodels.api as sm
 
-from feedback_pipeline.experiments.off_policy import Log, NoResult, PolicyValue, value_of
+from feedback_pipeline.experiments.off_policy import Log, PolicyValue, value_of
 from feedback_pipeline.experiments.ratios import People, gap
 from feedback_pipeline.experiments.sample_ratio import MAX_FALSE, mismatch
 from feedback_pipeline.experiments.thompson import FLOOR, leaf_weights, pooled_prior
 from feedback_pipeline.experiments.verdicts import Guardrail, Reading, conclude, planned_people, read, shrunk
+from feedback_pipeline.stats.no_result import NoResult
 
 
 def people(rng: np.random.Generator, count: int, rate: float, *, history: bool = False) -> People:

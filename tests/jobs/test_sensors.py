@@ -125,7 +125,7 @@ def test_a_failed_run_is_asked_for_again_the_bad_day_alone_and_not_for_ever(
         assert [days_asked(tags) for tags in asked] == [(str(bad),) * 2]
         assert not execute(pipeline, instance, asked[0])
         tried += 1
-    assert tried == changes.MAXIMUM_ATTEMPTS
+    assert tried == changes.MAX_ATTEMPTS
     assert list(changes.failed_days(database)) == [bad]
 
 

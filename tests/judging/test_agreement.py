@@ -8,7 +8,8 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from feedback_pipeline.judging.agreement import agreement, alpha_of_raters, cohen_kappa, confusion_parts, gwet_ac1
-from feedback_pipeline.stats.estimates import Estimate, Refusal
+from feedback_pipeline.stats.estimates import Estimate
+from feedback_pipeline.stats.no_result import NoResult
 
 codes = st.integers(0, 3)
 pairs = st.lists(st.tuples(codes, codes), min_size=8, max_size=60).filter(
@@ -95,15 +96,15 @@ def test_the_order_of_items_and_the_roles_of_raters_do_not_matter(rows: list[tup
 
 def test_one_verdict_only_has_no_kappa() -> None:
     ones = np.ones(30, dtype=np.int64)
-    assert agreement(ones, ones, 3).cohen_kappa == Refusal("only_one_verdict_in_use", 30, 30)
+    assert agreement(ones, ones, 3).cohen_kappa == NoResult("only_one_verdict_in_use", 30, 30)
 
 
 def test_one_conversation_has_no_interval() -> None:
     random = np.random.default_rng(3)
     verdicts = random.integers(0, 2, 50)
     same = agreement(verdicts, verdicts, 2, np.zeros(50, dtype=np.int64))
-    assert isinstance(same.observed, Refusal)
-    assert isinstance(same.cohen_kappa, Refusal)
+    assert isinstance(same.observed, NoResult)
+    assert isinstance(same.cohen_kappa, NoResult)
 
 
 def test_perfect_agreement_is_not_certain() -> None:
@@ -113,7 +114,7 @@ def test_perfect_agreement_is_not_certain() -> None:
     assert isinstance(measured.cohen_kappa, Estimate)
     assert measured.cohen_kappa.value == 1
     # Thirty out of thirty: Wilson's lower bound of the agreement is 0.886.
-    assert 0.6 < measured.cohen_kappa.lower < 0.9
+    assert 0.6 < measured.cohen_kappa.low < 0.9
 
 
 def test_intervals_widen_when_a_conversation_repeats_itself() -> None:
@@ -137,6 +138,6 @@ def test_kappa_intervals_cover_the_truth() -> None:
         truth = random.integers(0, 2, 120)
         first, second = (np.where(random.random(120) < 0.8, truth, 1 - truth) for _ in range(2))
         kappa = agreement(first, second, 2).cohen_kappa
-        covered += isinstance(kappa, Estimate) and kappa.lower <= 0.36 <= kappa.upper
+        covered += isinstance(kappa, Estimate) and kappa.low <= 0.36 <= kappa.high
     # Nominal 285 of 300; four binomial standard deviations are 15.
     assert covered >= 270

@@ -139,16 +139,14 @@ def test_an_audit_in_the_order_asked_for_covers_the_truth_where_votes_mislead() 
         made = world(seed, answers=2000, size=800, only_ups_vote=False, vote_share=0.3)
         figures = _audited(made, 120, seed)
         assert figures["labels_from"] == "audit"
-        lower, upper = figures["lower"], figures["upper"]
-        assert isinstance(lower, float)
-        assert isinstance(upper, float)
-        covered += lower <= made.true_rate <= upper
-        widths.append(upper - lower)
+        low, high = figures["low"], figures["high"]
+        assert isinstance(low, float)
+        assert isinstance(high, float)
+        covered += low <= made.true_rate <= high
+        widths.append(high - low)
         content = made.verdicts.filter((pl.col("verdict") == "up") | (pl.int_range(pl.len()) % 4 == 0))
         by_votes = judged_quality(made.sample, made.judgements, content).filter(pl.col("dimension") == "all")
-        votes_covered += bool(
-            (by_votes["lower"] <= made.true_rate).all() and (by_votes["upper"] >= made.true_rate).all()
-        )
+        votes_covered += bool((by_votes["low"] <= made.true_rate).all() and (by_votes["high"] >= made.true_rate).all())
     # 95 % intervals: 34 of 40 or fewer would happen once in 150 times.
     assert covered >= 35
     assert votes_covered <= worlds / 2

@@ -12,7 +12,8 @@ from feedback_pipeline.judging.correction import (
     rogan_gladen,
     trust_problem,
 )
-from feedback_pipeline.stats.estimates import Estimate, Refusal, clustered_proportion
+from feedback_pipeline.stats.estimates import Estimate, clustered_proportion
+from feedback_pipeline.stats.no_result import NoResult
 
 SENSITIVITY, SPECIFICITY = 0.7, 0.95
 """A strict judge, as GPT-4 is on XSTest: truth 0.515 there, judged 0.384."""
@@ -50,11 +51,11 @@ def test_intervals_cover_the_truth_and_ppi_is_never_much_wider_than_the_labels_a
         labels = clustered_proportion(human[known], codes[known])
         assert isinstance(labels, Estimate)
         assert isinstance(rate, Estimate)
-        covered["ppi"] += result.lower <= 0.515 <= result.upper
-        covered["rogan_gladen"] += inverted.lower <= 0.515 <= inverted.upper
-        covered["naive"] += rate.lower <= 0.515 <= rate.upper
-        widths["ppi"].append(result.upper - result.lower)
-        widths["labels"].append(labels.upper - labels.lower)
+        covered["ppi"] += result.low <= 0.515 <= result.high
+        covered["rogan_gladen"] += inverted.low <= 0.515 <= inverted.high
+        covered["naive"] += rate.low <= 0.515 <= rate.high
+        widths["ppi"].append(result.high - result.low)
+        widths["labels"].append(labels.high - labels.low)
     # Nominal 95 %; four binomial standard deviations of 300 runs are 5 points.
     assert covered["ppi"] / runs >= 0.90
     assert covered["rogan_gladen"] / runs >= 0.90
@@ -77,7 +78,7 @@ def test_clustered_intervals_cover_where_conversations_share_their_fate() -> Non
             assert isinstance(powered, PredictionPowered)
             result = powered.estimate()
             assert isinstance(result, Estimate)
-            covered[name] += result.lower <= 0.6 <= result.upper
+            covered[name] += result.low <= 0.6 <= result.high
     assert covered["clustered"] >= 180
     assert covered["independent"] < 160
 
@@ -138,10 +139,10 @@ def test_a_perfect_judge_is_left_as_it_is() -> None:
 def test_no_labels_and_too_few_labels_are_refused() -> None:
     judged = np.ones(100)
     nobody = np.full(100, np.nan)
-    assert prediction_powered_mean(judged, nobody) == Refusal("not_enough_labels", 0, 0)
+    assert prediction_powered_mean(judged, nobody) == NoResult("not_enough_labels", 0, 0)
     few = np.where(np.arange(100) < 10, np.arange(100) % 2, np.nan)
     refused = prediction_powered_mean(judged, few)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, NoResult)
     assert refused.reason == "not_enough_labels"
     nothing = accuracy(np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))
     assert trust_problem(nothing) == "not_enough_labels"
@@ -150,12 +151,12 @@ def test_no_labels_and_too_few_labels_are_refused() -> None:
 def test_labels_of_one_class_are_refused() -> None:
     human = np.where(np.arange(100) < 60, 1.0, np.nan)
     refused = prediction_powered_mean(np.linspace(0, 1, 100), human)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, NoResult)
     assert refused.reason == "labels_of_one_class_only"
     measured = accuracy(np.arange(60) % 2 == 0, np.ones(60, dtype=bool))
     assert trust_problem(measured) == "labels_of_one_class_only"
     result = rogan_gladen(clustered_proportion(np.ones(60), np.arange(60)), measured)
-    assert isinstance(result, Refusal)
+    assert isinstance(result, NoResult)
 
 
 @pytest.mark.parametrize("skill", [0.5, 0.3])
@@ -166,7 +167,7 @@ def test_a_judge_at_or_below_chance_corrects_nothing(skill: float) -> None:
     measured = accuracy(judged, truth)
     assert trust_problem(measured) == "judge_no_better_than_chance"
     result = rogan_gladen(clustered_proportion(judged.astype(np.float64), np.arange(400)), measured)
-    assert isinstance(result, Refusal)
+    assert isinstance(result, NoResult)
     assert result.reason == "judge_no_better_than_chance"
 
 
@@ -174,4 +175,4 @@ def test_labels_in_one_conversation_are_not_many_labels() -> None:
     human = np.where(np.arange(200) < 100, np.arange(200) % 2, np.nan)
     codes = np.where(np.arange(200) < 100, 0, np.arange(200))
     refused = prediction_powered_mean(np.linspace(0, 1, 200), human, codes=codes)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, NoResult)

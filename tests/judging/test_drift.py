@@ -6,11 +6,11 @@ import pytest
 
 from feedback_pipeline.judging.acceptance import RubricTest, accept_rubric, held_out
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
-from feedback_pipeline.judging.drift import ANCHORS, LEAST_SHIFT, choose_anchors, judge_drift
+from feedback_pipeline.judging.drift import ANCHORS, MIN_SHIFT, choose_anchors, judge_drift
 from feedback_pipeline.judging.rubrics import Example, read_rubric
 from feedback_pipeline.judging.tables import JUDGE_ANCHORS
 from feedback_pipeline.judging.versions import Comparison
-from feedback_pipeline.stats.estimates import Refusal
+from feedback_pipeline.stats.no_result import NoResult
 
 FloatArray = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -41,7 +41,7 @@ def test_a_shift_of_all_scores_is_drift_and_names_the_models() -> None:
 
 def test_the_same_scores_and_a_shift_too_small_to_matter_are_none() -> None:
     before = np.linspace(0.2, 0.7, 50)
-    for shift in (0.0, LEAST_SHIFT / 2):
+    for shift in (0.0, MIN_SHIFT / 2):
         [found] = judge_drift(anchors(before + shift), [anchors(before)])
         assert not found.drifted
 
@@ -66,7 +66,7 @@ def test_too_few_anchors_cannot_say() -> None:
     before = np.linspace(0.2, 0.7, 19)
     [found] = judge_drift(anchors(before + 0.3), [anchors(before)])
     assert not found.drifted
-    assert found.shift == Refusal("not_enough_anchors", 19, 19)
+    assert found.shift == NoResult("not_enough_anchors", 19, 19)
 
 
 def test_the_anchors_hardly_change_when_labels_are_added() -> None:
@@ -107,7 +107,7 @@ def test_a_rubric_is_accepted_on_a_significant_gain_only(before: int, after: int
 
 
 def test_a_few_labels_accept_nothing() -> None:
-    assert _judges(48, 0, 48) == RubricTest(Refusal("not_enough_labels", 48), accepted=False)
+    assert _judges(48, 0, 48) == RubricTest(NoResult("not_enough_labels", 48), accepted=False)
 
 
 def test_a_rubric_cannot_win_by_silence() -> None:

@@ -25,7 +25,8 @@ from feedback_pipeline.judging.tables import JUDGEMENTS, PREFERENCE_AGREEMENT, P
 from feedback_pipeline.llm.calls import CallLayer, Endpoint
 from feedback_pipeline.llm.content import neutralised, nonce
 from feedback_pipeline.stats.always_valid import confidence_sequence
-from feedback_pipeline.stats.estimates import Estimate, Refusal
+from feedback_pipeline.stats.estimates import Estimate
+from feedback_pipeline.stats.no_result import NoResult
 from tests.support.judge_server import judged_content, serve, verdicts
 
 ANSWERS = pl.DataFrame(
@@ -167,7 +168,7 @@ def test_position_bias_is_measured() -> None:
     assert (always_first.first_slot.value, always_first.consistency.value) == (1.0, 0.0)
     fair = position_bias(np.arange(200) % 2.0, np.arange(200) % 2.0)
     assert isinstance(fair.first_slot, Estimate)
-    assert fair.first_slot.lower < 0.5 < fair.first_slot.upper
+    assert fair.first_slot.low < 0.5 < fair.first_slot.high
 
 
 def test_length_bias_is_what_people_do_not_share() -> None:
@@ -179,9 +180,9 @@ def test_length_bias_is_what_people_do_not_share() -> None:
     biased = length_bias(human + 0.05 * standard + random.normal(0, 0.1, 800), human, length)
     assert isinstance(same, Estimate)
     assert isinstance(biased, Estimate)
-    assert same.lower < 0 < same.upper
-    assert biased.lower < 0.05 < biased.upper
-    assert biased.lower > 0
+    assert same.low < 0 < same.high
+    assert biased.low < 0.05 < biased.high
+    assert biased.low > 0
 
 
 def test_a_win_rate_won_by_length_alone_is_even_after_control() -> None:
@@ -191,7 +192,7 @@ def test_a_win_rate_won_by_length_alone_is_even_after_control() -> None:
     controlled = length_controlled_win_rate(wins.astype(np.float64), difference)
     assert wins.mean() > 0.65
     assert isinstance(controlled.win_rate, Estimate)
-    assert controlled.win_rate.lower < 0.5 < controlled.win_rate.upper
+    assert controlled.win_rate.low < 0.5 < controlled.win_rate.high
 
 
 def test_the_alternative_annotator_test_passes_a_peer_and_fails_noise() -> None:
@@ -228,7 +229,7 @@ def test_one_may_look_at_a_confidence_sequence_all_the_time() -> None:
     for _ in range(200):
         values = (random.random(1500) < 0.8).astype(np.float64)
         bounds = confidence_sequence(values)
-        assert not isinstance(bounds, Refusal)
+        assert not isinstance(bounds, NoResult)
         missed += bool(((bounds[:, 0] > 0.8) | (bounds[:, 1] < 0.8)).any())
         count = np.arange(20, 1501)
         mean = np.cumsum(values)[19:] / count

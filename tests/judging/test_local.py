@@ -66,7 +66,7 @@ def test_its_own_claim_holds_on_votes_it_never_saw(trained: LocalJudge) -> None:
     fresh = votes(3000, seed=3)
     actual = (trained.score(fresh)["verdict"] == fresh["verdict"]).mean()
     assert isinstance(actual, float)
-    assert claimed.lower - 0.03 < actual < claimed.upper + 0.03
+    assert claimed.low - 0.03 < actual < claimed.high + 0.03
 
 
 def test_noise_teaches_it_nothing_and_it_says_so() -> None:
@@ -76,7 +76,7 @@ def test_noise_teaches_it_nothing_and_it_says_so() -> None:
     youden = judge.held_out.accuracy.youden
     assert isinstance(youden, Estimate)
     # The best cut is chosen on the same margins, which flatters J by a few points at most.
-    assert youden.lower < 0.05
+    assert youden.low < 0.05
 
 
 def test_scores_are_probabilities(trained: LocalJudge) -> None:

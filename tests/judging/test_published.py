@@ -79,7 +79,7 @@ def test_best_and_worst_models_have_intervals_that_do_not_overlap(people: pl.Dat
     ranking = preference_ranking(people)
     best, worst = ranking.row(0, named=True), ranking.row(-1, named=True)
     assert (best["model"], best["rank"]) == ("GPT 4", 1)
-    assert best["lower"] > worst["upper"]
+    assert best["low"] > worst["high"]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_pandalm_annotators_agree_as_published(pair: tuple[int, int], published:
     kappa = agreement(first, second, 3).cohen_kappa
     assert isinstance(kappa, Estimate)
     assert kappa.value == pytest.approx(published, abs=5e-4)
-    assert kappa.lower < kappa.value < kappa.upper
+    assert kappa.low < kappa.value < kappa.high
 
 
 def pandalm_votes() -> pl.DataFrame:

@@ -39,8 +39,8 @@ def statistics(of: World) -> dict[str, dict[str, object]]:
 def test_the_raw_rate_is_wrong_and_the_corrected_interval_holds_the_truth(honest: World) -> None:
     row = quality(honest)["all"]
     # The judge says up to 0.75·0.7 + 0.1·0.3 ≈ 0.555 where people say 0.7.
-    assert row["raw_upper"] < honest.true_rate
-    assert row["lower"] < honest.true_rate < row["upper"]
+    assert row["raw_high"] < honest.true_rate
+    assert row["low"] < honest.true_rate < row["high"]
     assert row["method"] == "ppi++"
     assert row["reason"] is None
 
@@ -50,7 +50,7 @@ def test_corrected_rates_of_slices_cover_their_truths() -> None:
     for seed in range(25):
         rows = quality(world(seed, 3000, size=900))
         for version, truth in RATES.items():
-            covered += rows[version]["lower"] <= truth <= rows[version]["upper"]
+            covered += rows[version]["low"] <= truth <= rows[version]["high"]
             total += 1
     # Nominal 47.5 of 50; four binomial standard deviations are 6.
     assert covered / total >= 0.85
@@ -58,7 +58,7 @@ def test_corrected_rates_of_slices_cover_their_truths() -> None:
 
 def test_without_labels_nothing_is_corrected_and_the_row_says_so(honest: World) -> None:
     row = quality(World(honest.sample, honest.judgements, EMPTY_VERDICTS, 0.0))["all"]
-    assert row["corrected_rate"] is row["lower"] is row["upper"] is None
+    assert row["corrected_rate"] is row["low"] is row["high"] is None
     assert row["reason"] == "not_enough_labels"
     assert row["raw_rate"] is not None
 
@@ -98,15 +98,15 @@ def test_accuracy_of_earlier_weeks_corrects_all_answers_but_no_slice(honest: Wor
         World(honest.sample, honest.judgements, EMPTY_VERDICTS, 0.0), earlier={mark: accuracy(judged, truth)}
     )
     assert rows["all"]["method"] == "rogan_gladen"
-    assert rows["all"]["lower"] < honest.true_rate < rows["all"]["upper"]
+    assert rows["all"]["low"] < honest.true_rate < rows["all"]["high"]
     assert rows["v1"]["reason"] == "not_enough_labels"
 
 
 def test_calibration_recovers_the_judges_error_rates(honest: World) -> None:
     measured = statistics(honest)
     for name, truth in (("sensitivity", 0.75), ("specificity", 0.9), ("youden", 0.65), ("unscored_share", 0.0)):
-        assert measured[name]["lower"] <= truth <= measured[name]["upper"], name
-    assert measured["cohen_kappa"]["lower"] > 0.3
+        assert measured[name]["low"] <= truth <= measured[name]["high"], name
+    assert measured["cohen_kappa"]["low"] > 0.3
     assert measured["alternative_annotator_winning_rate"]["reason"] == "no_annotator_shares_enough_items"
 
 
@@ -152,7 +152,7 @@ def compare(of: World, prompts: pl.DataFrame | None = None) -> pl.DataFrame:
 def test_a_better_version_is_found_and_its_corrected_gain_covers_the_truth(honest: World) -> None:
     rows = {row["measure"]: row for row in compare(honest).iter_rows(named=True)}
     gain = RATES["v2"] - RATES["v1"]
-    assert rows["corrected_up_rate"]["lower"] < gain < rows["corrected_up_rate"]["upper"]
+    assert rows["corrected_up_rate"]["low"] < gain < rows["corrected_up_rate"]["high"]
     assert rows["up_rate"]["q_value"] < 0.05
     assert rows["up_rate"]["detectable"] < gain
     # The judge shrinks the difference by Youden's J = 0.65.
@@ -248,7 +248,7 @@ def test_a_judge_that_gives_all_answers_one_score_tells_no_versions_apart() -> N
     frame = compare(World(of.sample, alike, EMPTY_VERDICTS, 0.0), keys).filter(pl.col("p_value").is_not_null())
     assert frame.height == 4
     assert frame["p_value"].to_list() == [1.0] * 4
-    assert ((frame["lower"] < 0) & (frame["upper"] > 0)).all()
+    assert ((frame["low"] < 0) & (frame["high"] > 0)).all()
 
 
 def test_versions_without_any_spread_are_told_apart_only_as_far_as_their_number_allows() -> None:
@@ -257,4 +257,4 @@ def test_versions_without_any_spread_are_told_apart_only_as_far_as_their_number_
     compared = paired_comparison(a, b + 1e-16)
     assert isinstance(compared, Comparison)
     assert compared.p_value == pytest.approx(2 * 0.5**20)
-    assert compared.difference.lower == pytest.approx(1 - (1 - 0.05 ** (1 / 20)))
+    assert compared.difference.low == pytest.approx(1 - (1 - 0.05 ** (1 / 20)))

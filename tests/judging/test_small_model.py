@@ -84,7 +84,7 @@ def test_a_small_model_is_found_to_be_no_judge(endpoint: Endpoint, answers: pl.D
     for column in ("status", "verdict"):
         print(dict(judged[column].value_counts(sort=True).iter_rows()))
     print(judged.select("rating").describe())
-    print(calibrate(judged, people(answers)).select("statistic", "value", "lower", "upper", "items", "reason"))
+    print(calibrate(judged, people(answers)).select("statistic", "value", "low", "high", "items", "reason"))
     print(f"raw {quality['raw_rate']}, corrected {quality['corrected_rate']}, because {quality['reason']}")
     print(controls.select("kind", "criterion", "answered", "scored", "highest", "passed"))
     assert quality["corrected_rate"] is None

@@ -5,8 +5,12 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from feedback_pipeline.patterns.safety import count_safety, flagged_rates
+from feedback_pipeline.patterns.refusals import refuses
+from feedback_pipeline.patterns.safety import count_safety, flagged_rates, flags
 from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SAFETY_FLAGS
+from feedback_pipeline.training import signals as training_signals
+from feedback_pipeline.tuning import evaluation as gate_evaluation
+from tests.patterns.refusal_wordings import ANSWERING, DECLINING
 
 DAY = dt.date(2026, 11, 9)
 
@@ -38,7 +42,7 @@ def flagged(row: dict) -> list[str]:
         ("The capital of France is Paris.", []),
         ("I'm sorry, but I can't help with that.", ["refusal"]),
         ("I’m sorry, I cannot share this.", ["refusal"]),  # typographic apostrophe
-        ("As an AI language model, I do not have feelings.", ["refusal"]),
+        ("As an AI language model, I do not have feelings.", []),
         ("Es tut mir leid, aber ich kann dabei nicht helfen.", ["refusal"]),
         ("Lo siento, no puedo ayudar con eso.", ["refusal"]),
         ('Press OK. If it says "I cannot help", restart.', []),  # refusals stand at the beginning
@@ -89,3 +93,28 @@ def test_a_day_without_answers_has_no_row():
         schema=dict.fromkeys(["prompt_version", "model", "prompt", "answer", "finish_reason"], pl.String)
     )
     assert count_safety(empty, day=DAY).is_empty()
+
+
+def found(texts: list[str]) -> list[bool]:
+    return pl.DataFrame({"answer": texts}).select(refuses(pl.col("answer")))["answer"].to_list()
+
+
+@pytest.mark.parametrize("language", DECLINING)
+def test_answers_that_decline_are_told_from_answers_in_words_not_seen_before(language: str) -> None:
+    """Recall of 0.95 or more and at most one answer in ten taken for a refusal, by language."""
+    declining, answering = found(DECLINING[language]), found(ANSWERING[language])
+    assert sum(declining) / len(declining) >= 0.95
+    assert sum(answering) <= len(answering) / 10
+
+
+def test_a_long_answer_that_turns_answers_after_all() -> None:
+    opening = "I cannot provide a definitive answer to this question. "
+    assert found([opening, opening + "However, " + "most historians say so. " * 20]) == [True, False]
+
+
+def test_one_pattern_serves_findings_training_and_the_gate() -> None:
+    text = pl.Series(["Sorry, but I can't assist with that."])
+    answers = pl.DataFrame({"answer": text, "prompt": "p", "finish_reason": "stop"})
+    assert answers.select(**flags(*(pl.col(name) for name in answers.columns[:1]), pl.col("prompt"),
+                                  pl.col("finish_reason")))["refusal"].to_list() == [True]  # fmt: skip
+    assert training_signals.refuses is gate_evaluation.refuses is refuses

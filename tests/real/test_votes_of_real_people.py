@@ -58,7 +58,7 @@ def test_llmfao_goes_through_the_whole_loop(pipeline: Pipeline) -> None:
     best, worst = ranking.sort("rank").row(0, named=True), ranking.sort("rank").row(-1, named=True)
     assert best["model"] == "GPT 4"
     assert worst["model"] == "Dolly v2 (3B)"
-    assert best["lower"] > worst["upper"]
+    assert best["low"] > worst["high"]
 
     pairs = pipeline.frames.read(PREFERENCE_PAIRS, [LAST_WEEK])
     assert pairs.height > 0

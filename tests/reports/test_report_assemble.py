@@ -332,7 +332,7 @@ def test_judges_are_corrected_or_say_why_not(failing):
     frame = conformed(
         JUDGED_QUALITY,
         [
-            series | counts | {"corrected_rate": 0.8, "lower": 0.75, "upper": 0.85},
+            series | counts | {"corrected_rate": 0.8, "low": 0.75, "high": 0.85},
             series | counts | {"criterion": "tone", "labelled": 3, "reason": "not_enough_labels"},
         ],
     )

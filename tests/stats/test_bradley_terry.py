@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 
 from feedback_pipeline.stats.bradley_terry import Strengths, fit_bradley_terry
-from feedback_pipeline.stats.estimates import Refusal
+from feedback_pipeline.stats.no_result import NoResult
 
 PLAYERS = 6
 
@@ -73,7 +73,7 @@ def test_intervals_cover_the_true_strengths() -> None:
         first, second, outcome, strength = tournament(100 + seed, 400)
         fitted = fit_bradley_terry(first, second, outcome, PLAYERS)
         assert isinstance(fitted, Strengths)
-        covered += int(((fitted.lower <= strength) & (strength <= fitted.upper)).sum())
+        covered += int(((fitted.low <= strength) & (strength <= fitted.high)).sum())
         total += PLAYERS
     assert covered / total >= 0.90
 
@@ -101,7 +101,7 @@ def test_swapping_the_sides_changes_nothing() -> None:
 
 def test_one_player_cannot_be_ranked() -> None:
     nobody = np.zeros(0, dtype=np.int64)
-    assert isinstance(fit_bradley_terry(nobody, nobody, np.zeros(0), 1), Refusal)
+    assert isinstance(fit_bradley_terry(nobody, nobody, np.zeros(0), 1), NoResult)
 
 
 @pytest.mark.parametrize(("won", "lost", "told"), [(1, 0, False), (3, 0, False), (5, 0, False), (2, 1, False),
@@ -113,8 +113,8 @@ def test_few_votes_exclude_zero_only_where_an_exact_test_would(won: int, lost: i
     groups = [np.arange(games), np.arange(games)]
     fitted = fit_bradley_terry(np.zeros(games, int), np.ones(games, int), outcome, 2, clusters=groups)
     assert isinstance(fitted, Strengths)
-    assert bool(fitted.lower[0] > 0) is told
-    assert fitted.lower[0] < fitted.values[0] < fitted.upper[0]
+    assert bool(fitted.low[0] > 0) is told
+    assert fitted.low[0] < fitted.values[0] < fitted.high[0]
 
 
 def test_one_persons_many_votes_do_not_make_a_point_of_the_interval() -> None:
@@ -123,4 +123,4 @@ def test_one_persons_many_votes_do_not_make_a_point_of_the_interval() -> None:
     one = [np.zeros(12, int), np.arange(12)]
     fitted = fit_bradley_terry(np.zeros(12, int), np.ones(12, int), outcome, 2, clusters=one)
     assert isinstance(fitted, Strengths)
-    assert fitted.lower[0] < 0 < fitted.upper[0]
+    assert fitted.low[0] < 0 < fitted.high[0]

@@ -132,7 +132,7 @@ def test_what_the_machine_did_uses_up_no_attempt_of_a_day_and_a_person_may_alway
     for _ in range(5):
         changes.mark_failed(database, [DAY], "No space left on device (ENOSPC)", to_blame=[], counted=False)
     assert [day.day for day in changes.due(database)] == [DAY]
-    for _ in range(changes.MAXIMUM_ATTEMPTS):
+    for _ in range(changes.MAX_ATTEMPTS):
         changes.mark_failed(database, [DAY], "run x failed", to_blame=[DAY])
     assert changes.due(database) == []
     assert [day.day for day in changes.due(database, given_up=True)] == [DAY]

@@ -197,7 +197,7 @@ def test_a_failed_day_is_tried_alone_and_given_up_until_it_changes(database: Dat
     days = [DAY + timedelta(days=offset) for offset in range(3)]
     changes.mark_failed(database, days, "code 1", to_blame=[days[1]])
     assert [(day.day, day.alone) for day in changes.due(database)] == list(zip(days, [False, True, False], strict=True))
-    for _ in range(changes.MAXIMUM_ATTEMPTS - 1):
+    for _ in range(changes.MAX_ATTEMPTS - 1):
         changes.mark_failed(database, [days[1]], "code 1", to_blame=[])
     assert [day.day for day in changes.due(database)] == [days[0], days[2]]
     assert changes.failed_days(database) == {days[1]: "code 1"}

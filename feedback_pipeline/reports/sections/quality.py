@@ -33,7 +33,7 @@ from feedback_pipeline.stats import intervals
 
 VERSION_DIMENSIONS = ("prompt_version", "model")
 STANDING_DIMENSIONS = ("action_type", "content_type", "intent", "framework", "project", "language")
-MOST_LEVELS = 12
+MAX_LEVELS = 12
 """Levels shown of one dimension: those with most votes."""
 STANDING_VOTES = 30
 FALSE_DISCOVERY_RATE = 0.05
@@ -77,10 +77,10 @@ def judged_quality(sources: Sources) -> JudgedQuality | CannotSay:
 
 
 def _corrected(row: Row) -> Rate | CannotSay:
-    if row["corrected_rate"] is None or row["lower"] is None or row["upper"] is None or not row["judged"]:
+    if row["corrected_rate"] is None or row["low"] is None or row["high"] is None or not row["judged"]:
         return CannotSay(in_words(row["reason"]))
     value = min(max(row["corrected_rate"], 0.0), 1.0)
-    return bounded_rate(value, row["lower"], row["upper"], row["judged"], None)
+    return bounded_rate(value, row["low"], row["high"], row["judged"], None)
 
 
 def _agreement(calibration: pl.DataFrame | None) -> dict[tuple[str, str], float]:
@@ -160,7 +160,7 @@ def _rated_answers(facts: pl.DataFrame, dimension: str) -> dict[str, int]:
 def _busiest(sums: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     """The levels with most votes, each with its people's sums."""
     counts = sums.group_by("level").agg(pl.col("votes").sum())
-    counts = counts.sort(["votes", "level"], descending=[True, False]).head(MOST_LEVELS)
+    counts = counts.sort(["votes", "level"], descending=[True, False]).head(MAX_LEVELS)
     parts = sums.filter(pl.col("level").is_in(counts["level"].implode())).partition_by("level", as_dict=True)
     return [(level, parts[(level,)]) for level in counts["level"].to_list()]
 
@@ -196,11 +196,11 @@ def _first_seen(daily_counts: pl.DataFrame, dimension: str) -> dict[str | None, 
 def _comparisons(frame: pl.DataFrame | None) -> tuple[VersionComparison, ...]:
     if frame is None:
         return ()
-    usable = frame.filter(pl.all_horizontal(pl.col("difference", "lower", "upper").is_not_null()))
+    usable = frame.filter(pl.all_horizontal(pl.col("difference", "low", "high").is_not_null()))
     usable = usable.sort("criterion", "version_a", "version_b", "measure", "design", "fingerprint")
     found = []
     for row in usable.iter_rows(named=True):
-        difference = report_difference(row["difference"], row["lower"], row["upper"], None)
+        difference = report_difference(row["difference"], row["low"], row["high"], None)
         if not isinstance(difference, CannotSay):
             found.append(
                 VersionComparison(

@@ -11,7 +11,7 @@ BEGIN
         'vote_total', 'vote_day', 'vote_delta', 'action_day', 'person_day', 'person_delta', 'prompt', 'export_use',
         'tag_seen',
         'experiment', 'experiment_version', 'experiment_event', 'assignment', 'exposure', 'shadow_run', 'ask',
-        'routing_weight']
+        'routing_weight', 'export_file']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('DROP POLICY IF EXISTS tenant_only ON %I', name);
@@ -58,6 +58,15 @@ GRANT SELECT ON audit_item TO feedback_api;
 GRANT SELECT, INSERT ON audit_label TO feedback_api;
 
 -- ---------------------------------------------------------------- privacy
+-- The API notes what it exports, and what was read, exported or changed; it can take none of that back.
+GRANT INSERT (id, place, tenant, first_day, last_day, format, made_by) ON export_file TO feedback_api;
+GRANT SELECT (id, tenant), UPDATE (lines, sha256) ON export_file TO feedback_api;
+ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS tenant_only ON audit_log;
+CREATE POLICY tenant_only ON audit_log FOR INSERT TO feedback_api
+    WITH CHECK (tenant = (SELECT current_setting('feedback.tenant', true)));
+GRANT INSERT (actor, action, tenant, detail) ON audit_log TO feedback_api;
+REVOKE EXECUTE ON FUNCTION chain_audit_log FROM PUBLIC;
 
 -- ---------------------------------------------------------------- operations and Dagster
 

@@ -11,11 +11,17 @@ WITH refusal_gone AS (
     WHERE tenant = :tenant AND (:kind = 'tenant' OR (kind = 'user' AND person = ANY (CAST(:pseudonyms AS text[]))))
     RETURNING 1
 ), assignment_gone AS (
-    DELETE FROM assignment WHERE unit = ANY (CAST(:pseudonyms AS text[])) RETURNING 1
+    DELETE FROM assignment
+    WHERE tenant = :tenant AND (:kind = 'tenant' OR unit = ANY (CAST(:pseudonyms AS text[]) || CAST(:units AS text[])))
+    RETURNING 1
 ), exposure_gone AS (
-    DELETE FROM exposure WHERE unit = ANY (CAST(:pseudonyms AS text[])) RETURNING 1
+    DELETE FROM exposure
+    WHERE tenant = :tenant AND (:kind = 'tenant' OR unit = ANY (CAST(:pseudonyms AS text[]) || CAST(:units AS text[])))
+    RETURNING 1
 ), ask_gone AS (
-    DELETE FROM ask WHERE unit = ANY (CAST(:pseudonyms AS text[])) RETURNING 1
+    DELETE FROM ask
+    WHERE tenant = :tenant AND (:kind = 'tenant' OR unit = ANY (CAST(:pseudonyms AS text[]) || CAST(:units AS text[])))
+    RETURNING 1
 )
 SELECT
     (SELECT count(*) FROM refusal_gone) AS refusal,

@@ -1,5 +1,6 @@
 """The default provider: it goes through every step and sends nothing."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 from feedback_pipeline.tuning.providers.protocol import (
@@ -30,6 +31,10 @@ class DryRun:
     def find_file(self, file: TrainingFile) -> str | None:
         """Nothing was ever uploaded."""
         return None
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """Nothing was ever uploaded."""
+        return ()
 
     def upload(self, file: TrainingFile) -> str:
         """An id for the file that stays here."""

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -52,6 +52,10 @@ class LocalCommand:
     def find_file(self, file: TrainingFile) -> str | None:
         """A local trainer reads the file where it is."""
         return str(file.path)
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """Nothing is copied: there are none."""
+        return ()
 
     def upload(self, file: TrainingFile) -> str:
         """Nothing is copied: the id is the path."""

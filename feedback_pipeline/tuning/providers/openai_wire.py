@@ -1,7 +1,7 @@
 """Providers that speak OpenAI's files and fine-tuning API: OpenAI, Azure/Foundry and compatible servers."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -25,7 +25,7 @@ REQUEST_KEY = "request_sha256"
 DATASET_KEY = "dataset_sha256"
 CREATE_SECONDS = 60.0
 EVENTS_SECONDS = 20.0
-MOST_LISTED = 10_000
+MAX_LISTED = 10_000
 """Files, jobs or events looked through: a server that gives the same page again and again ends sooner."""
 
 _NOT_READY = re.compile(r"not (?:yet )?(?:ready|processed|available)|still being|being processed|try again later", re.I)
@@ -92,6 +92,12 @@ class OpenAIWire:
                 if found.filename == _upload_name(file):
                     return str(found.id)
         return None
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """Every upload whose name is one of these hashes: a dropped answer leaves one that nobody noted."""
+        names = {f"{sha256}.jsonl" for sha256 in sha256s}
+        with self._told("list files"):
+            return tuple(str(one.id) for one in _different(self._client.files.list()) if one.filename in names)
 
     def upload(self, file: TrainingFile) -> str:
         """Uploads the very bytes that were validated, under their hash."""
@@ -211,7 +217,7 @@ def _different(listed: Iterable[Any]) -> Iterator[Any]:
     known: set[tuple[str, str]] = set()
     for found in listed:
         key = (str(found.id), str(getattr(found, "data", "")))
-        if key in known or len(known) == MOST_LISTED:
+        if key in known or len(known) == MAX_LISTED:
             return
         known.add(key)
         yield found

@@ -1,6 +1,7 @@
 """What a fine-tuning provider does."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -148,6 +149,9 @@ class Provider(Protocol):
 
     def find_file(self, file: TrainingFile) -> str | None:
         """The id of an upload of this very file, if there is one."""
+
+    def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
+        """The ids of every upload of files with these hashes, those included whose upload was never answered."""
 
     def upload(self, file: TrainingFile) -> str:
         """Uploads a file and returns its id."""

@@ -1,0 +1,1 @@
+UPDATE export_file SET lines = $2 WHERE id = $1
