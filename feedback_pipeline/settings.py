@@ -174,6 +174,12 @@ class StorageSettings:
     raw_text_days: int = setting(
         "FEEDBACK_RAW_TEXT_DAYS", 90, "days that prompt and answer text is kept; older days are sealed", low=1
     )
+    retention_max_rows: int = setting(
+        "FEEDBACK_RETENTION_MAX_ROWS", 1_000_000, "rows that one run of the retention may empty", low=1
+    )
+    retention_max_share: float = setting(
+        "FEEDBACK_RETENTION_MAX_SHARE", 0.1, "share of all rows that one run of the retention may empty", read=share
+    )
 
 
 @dataclass(frozen=True)
