@@ -30,6 +30,7 @@ from feedback_pipeline.capture.shapes import (
 )
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
 from feedback_pipeline.capture.writer import Outcome
+from feedback_pipeline.cleaning.tags import look_alikes
 from feedback_pipeline.llm.call_prices import read_prices
 from feedback_pipeline.store.rows import content_name
 
@@ -80,7 +81,9 @@ async def create_feedback(request: Request) -> Response:
     filing = _filing(service, principal, person, shape, key, fingerprint)
     outcome = await service.writer.write(principal.tenant, filing)
     service.metrics.vote(outcome.outcome)
-    return _answered(service, shape, filing, outcome, person)
+    tags = [tag for answer in filing.answers for tag in answer.tags]
+    alike = look_alikes(tags, await _tags(service, principal.tenant)) if tags else {}
+    return _answered(service, shape, filing, outcome, person, alike)
 
 
 def _shape(value: Any) -> Voter:
@@ -125,13 +128,32 @@ def _content_type(shape: Voter) -> str | None:
     return shape.content.type if isinstance(shape, StoreVote) and shape.content else None
 
 
-def _answered(service: Service, shape: Voter, filing: Filing, outcome: Outcome, person: Person) -> Response:
+async def _tags(service: Service, tenant: str) -> list[str]:
+    return [row["name"] for row in await service.store.fetch(tenant, "read_tags")]
+
+
+@router.get("/v1/tags")
+async def read_tags(request: Request) -> Response:
+    """The tags in use, and which of them look alike: a slip makes two of one."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "read")
+    if principal.browser:
+        raise ProblemError(403, "missing_scope", "this needs an API key with the scope read")
+    tags = await _tags(service, principal.tenant)
+    return json_response({"tags": tags, "look_alikes": look_alikes(tags, tags)})
+
+
+def _answered(
+    service: Service, shape: Voter, filing: Filing, outcome: Outcome, person: Person, alike: dict[str, list[str]]
+) -> Response:
     if outcome.outcome == "reused":
         raise ProblemError(422, "idempotency_key_reused", "the Idempotency-Key was used for another request")
     if outcome.outcome == "opted_out":
         return json_response({"id": None, "feedback_id": None, "status": "opted_out"})
     identity = str(outcome.feedback_id)
-    found = {"id": identity, "feedback_id": identity, "status": outcome.outcome}
+    found: dict[str, Any] = {"id": identity, "feedback_id": identity, "status": outcome.outcome}
+    if alike:
+        found["look_alikes"] = alike
     if outcome.outcome == "replayed":
         return json_response(found, 200, {"Idempotency-Replayed": "true", "Location": f"/v1/feedback/{identity}"})
     vote = filing.vote
@@ -246,7 +268,7 @@ async def change_feedback(request: Request, feedback_id: UUID) -> Response:
         fields["metadata"] = bodies.to_json(fields["metadata"], "metadata")
     if fields.get("reasons", ()) is None:
         fields["reasons"] = []
-    event = _follows(row, fields)
+    event = _follows(row, {**fields, "from_browser": principal.browser or row["from_browser"]})
     _complete(event)
     await service.writer.write(principal.tenant, Filing(event))
     row = await current(service, principal, feedback_id)

@@ -59,6 +59,7 @@ class VoteRow(NamedTuple):
     shown_differently: bool | None = None
     metadata: str | None = None
     lane: str | None = None
+    from_browser: bool = False
 
 
 class AnswerRow(NamedTuple):
@@ -354,7 +355,7 @@ def filing(
     row = VoteRow(
         ordinal, event, interaction, key_kind, key_value, vote.kind, vote.thumb, vote.stars, signal, vote.comment,
         vote.correction, vote.reasons, vote.preference, vote.other_interaction_id, person.user_key, person.session_key,
-        occurred_at, False, None, key, fingerprint, SOURCE, None,
+        occurred_at, False, None, key, fingerprint, SOURCE, None, from_browser=person.provenance == "browser",
     )  # fmt: skip
     return Filing(row, answers, names)
 

@@ -18,6 +18,9 @@ from feedback_pipeline.settings import OPENAI_URL, Settings
 from feedback_pipeline.store import replies
 from feedback_pipeline.store.database import Database
 
+SERVED_AT = {"together": "https://api.together.xyz/v1", "fireworks": "https://api.fireworks.ai/inference/v1"}
+"""Where providers with an API of their own answer in OpenAI's."""
+
 OUTPUT_TOKENS = 1_000
 """Longest answer asked for; longer ones count as unusable, as they would for a person who waits."""
 
@@ -61,9 +64,11 @@ def serving_endpoint(settings: Settings, model: str, base: str | None) -> Endpoi
     """
     if settings.tuning_provider == "dry_run":
         raise NotServedError("a dry run trains nothing that could answer")
-    if settings.tuning_provider == "local" and settings.tuning_url is None:
+    if settings.tuning_provider in ("local", "trl") and settings.tuning_url is None:
         raise NotServedError("nothing serves the local trainer's models: set FEEDBACK_TUNING_BASE_URL")
-    url = settings.tuning_url or OPENAI_URL
+    if settings.tuning_provider == "vertex":
+        raise NotServedError("answers of models tuned on Vertex AI are not asked for here")
+    url = settings.tuning_url or SERVED_AT.get(settings.tuning_provider, OPENAI_URL)
     return Endpoint(url, model, settings.model_key or NO_KEY, _price(settings, url, model, base))
 
 

@@ -7,7 +7,8 @@ SELECT
     i.action_type, i.language, i.variant, i.tags, i.tools_called AS tools,
     length(i.prompt) AS prompt_chars, length(i.output) AS answer_chars,
     (t.use_for_training AND COALESCE(c.use_for_training, true) AND COALESCE(a.use_for_training, true)) AS use_for_training,
-    admissible_vote(i.provenance, f.shown_differently, t.use_for_analysis, t.use_for_training,
+    admissible_vote(i.provenance, f.shown_differently, f.from_browser AND f.correction IS NOT NULL, t.use_for_analysis,
+        t.use_for_training,
         c.use_for_analysis, c.use_for_training, a.use_for_analysis, a.use_for_training) AS admissible,
     CASE
         WHEN f.superseded_by IS NOT NULL THEN 'superseded'

@@ -7,13 +7,15 @@ ALTER TABLE feedback
     ADD COLUMN IF NOT EXISTS shown text,  -- the content as the voter's page showed it, where that is more or other than the answer's text
     ADD COLUMN IF NOT EXISTS shown_differently boolean NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS metadata text,  -- of the vote itself, where it was changed after the answer's was sent
+    ADD COLUMN IF NOT EXISTS from_browser boolean NOT NULL DEFAULT false,  -- its texts are a browser's, whoever vouches for the answer
     ADD COLUMN IF NOT EXISTS lane text NOT NULL DEFAULT '';  -- events of one lane follow each other
 
 DO $$
 DECLARE
     field text;
 BEGIN
-    FOREACH field IN ARRAY ARRAY['shown text', 'shown_differently boolean', 'metadata text', 'lane text'] LOOP
+    FOREACH field IN ARRAY ARRAY['shown text', 'shown_differently boolean', 'metadata text', 'lane text',
+        'from_browser boolean'] LOOP
         IF NOT EXISTS (
             SELECT FROM pg_attribute WHERE attrelid = 'vote_row'::regclass AND attname = split_part(field, ' ', 1)
         ) THEN
@@ -237,7 +239,7 @@ BEGIN
         COALESCE((k.vote).shown_differently, false) OR (
             k.brought_id IS NOT NULL AND k.same_id IS NULL AND k.known_id IS NOT NULL AND k.known_id <> k.brought_id
             AND NOT k.silent AND COALESCE(k.output, k.content_snapshot) IS NOT NULL),
-        (k.vote).metadata, (k.vote).lane)::vote_row ORDER BY (k.vote).ordinal)
+        (k.vote).metadata, (k.vote).lane, (k.vote).from_browser)::vote_row ORDER BY (k.vote).ordinal)
     INTO bound FROM known k;
     RETURN COALESCE(bound, '{}');
 END $$;
@@ -498,11 +500,12 @@ BEGIN
     INSERT INTO feedback (
         id, tenant, interaction_id, key_kind, key_value, kind, thumb, stars, value, comment, correction, reasons,
         preference, other_interaction_id, user_key, session_key, occurred_at, withdrawn, supersedes, idempotency_key,
-        source, source_id, raw, shown, shown_differently, metadata, lane)
+        source, source_id, raw, shown, shown_differently, metadata, from_browser, lane)
     SELECT v.id, tenant_name, v.interaction_id, v.key_kind, v.key_value, v.kind, v.thumb, v.stars, v.value, v.comment,
         v.correction, v.reasons, v.preference, v.other_interaction_id, v.user_key, v.session_key,
         COALESCE(v.occurred_at, now()), v.withdrawn, v.supersedes, v.idempotency_key, v.source, v.id::text, v.raw,
-        v.shown, COALESCE(v.shown_differently, false), v.metadata, COALESCE(v.lane, vote_lane(v.kind, v.value, v.id))
+        v.shown, COALESCE(v.shown_differently, false), v.metadata, COALESCE(v.from_browser, false),
+        COALESCE(v.lane, vote_lane(v.kind, v.value, v.id))
     FROM unnest(kept) v;
 
     -- Of several current votes of one person on one answer and in one lane, the latest stays current. Most votes are
@@ -555,13 +558,14 @@ BEGIN
 END $$;
 
 -- ---------------------------------------------------------------- what may be trained on
--- The one rule of what leaves the store as training material, for every way out: the text is one that a server vouches
--- for, the vote is about that very text, and the tenant, the voter and the asker allow it (no row of consent: they do).
+-- The one rule of what leaves the store as training material, for every way out: the text (a correction's own, or the
+-- answer's) is one that a server vouches for, the vote is about that very text, and the tenant, the voter and the asker
+-- allow it (no row of consent: they do).
 CREATE OR REPLACE FUNCTION admissible_vote(
-    provenance text, shown_differently boolean, tenant_analysis boolean, tenant_training boolean, voter_analysis boolean,
+    provenance text, shown_differently boolean, browsers_correction boolean, tenant_analysis boolean, tenant_training boolean, voter_analysis boolean,
     voter_training boolean, asker_analysis boolean, asker_training boolean
 ) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT COALESCE(provenance <> 'browser', false) AND NOT shown_differently AND tenant_analysis AND tenant_training
+    SELECT COALESCE(provenance <> 'browser', false) AND NOT shown_differently AND NOT browsers_correction AND tenant_analysis AND tenant_training
         AND COALESCE(voter_analysis, true) AND COALESCE(voter_training, true)
         AND COALESCE(asker_analysis, true) AND COALESCE(asker_training, true)
 $$;
@@ -581,7 +585,7 @@ RETURNS TABLE (messages jsonb, weight double precision, metadata jsonb) LANGUAGE
     LEFT JOIN consent a ON a.tenant = i.tenant AND a.user_key = i.user_key
     WHERE f.superseded_by IS NULL AND NOT f.withdrawn AND f.kind = 'explicit' AND f.thumb IS NOT NULL
         AND f.occurred_at >= now() - interval '7 days' AND i.prompt <> '' AND i.output <> ''
-        AND admissible_vote(i.provenance, f.shown_differently, t.use_for_analysis, t.use_for_training,
+        AND admissible_vote(i.provenance, f.shown_differently, false, t.use_for_analysis, t.use_for_training,
             v.use_for_analysis, v.use_for_training, a.use_for_analysis, a.use_for_training)
     ORDER BY f.occurred_at, f.id
 $$;
