@@ -206,6 +206,15 @@ def hold() -> None:
 
 
 @app.command()
+def migrate() -> None:
+    """Make the databases where they are missing, and bring them to this version's shape and rights."""
+    from feedback_pipeline.store.database import open_database, schema_revision
+
+    database = open_database(Settings.from_environment())
+    console.print(f"{database.name} is at revision {schema_revision(database)}", highlight=False)
+
+
+@app.command()
 def status() -> None:
     """Show what is in the store, what is computed and what waits."""
     from feedback_pipeline.cli import summary
