@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class Home:
         return Pipeline(Settings.from_environment(self.environment))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-u", "-m", "feedback_pipeline.cli.main", *arguments]
+        command = [sys.executable, "-u", "-m", "feedback_pipeline.cli", *arguments]
         return subprocess.Popen(
             command, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -81,8 +81,8 @@ def wait_for(look: Callable[[], Any], seconds: float) -> Any:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    yield Home(tmp_path)
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
 
 
 def test_interrupted_by_hand_finished_by_the_daemon_and_followed_when_a_vote_comes_late(home: Home) -> None:
