@@ -7,6 +7,7 @@ import dagster as dg
 from feedback_pipeline.erasure import retention, retention_limits
 from feedback_pipeline.erasure.retention_limits import Limits
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.privacy import audit_log
 
 RETENTION = "retention"
 HOUR = 3
@@ -26,6 +27,9 @@ def apply_policies(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pi
         pipeline.today(),
         context.log.info,
         Limits(settings.retention_max_rows, settings.retention_max_share),
+    )
+    audit_log.append(
+        pipeline.database, pipeline.pseudonymiser, "retention.applied", actor="job retention", detail=applied.__dict__
     )
     context.log_event(dg.AssetObservation("raw_feedback", metadata={**applied.__dict__}))
 
