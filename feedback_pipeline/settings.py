@@ -66,6 +66,8 @@ BASE_MODELS = {
 }  # fmt: skip
 """What is tuned where nobody says otherwise; models with open weights end when whoever runs them wants."""
 
+FIRST_DAY_FILE = "start"
+"""Below the home folder: the Monday of the first week, where `FEEDBACK_START` does not say it."""
 OPENAI_URL = "https://api.openai.com/v1"
 
 # Variables with the project's prefix that something else reads: tests, benchmarks, the clients.
@@ -128,6 +130,14 @@ def _monday(name: str, text: str) -> date:
     if found.weekday() != 0:
         raise SettingsError(f"{name} is {text}, a {found:%A}; weeks start on Monday, so it must be one")
     return found
+
+
+def _first_day(_: Mapping[str, str], values: dict[str, Any]) -> date:
+    """The Monday that `first_day.follow` wrote down."""
+    file = values["home"] / FIRST_DAY_FILE if "home" in values else None
+    if file is None or not file.exists():
+        return date(2025, 1, 6)
+    return _monday(str(file), file.read_text().strip())
 
 
 def _training_formats(name: str, text: str) -> tuple[TrainingFormat, ...]:
@@ -205,7 +215,12 @@ class CalendarSettings:
     timezone: str = setting(
         "FEEDBACK_TIMEZONE", "UTC", "zone that days and weeks are cut in; fixed by the first migration", read=_timezone
     )
-    start: date = setting("FEEDBACK_START", date(2025, 1, 6), "first day of the first week, a Monday", read=_monday)
+    start: date = setting(
+        "FEEDBACK_START",
+        Derived(_first_day, "the week of the first vote, kept in `start` below FEEDBACK_HOME; without it 2025-01-06"),
+        "first day of the first week, a Monday",
+        read=_monday,
+    )
     lateness_days: int = setting("FEEDBACK_LATENESS", 3, "days after its end at which a week closes")
     quiet_seconds: int = setting(
         "FEEDBACK_QUIET", 15, "seconds without another change before a day or week is computed by itself"

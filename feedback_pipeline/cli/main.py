@@ -132,6 +132,7 @@ def demo(
     started = time.perf_counter()
     pipeline = _pipeline()
     _load_sample(pipeline, votes, weeks, seed)
+    pipeline = _pipeline()  # whose first week is that of the sample
     result = _compute(pipeline, None)
     _stop_on(result)
     console.print()
@@ -181,8 +182,17 @@ def import_(
             names=tuple(names or ()), zone=pipeline.settings.zone,
         )  # fmt: skip
     summary.show_import(imported, console)
+    if not dry_run:
+        _follow_first_day(pipeline)
     if imported.problems or (dry_run and imported.refused):
         raise typer.Exit(code=1)
+
+
+def _follow_first_day(pipeline: Any) -> None:
+    from feedback_pipeline import first_day
+
+    if said := first_day.follow(pipeline):
+        console.print(escape(said), highlight=False)
 
 
 @app.command()
@@ -317,6 +327,7 @@ def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    _follow_first_day(pipeline)
 
 
 def _compute(pipeline: Any, weeks: list[date] | None) -> Any:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, RATER_TRUST, VOTE_FACTS
 from feedback_pipeline.ingest.summary import ImportSummary
 from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
@@ -242,7 +243,8 @@ def status(pipeline: Pipeline, console: Console) -> None:
     console.print(f"{counts['first']} to {counts['last']}: {counts['days']} days computed, {len(due)} wait")
     if early:
         console.print(
-            f"{len(early)} days are before FEEDBACK_START ({pipeline.settings.start}) and will not be computed"
+            f"{len(early)} days are before the first week ({pipeline.settings.start}) and are not computed: set "
+            f"FEEDBACK_START={monday_of(early[0].day)}, or unset it and import again"
         )
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")

@@ -167,6 +167,7 @@ HOME = (
     ),
     Place("home/validators/*", "installed programs", "nothing", unsearched="installed programs"),
     Place("home/dagster/*", "output of runs: progress, without words", "found", "cleaned"),
+    Place("home/start", "the Monday of the first week", "nothing"),
     Place("home/dev.lock", "where feedback dev runs", "nothing"),
     Place("home/backups.json", "where backups are", "nothing"),
     Place("home/logs/*", "what the services wrote: progress and warnings, without words", "found", "cleaned"),
