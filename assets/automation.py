@@ -1,7 +1,9 @@
-"""When assets are computed by themselves: one guarded condition, in one place.
+"""When an asset of another project follows ours: one guarded condition, in one place.
 
-`eager()` alone would run an asset although a blocking check upstream failed: bad days would flow into weekly reports.
-It would also run a week for every one of its days while a backfill is under way.
+The loop's own assets wait in the store (`store.changes`, `store.periods`): there it stands what changed and what a run
+that died left undone, for the daemon and for commands alike. Whatever is built on them elsewhere is Dagster's to
+start, and `eager()` alone would run it although a blocking check upstream failed, and for every single day while a
+backfill is under way.
 """
 
 from typing import Any
@@ -9,8 +11,8 @@ from typing import Any
 import dagster as dg
 
 
-def guarded_eager() -> dg.AutomationCondition[Any]:
-    """Compute a week when its days changed, once they are all there, their checks passed and nothing is under way."""
+def after_checked_days() -> dg.AutomationCondition[Any]:
+    """Compute a partition when what it reads changed, once that is checked and nothing is under way."""
     changed = dg.AutomationCondition.any_deps_updated().since(
         dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
     )
@@ -20,7 +22,3 @@ def guarded_eager() -> dg.AutomationCondition[Any]:
         & ~dg.AutomationCondition.in_progress()
         & dg.AutomationCondition.all_deps_blocking_checks_passed()
     ).with_label("days changed, checked and settled")
-
-
-AUTOMATED = ("clean", "patterns", "report", "evaluation", "training")
-"""Groups whose weekly assets follow their days."""

@@ -18,7 +18,6 @@ from feedback_pipeline.tables.schema import Table
 GROUP = "clean"
 TRUST_WEEKS = 4
 JSON_COLUMNS = {"messages", "payload"}
-DAY_OLD = timedelta(hours=36)
 
 
 @daily(
@@ -26,7 +25,6 @@ DAY_OLD = timedelta(hours=36)
     group=GROUP,
     after=["raw_interactions"],
     blocking=["no_personal_data"],
-    freshness=DAY_OLD,
 )
 def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
     """One model answer of the day, voted on or not, with its redacted text; the only Parquet with prompts and
@@ -51,7 +49,6 @@ def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
     group=GROUP,
     after=["raw_feedback", "raw_interactions"],
     blocking=["conservation", "no_personal_data"],
-    freshness=DAY_OLD,
 )
 def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
     """One current feedback event of the day with its verdict, the redacted words of the person, and the properties of

@@ -17,7 +17,7 @@ from feedback_pipeline.judging.backends.recorded import RecordedJudge
 from feedback_pipeline.judging.calibration import calibrate
 from feedback_pipeline.judging.controls import controls_passed, judge_controls, withheld
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs, separated_by_model
-from feedback_pipeline.judging.local import MAXIMUM_LABELS, LocalJudge, NotEnoughLabels, train_local
+from feedback_pipeline.judging.local import MAX_LABELS, LocalJudge, NotEnoughLabels, train_local
 from feedback_pipeline.judging.local import NAME as LOCAL
 from feedback_pipeline.judging.preferences import preference_agreement, preference_ranking
 from feedback_pipeline.judging.quality import judged_quality as quality_of
@@ -356,7 +356,7 @@ def _earlier_votes(pipeline: Pipeline, week: date) -> pl.DataFrame:
         .collect()
     )
     drawn = votes.with_columns(_hash=pl.Series(text_hash(votes["interaction_id"], "local")))
-    drawn = drawn.sort("_hash", "voter").head(2 * MAXIMUM_LABELS)
+    drawn = drawn.sort("_hash", "voter").head(2 * MAX_LABELS)
     texts = pipeline.frames.scan(CLEAN_INTERACTIONS, drawn["interaction_day"].unique().sort().to_list())
     columns = ["prompt", "answer", "verdict", "voter"]
     return drawn.lazy().join(texts, on="interaction_id", maintain_order="left").select(columns).collect()

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from assets.declaration import Check, Declaration, Outcome, build, daily, weekly
+from assets.building import build
+from assets.declaration import Check, Declaration, Outcome, daily, weekly
 from assets.partitions import Calendar
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
 from feedback_pipeline.experiments import prompts, registry

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from assets.declaration import OWNERS, Check, Declaration, Outcome, build, weekly
+from assets.building import build
+from assets.declaration import OWNERS, Check, Declaration, Outcome, weekly
 from assets.partitions import Calendar
 from feedback_pipeline.calendar import days_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 GROUP = "models"
 FINE_TUNED_MODEL = "fine_tuned_model"
-LEAST_AGREED_PAIRS = 30
+MIN_AGREED_PAIRS = 30
 
 _GATES = {
     "non_inferior": (HELD_OUT, REGRESSION, "answers/unusable", "answers/refused_more", "answers/median_characters"),
@@ -39,20 +40,27 @@ _GATES = {
 }
 
 
-@weekly(group=GROUP, kinds=("openai", "postgres"), after=["training_manifest"], blocking=["started"], pool=GROUP)
+@weekly(
+    group=GROUP,
+    kinds=("openai", "postgres"),
+    after=["training_manifest"],
+    blocking=["started"],
+    pool=GROUP,
+    may_refuse=True,
+)
 def fine_tune_job(pipeline: Pipeline, week: date) -> Outcome:
     """A training run of the newest closed week's training file at the configured provider: uploaded once, created
     once, keyed by content in the ledger. It is followed by a sensor; this only starts it, or says why not."""
     newest = tuning.newest_closed_week(pipeline)
     if week != newest:
-        return Outcome(checks=[_refused(f"only the newest closed week is trained on: {newest}")])
+        return _refused(f"only the newest closed week is trained on: {newest}")
     try:
         run, considered = tuning.start(pipeline)
         if run is None:
-            return Outcome(checks=[_refused("; ".join(considered.refusals))])
+            return _refused("; ".join(considered.refusals))
         run = tuning.submit(pipeline, run, open_provider(pipeline.settings))
     except ProviderError as error:
-        return Outcome(checks=[_refused(f"{error}: the run goes on at the next look")])
+        return _refused(f"{error}: the run goes on at the next look")
     entry = run.entry
     numbers = {
         "run": entry.key, "dataset": run.request.dataset_id, "provider": run.provider, "state": entry.state,
@@ -62,8 +70,8 @@ def fine_tune_job(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(numbers=numbers, checks=[Check("started", good, {}, entry.reason or f"the run is {entry.state}")])
 
 
-def _refused(reason: str) -> Check:
-    return Check("started", False, {}, f"not started: {reason}")
+def _refused(reason: str) -> Outcome:
+    return Outcome(checks=[Check("started", False, {}, f"not started: {reason}")], refused=reason)
 
 
 @weekly(
@@ -73,6 +81,7 @@ def _refused(reason: str) -> Check:
     after=[FINE_TUNED_MODEL, "training_examples"],
     blocking=list(_GATES),
     pool=GROUP,
+    may_refuse=True,
 )
 def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     """One measure of the week's candidate against the model that answers now, and what the gate says of it: win rates
@@ -83,7 +92,7 @@ def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     candidate = _candidate(pipeline, week)
     if candidate is None:
         reason = f"no model was trained on the week of {week}"
-        return Outcome(CANDIDATE_EVALUATION.empty(), checks=[Check(name, False, {}, reason) for name in _GATES])
+        return Outcome(checks=[Check(name, False, {}, reason) for name in _GATES], refused=reason)
     answering = registry.serving(pipeline.database)
     incumbent = answering.model if answering else candidate.base or ""
     prompts = evaluation_prompts(pipeline.frames.read(TRAINING_EXAMPLES, [week]), pipeline.settings.tuning_method)
@@ -124,13 +133,13 @@ def _agreement(pipeline: Pipeline, week: date) -> float | None:
     """How often the configured judge agrees with people's preferences, ties apart, on enough pairs."""
     model = pipeline.settings.judge_model
     rows = pipeline.frames.read(PREFERENCE_AGREEMENT, [week]).filter(
-        (pl.col("statistic") == "agreement_without_ties") & (pl.col("items") >= LEAST_AGREED_PAIRS)
+        (pl.col("statistic") == "agreement_without_ties") & (pl.col("items") >= MIN_AGREED_PAIRS)
         & pl.col("judge").str.starts_with(f"{model}/")
     )  # fmt: skip
     return rows["value"][0] if rows.height else None
 
 
-@weekly(group=GROUP, kinds=("json", "postgres"), after=["candidate_evaluation"], blocking=["approved"])
+@weekly(group=GROUP, kinds=("json", "postgres"), after=["candidate_evaluation"], blocking=["approved"], may_refuse=True)
 def promoted_model(pipeline: Pipeline, week: date) -> Outcome:
     """The week's model answers under the alias `production`: only after its evaluation passed every gate and a person
     approved that very evaluation. The router reads the registry, or the JSON file written here."""
@@ -143,11 +152,12 @@ def promoted_model(pipeline: Pipeline, week: date) -> Outcome:
         None,
     )
     if model is None:
-        return Outcome(checks=[Check("approved", False, {}, f"no evaluated model of the week of {week}")])
+        reason = f"no evaluated model of the week of {week}"
+        return Outcome(checks=[Check("approved", False, {}, reason)], refused=reason)
     try:
         found = registry.promote(pipeline, model.name)
     except registry.PromotionRefusedError as error:
-        return Outcome(checks=[Check("approved", False, {}, str(error))])
+        return Outcome(checks=[Check("approved", False, {}, str(error))], refused=str(error))
     write_router_entry(pipeline.frames, found)
     numbers = {"model": found.model, "previous": found.previous, "since": found.since.isoformat()}
     return Outcome(numbers=numbers, checks=[Check("approved", True, {}, f"{found.model} answers")])

@@ -38,7 +38,7 @@ HISTORY_WEEKS = 26
 KNOWN_WEEKS = 8
 """Weeks before in which a person must have voted not to be a new voter."""
 TAXONOMY_WEEKS = 13
-MOST_TEXTS = 20_000
+MAX_TEXTS = 20_000
 """Rejected texts of a week that are looked at: more change no share by a point, and cost 100 µs each."""
 _VERDICT_CODES = {"up": 1, "neutral": 0, "down": -1}
 
@@ -223,7 +223,7 @@ def _rejected_texts(pipeline: Pipeline, days: list[date]) -> pl.DataFrame:
         .collect()
     )
     prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, votes["interaction_day"].unique().sort().to_list())
-    drawn = votes.sort("person", "feedback_id") if votes.height <= MOST_TEXTS else _drawn(votes)
+    drawn = votes.sort("person", "feedback_id") if votes.height <= MAX_TEXTS else _drawn(votes)
     return (
         drawn.lazy()
         .join(prompts.select("interaction_id", "prompt"), on="interaction_id", how="left")
@@ -234,8 +234,8 @@ def _rejected_texts(pipeline: Pipeline, days: list[date]) -> pl.DataFrame:
 
 
 def _drawn(votes: pl.DataFrame) -> pl.DataFrame:
-    """MOST_TEXTS votes whose ids hash lowest: the same ones in every run."""
-    return votes.with_columns(_hash=hash_texts(votes["feedback_id"])).sort("_hash").head(MOST_TEXTS).drop("_hash")
+    """MAX_TEXTS votes whose ids hash lowest: the same ones in every run."""
+    return votes.with_columns(_hash=hash_texts(votes["feedback_id"])).sort("_hash").head(MAX_TEXTS).drop("_hash")
 
 
 def _answers_given(pipeline: Pipeline, week: date) -> pl.DataFrame:

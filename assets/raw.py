@@ -1,35 +1,52 @@
-"""Raw: the store's own tables as Dagster sees them. Nothing is copied; each day has a version that grows with it."""
+"""Raw: the store's own tables as Dagster sees them. Nothing is copied; each day has a version that grows with it.
 
+Whoever asks for days to be computed reports the versions of exactly these (`observations`): a year of days observed at
+each look would fill the event log with what everybody knows.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from assets import descriptions
 from assets.declaration import OWNERS
+from assets.imports import imported_feedback
 from assets.partitions import Calendar
-from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.store import changes
+from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION
+from feedback_pipeline.tables.schema import Table
+
+TABLES: Mapping[str, tuple[str, str, Table]] = {
+    "raw_interactions": ("interaction", "Model answers as the store holds them.", INCOMING_INTERACTION),
+    "raw_feedback": ("feedback", "Feedback events as the store holds them.", INCOMING_FEEDBACK),
+}
 
 
 def build_raw(calendar: Calendar) -> list[Any]:
-    """The two source tables, observed by day."""
+    """The two tables that everything is made from, by day."""
     return [
-        _observed("raw_interactions", "Model answers as the store holds them: table `interaction`.", calendar),
-        _observed("raw_feedback", "Feedback events as the store holds them: table `feedback`.", calendar),
+        dg.AssetSpec(
+            name,
+            deps=[imported_feedback],
+            group_name="raw",
+            description=f"{described} Filed by the API and by imports; a day's version grows with each change of it.",
+            partitions_def=calendar.days,
+            kinds={"postgres"},
+            owners=OWNERS,
+            tags={"feedback/by": "day"},
+            metadata={"dagster/table_name": table, "dagster/column_schema": descriptions.columns(rows)},
+        )
+        for name, (table, described, rows) in TABLES.items()
     ]
 
 
-def _observed(name: str, description: str, calendar: Calendar) -> Any:
-    @dg.observable_source_asset(
-        name=name,
-        group_name="raw",
-        description=description,
-        partitions_def=calendar.days,
-        metadata={"dagster/table_name": name.removeprefix("raw_").removesuffix("s")},
-        tags={"dagster/kind/postgres": "", "owner": OWNERS[0].removeprefix("team:")},
-    )
-    def observe(pipeline: dg.ResourceParam[Pipeline]) -> dg.DataVersionsByPartition:
-        versions = changes.versions(pipeline.database)
-        known = {day.isoformat(): str(version) for day, version in versions.items() if day >= calendar.start}
-        return dg.DataVersionsByPartition(known)
-
-    return observe
+def observations(versions: Iterable[tuple[date, int]]) -> list[dg.AssetObservation]:
+    """What Dagster is told of days that changed."""
+    return [
+        dg.AssetObservation(
+            name, partition=day.isoformat(), tags={"dagster/data_version": str(version)}, metadata={"version": version}
+        )
+        for day, version in versions
+        for name in TABLES
+    ]

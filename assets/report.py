@@ -83,7 +83,6 @@ SUGGESTIONS = 3
         "clean_feedback",
         "clean_interactions",
     ],
-    freshness=timedelta(days=8),
     warning=["told"],
 )
 def weekly_report(pipeline: Pipeline, week: date) -> Outcome:

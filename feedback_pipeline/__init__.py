@@ -9,6 +9,8 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    # the loop in somebody's Dagster project
+    "FeedbackLoop": "feedback_pipeline.component",
     # what feedback says
     "analyze_patterns": "feedback_pipeline.analysis.verbs",
     "calculate_task_success_rate": "feedback_pipeline.analysis.verbs",

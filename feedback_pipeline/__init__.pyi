@@ -51,6 +51,7 @@ from feedback_pipeline.capture.verbs import log_anthropic as log_anthropic
 from feedback_pipeline.capture.verbs import log_litellm as log_litellm
 from feedback_pipeline.capture.verbs import log_llm_request as log_llm_request
 from feedback_pipeline.capture.verbs import log_openai as log_openai
+from feedback_pipeline.component import FeedbackLoop as FeedbackLoop
 
 __version__: str
 __all__: list[str]

@@ -1,16 +1,22 @@
-"""The IO manager: what a downstream asset or a notebook gets when it asks Dagster for one of our tables.
+"""The IO manager: what an asset of somebody's project gets when it asks for one of our tables, and how it stores
+its own.
 
-Our own assets write through `parquet.ParquetFolder`; this lets any other asset of a code location take them as inputs
-(a LazyFrame over all partitions it depends on) and store frames of its own beside them.
+Our own assets write through `tables.parquet.ParquetFolder`. Any other asset of the code location takes them as inputs,
+as the kind of frame it names in its annotation (`pandas.DataFrame`, `polars.DataFrame`, `polars.LazyFrame`,
+`pyarrow.Table`; a LazyFrame where it names none), over all partitions it depends on; what it returns may be any of
+them. Days of which nothing was ever computed have no rows.
 """
 
 from typing import Any
 
 import dagster as dg
+import narwhals as nw
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 from upath import UPath
 
-from feedback_pipeline.tables.parquet import COMPRESSION, location, replaced_file, scan_file
+from feedback_pipeline.tables.parquet import COMPRESSION, location, names_in, replaced_file, scan_file
 
 
 class ParquetIOManager(dg.UPathIOManager):
@@ -21,8 +27,8 @@ class ParquetIOManager(dg.UPathIOManager):
     def __init__(self, url: str) -> None:
         super().__init__(base_path=location(url))
 
-    def dump_to_path(self, context: dg.OutputContext, obj: pl.DataFrame | pl.LazyFrame, path: UPath) -> None:
-        frame = obj.lazy().collect()
+    def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
+        frame = _polars(obj)
         with replaced_file(path) as file:
             frame.write_parquet(file, compression=COMPRESSION, compression_level=1)
         context.add_output_metadata({"dagster/partition_row_count": frame.height})
@@ -31,5 +37,40 @@ class ParquetIOManager(dg.UPathIOManager):
         return scan_file(path)
 
     def load_input(self, context: dg.InputContext) -> Any:
-        loaded = super().load_input(context)
-        return pl.concat(loaded.values()) if isinstance(loaded, dict) else loaded
+        """The rows of every partition the asset depends on, in one frame of the kind it names.
+
+        Raises:
+            dg.Failure: no partition of what it depends on is there.
+        """
+        wanted = context.dagster_type.typing_type
+        if context.has_asset_key and context.has_asset_partitions:
+            paths = list(self._get_paths_for_partitions(context).values())
+        else:
+            paths = [self._get_path(context)]
+        present = {folder: set(names_in(folder)) for folder in {path.parent for path in paths}}
+        there = [path for path in paths if path.name in present[path.parent]]
+        if not there:
+            described = (
+                f"{context.asset_key.to_user_string()} has none of the partitions asked for: materialise it first"
+            )
+            raise dg.Failure(described, allow_retries=False)
+        return _as(pl.concat([self.load_from_path(context, path) for path in there], how="diagonal_relaxed"), wanted)
+
+
+def _polars(frame: Any) -> pl.DataFrame:
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    converted: pl.DataFrame = nw.from_native(frame).to_polars()
+    return converted
+
+
+def _as(frame: pl.LazyFrame, wanted: Any) -> Any:
+    if wanted is pl.DataFrame:
+        return frame.collect()
+    if wanted is pd.DataFrame:
+        return frame.collect().to_pandas()
+    if wanted is pa.Table:
+        return frame.collect().to_arrow()
+    return frame

@@ -185,6 +185,12 @@ class CalendarSettings:
     )
     start: date = setting("FEEDBACK_START", date(2025, 1, 6), "first day of the first week, a Monday", read=_monday)
     lateness_days: int = setting("FEEDBACK_LATENESS", 3, "days after its end at which a week closes")
+    quiet_seconds: int = setting(
+        "FEEDBACK_QUIET", 15, "seconds without another change before a day or week is computed by itself"
+    )
+    longest_wait_seconds: int = setting(
+        "FEEDBACK_LONGEST_WAIT", 300, "seconds after which a day is computed all the same; a week after six times"
+    )
     automation: bool = setting("FEEDBACK_AUTOMATION", False, "sensors and schedules run from the first start")
     executor: Executor = setting("FEEDBACK_EXECUTOR", "in_process", "how the steps of one run are run")
     environment: Environment = setting(

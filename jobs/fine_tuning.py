@@ -86,6 +86,7 @@ def _progress_sensor(jobs: list[Any], running: bool) -> dg.SensorDefinition:
             write_router_entry(pipeline.frames, changed)
         for warning in registry.expiry_warnings(pipeline.database, pipeline.today()):
             context.log.warning(warning)
+        events += _rollbacks(context.instance, pipeline)
         return dg.SensorResult(asset_events=events, run_requests=_requests(pipeline))
 
     return fine_tune_progress
@@ -107,6 +108,29 @@ def _requests(pipeline: Pipeline) -> list[dg.RunRequest]:
             key = f"promote:{model.name}:{approval.id if approval else 0}"
             requests.append(dg.RunRequest(run_key=key, job_name=PROMOTE, partition_key=partition))
     return requests
+
+
+def _rollbacks(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[dg.AssetObservation]:
+    """Rollbacks that the event log does not know of yet."""
+    rolled_back = [event for event in registry.history(pipeline.database) if event["event"] == "rolled_back"]
+    if not rolled_back:
+        return []
+    known = {
+        record.asset_observation.metadata["event_id"].value
+        for record in instance.fetch_observations(dg.AssetKey("promoted_model"), limit=1000).records
+        if record.asset_observation is not None and "event_id" in record.asset_observation.metadata
+    }
+    weeks = {model.name: model.week for model in registry.models(pipeline.database)}
+    events = []
+    for event in rolled_back:
+        week = weeks.get(event["previous"]) or weeks.get(event["model"])
+        if event["id"] in known or week is None:
+            continue
+        metadata = {"event_id": event["id"], "event": "rolled back", "answers_now": event["model"],
+                    "answered_before": event["previous"], "at": event["at"].isoformat()}  # fmt: skip
+        said = {name: value for name, value in metadata.items() if value is not None}
+        events.append(dg.AssetObservation("promoted_model", partition=week.isoformat(), metadata=said))
+    return events
 
 
 def _observation(one: Followed) -> dg.AssetObservation:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from feedback_pipeline.settings import Settings, project_root
+from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.database import Database
 
 STATEMENT_TIMEOUT = 600_000
@@ -23,7 +23,7 @@ def prepare_environment(settings: Settings, database: Database, environment: Mut
     """
     home = Path(environment.get("DAGSTER_HOME") or settings.dagster_home)
     home.mkdir(parents=True, exist_ok=True)
-    shipped, used = project_root() / "deploy" / "dagster.yaml", home / "dagster.yaml"
+    shipped, used = Path(__file__).with_name("dagster.yaml"), home / "dagster.yaml"
     if not used.exists() or home == settings.dagster_home:
         shutil.copyfile(shipped, used)
     environment["DAGSTER_HOME"] = str(home)

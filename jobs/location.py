@@ -2,18 +2,20 @@
 
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import dagster as dg
 
-from assets import alerts, clean, evaluation, experiments, imports, models, patterns, raw, report, training
-from assets.automation import guarded_eager
-from assets.declaration import Declaration, build
+from assets import alerts, clean, evaluation, experiments, freshness, imports, models, patterns, raw, report, training
+from assets.building import build
+from assets.declaration import Declaration
 from assets.partitions import Calendar
 from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
-from jobs import fine_tuning, loops, retention, schedules, sensors
+from feedback_pipeline.store.computed import Loop
+from jobs import failures, fine_tuning, housekeeping, loops, retention, schedules, sensors
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
@@ -26,6 +28,18 @@ STAGES = (clean, patterns, alerts, experiments, report, evaluation, training, mo
 def declarations() -> list[Declaration]:
     """Every asset of the loop, in the order the data flows."""
     return [declaration for stage in STAGES for declaration in stage.declarations()]
+
+
+@cache
+def loops_of_assets() -> tuple[Loop, ...]:
+    """Which assets are computed together, and what each is made from among them: days, weeks and months."""
+    every = declarations()
+    loops = []
+    for period in ("day", "week", "month"):
+        names = tuple(one.name for one in every if one.by == period)
+        upstream = {one.name: tuple(name for name in one.after if name in names) for one in every if one.by == period}
+        loops.append(Loop(period, names, upstream))
+    return tuple(loops)
 
 
 def build_definitions(
@@ -44,8 +58,11 @@ def build_definitions(
     every = declarations()
     executor = dg.in_process_executor if settings.executor == "in_process" else dg.multiprocess_executor
     loop_jobs = {job.name: job for job in loops.loop_jobs(every, executor)}
+    loop_of = {loop.period: loop for loop in loops_of_assets()}
     running = settings.automation
-    keep = retention.retention_job()
+    watching = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+    keep, tidy = retention.retention_job(), housekeeping.housekeeping_job()
+    importing, looking = loops.import_job(executor), loops.freshness_job(executor)
     tuning_jobs = fine_tuning.fine_tuning_jobs(executor)
     scheduled = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
@@ -54,19 +71,23 @@ def build_definitions(
             *raw.build_raw(calendar),
             *models.build_on_demand(calendar),
             *experiments.build_on_demand(calendar),
-            *(build(one, calendar, guarded_eager() if one.by == "week" else None) for one in every),
+            *(build(one, calendar, loop_of[one.by]) for one in every),
         ],
-        jobs=[*loop_jobs.values(), *tuning_jobs.values(), keep],
+        asset_checks=freshness.build_freshness(),
+        jobs=[*loop_jobs.values(), *tuning_jobs.values(), importing, looking, keep, tidy],
         schedules=[
-            *schedules.loop_schedules(loop_jobs, scheduled),
+            *schedules.loop_schedules(loop_jobs, settings.timezone, scheduled),
+            schedules.import_schedule(importing, settings.timezone, scheduled),
+            schedules.freshness_schedule(looking, settings.timezone, scheduled),
             retention.retention_schedule(keep, settings.timezone, scheduled),
+            housekeeping.housekeeping_schedule(tidy, settings.timezone, scheduled),
         ],
         sensors=[
             *fine_tuning.fine_tuning_sensors(tuning_jobs, starts=settings.tuning_enabled and running, follows=running),
-            sensors.changed_days_sensor(
-                loop_jobs[loops.DAILY], dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
-            ),
-            sensors.automation_sensor(dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED),
+            sensors.changed_days_sensor(loop_jobs[loops.DAILY], watching),
+            failures.failure_sensor(watching),
+            failures.watch_sensor([*loop_jobs.values()], watching),
+            sensors.changed_weeks_sensor([loop_jobs[loops.WEEKLY], loop_jobs[loops.MONTHLY]], watching),
         ],
         executor=executor,
         resources={

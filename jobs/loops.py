@@ -6,10 +6,14 @@ from typing import Any
 import dagster as dg
 
 from assets.declaration import Declaration
+from assets.freshness import DAILY as DAILY_ASSETS
+from assets.freshness import WEEKLY as WEEKLY_ASSETS
 
 DAILY = "daily_loop"
 WEEKLY = "weekly_loop"
 MONTHLY = "monthly_loop"
+IMPORT = "import_sources"
+FRESHNESS = "freshness_checks"
 DAYS_PER_RUN = 366
 
 
@@ -29,3 +33,21 @@ def loop_jobs(declarations: Iterable[Declaration], executor: dg.ExecutorDefiniti
             (MONTHLY, "month", "The month in one report."),
         )
     ]
+
+
+def import_job(executor: dg.ExecutorDefinition) -> Any:
+    """Brings the sources of sources.yaml in."""
+    return dg.define_asset_job(
+        IMPORT, selection=["imported_feedback"], description="Imports what is new in the sources of sources.yaml.",
+        executor_def=executor,
+    )  # fmt: skip
+
+
+def freshness_job(executor: dg.ExecutorDefinition) -> Any:
+    """Looks whether yesterday and last week are there."""
+    checks = [dg.AssetCheckKey(dg.AssetKey(asset), "yesterday_is_there") for asset in DAILY_ASSETS]
+    checks += [dg.AssetCheckKey(dg.AssetKey(asset), "last_week_is_there") for asset in WEEKLY_ASSETS]
+    return dg.define_asset_job(
+        FRESHNESS, selection=dg.AssetSelection.checks(*checks), executor_def=executor,
+        description="Looks whether the day and the week that ended are there.",
+    )  # fmt: skip

@@ -1,20 +1,22 @@
-"""Runs in the foreground: what `feedback materialize` and `feedback demo` do with the same jobs the daemon launches."""
+"""What `feedback materialize` and `feedback demo` compute in the foreground, with the same jobs the daemon launches."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
-from uuid import uuid4
 
 import dagster as dg
 
-from feedback_pipeline.calendar import days_of, days_of_month, first_of_month, monday_of
+from assets import raw
+from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.store import changes
-from jobs.location import build_definitions
+from feedback_pipeline.store import changes, computed, periods
+from jobs import foreground
+from jobs.foreground import LOGGING as LOGGING
+from jobs.location import build_definitions, loops_of_assets
 from jobs.loops import DAILY, DAYS_PER_RUN, MONTHLY, WEEKLY
-from jobs.sensors import bad_partitions, stretch_tags
+from jobs.requests import fault_of, settle_requests, stretch_tags
 
 Report = Callable[[str], None]
 """Takes one line of progress: names of assets and partitions, counts; never text of users."""
@@ -22,13 +24,34 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class RunResult:
-    """How the foreground runs ended."""
+    """How the foreground runs ended: what was computed, and nothing else, is counted.
+
+    Attributes:
+        failed: partitions that failed, with the run to look at.
+        interrupted: a person stopped it; what is left waits for the next time.
+        left: days, weeks and months that wait since it was stopped.
+    """
 
     runs: int
     days: int
     weeks: int
     failed: tuple[str, ...]
-    """Partitions that failed, with the run to look at."""
+    months: int = 0
+    interrupted: bool = False
+    left: int = 0
+
+
+class _MachineFaultError(Exception):
+    """The disk, the memory, the database or the bucket: nothing can be computed now."""
+
+
+@dataclass
+class _Progress:
+    runs: int = 0
+    days: set[date] = field(default_factory=set)
+    weeks: int = 0
+    months: int = 0
+    failed: list[str] = field(default_factory=list)
 
 
 def compute(
@@ -36,72 +59,150 @@ def compute(
     instance: dg.DagsterInstance,
     *,
     weeks: Sequence[date] | None = None,
+    months: Sequence[date] | None = None,
     report: Report = lambda line: None,
 ) -> RunResult:
-    """Computes every day that is due, then the weeks and the months they belong to, in order, as far as these ended.
+    """Computes every day that is due, then the weeks and months that are, in order, as far as these ended.
+
+    What failed before is tried again, and what was lost is made again: a person asks. A day, week or month that a run
+    left unfinished is still due, so that the next call goes on where the last one was stopped or killed.
 
     Args:
         pipeline: settings, store and tables.
         instance: where the runs are recorded.
-        weeks: Mondays to compute, and no month; by default the weeks and months whose days were computed now.
+        weeks: Mondays to compute, whether they are due or not, and no other week or month.
+        months: firsts of months to compute beside them.
         report: takes lines of progress.
     """
-    definitions = build_definitions(
-        pipeline.settings, {"pipeline": pipeline}, loggers={"console": progress_logger(report)}
+    done = _Progress()
+
+    def work() -> None:
+        with foreground.command(pipeline.database) as token:
+            _Foreground(pipeline, instance, report, token, done).run(weeks, months)
+
+    interrupted = False
+    try:
+        foreground.interruptible(work, report)
+    except foreground.InterruptedRunError:
+        interrupted = True
+    left = _waiting(pipeline) if interrupted else 0
+    failed = tuple(done.failed)
+    return RunResult(done.runs, len(done.days), done.weeks, failed, done.months, interrupted, left)
+
+
+@dataclass(frozen=True)
+class _Foreground:
+    pipeline: Pipeline
+    instance: dg.DagsterInstance
+    report: Report
+    token: str
+    done: _Progress
+
+    def run(self, weeks: Sequence[date] | None, months: Sequence[date] | None) -> None:
+        pipeline, database = self.pipeline, self.pipeline.database
+        foreground.settle_orphans(self.instance, database)
+        settle_requests(self.instance, pipeline)
+        definitions = build_definitions(
+            pipeline.settings, {"pipeline": pipeline}, loggers={"console": progress_logger(self.report)}
+        )
+        jobs = {name: definitions.resolve_job_def(name) for name in (DAILY, WEEKLY, MONTHLY)}
+        self._find_lost()
+        try:
+            self._days(jobs[DAILY])
+        except _MachineFaultError:
+            return  # everything else would fail as well, and is tried again the next time
+        bad_days = changes.failed_days(database)
+        self.done.failed += [f"{day}: {problem}" for day, problem in bad_days.items()]
+        if weeks is None and months is None:
+            periods.close(database, pipeline.today(), pipeline.settings.lateness_days)
+            due = self._due_periods()
+            self._weeks(jobs[WEEKLY], [one.first for one in due if one.period == "week"], bad_days)
+            self._months(jobs[MONTHLY], [one.first for one in self._due_periods() if one.period == "month"], bad_days)
+            return
+        self._weeks(jobs[WEEKLY], [week for week in weeks or () if self._ended("week", week)], bad_days)
+        self._months(jobs[MONTHLY], [first for first in months or () if self._ended("month", first)], bad_days)
+
+    def _find_lost(self) -> None:
+        database, settings = self.pipeline.database, self.pipeline.settings
+        lost = computed.absent(database, self.pipeline.frames)
+        if lost:
+            named = ", ".join(sorted({f"{one.asset} {one.partition}" for one in lost})[:5])
+            self.report(f"{len(lost)} files are gone and are made again: {named}{' …' if len(lost) > 5 else ''}")
+            computed.heal(database, lost, loops_of_assets(), settings.start)
+
+    def _days(self, job: dg.JobDefinition) -> None:
+        database = self.pipeline.database
+        changes.fold(database)
+        tried: dict[date, int] = {}
+        while stretches := changes.stretches(self._due_days(tried), DAYS_PER_RUN):
+            for number, stretch in enumerate(stretches, 1):
+                tried |= {day.day: day.version for day in stretch.days}
+                run_key = f"{self.token}:{stretch.first}:{number}"
+                changes.mark_requested(database, stretch, run_key)
+                of = f" ({number} of {len(stretches)})" if len(stretches) > 1 else ""
+                self.report(f"days {stretch.first} to {stretch.last}{of}")
+                for observation in raw.observations((day.day, day.version) for day in stretch.days):
+                    self.instance.report_runless_asset_event(observation)
+                run = self._execute(job, stretch_tags(stretch, run_key))
+                if (fault := fault_of(self.instance, run.run_id)) is not None:
+                    changes.take_back(database, run_key)
+                    self.done.failed.append(f"days {stretch.first} to {stretch.last}: {fault} (run {run.run_id})")
+                    raise _MachineFaultError
+                behind = {day.day for day in changes.due(database, include_requested=True, given_up=True)}
+                self.done.days |= {day.day for day in stretch.days} - behind
+                changes.take_back(database, run_key)
+
+    def _weeks(self, job: dg.JobDefinition, weeks: Sequence[date], bad_days: Iterable[date]) -> None:
+        for number, week in enumerate(weeks, 1):
+            label = f"week {week}"
+            self.done.weeks += self._period(job, week, label, days_of(week), bad_days, f" ({number} of {len(weeks)})")
+
+    def _months(self, job: dg.JobDefinition, months: Sequence[date], bad_days: Iterable[date]) -> None:
+        for first in months:
+            self.done.months += self._period(job, first, f"month {first:%Y-%m}", days_of_month(first), bad_days, "")
+
+    def _period(
+        self, job: dg.JobDefinition, first: date, label: str, days: Sequence[date], bad_days: Iterable[date], of: str
+    ) -> bool:
+        if gate := sorted(set(days) & set(bad_days)):
+            self.done.failed.append(f"{label}: not computed, because {', '.join(map(str, gate))} failed")
+            return False
+        self.report(f"{label}{of}")
+        run = self._execute(job, {"dagster/partition": first.isoformat()})
+        if not run.is_success:
+            self.done.failed.append(f"{label}: run {run.run_id}")
+        return run.is_success
+
+    def _execute(self, job: dg.JobDefinition, tags: dict[str, str]) -> dg.DagsterRun:
+        self.done.runs += 1
+        return foreground.execute(job, self.instance, tags, self.token)
+
+    def _due_days(self, tried: dict[date, int]) -> list[changes.DueDay]:
+        due = changes.due(self.pipeline.database, include_requested=True, given_up=True)
+        return [
+            day for day in due
+            if self.pipeline.settings.start <= day.day < self.pipeline.today() and tried.get(day.day) != day.version
+        ]  # fmt: skip
+
+    def _due_periods(self) -> list[periods.DuePeriod]:
+        return due_periods(self.pipeline)
+
+    def _ended(self, period: str, first: date) -> bool:
+        return periods.last_day(period, first) < self.pipeline.today()
+
+
+def due_periods(pipeline: Pipeline) -> list[periods.DuePeriod]:
+    """Weeks and months that a person's command computes now."""
+    start = pipeline.settings.start
+    due = periods.due(pipeline.database, today=pipeline.today(), start=start, requested_too=True, given_up=True)
+    return [one for one in due if one.first >= start - timedelta(days=31 if one.period == "month" else 0)]
+
+
+def _waiting(pipeline: Pipeline) -> int:
+    days = changes.due(pipeline.database, include_requested=True, given_up=True)
+    return len([day for day in days if pipeline.settings.start <= day.day < pipeline.today()]) + len(
+        due_periods(pipeline)
     )
-    daily, weekly, monthly = (definitions.resolve_job_def(name) for name in (DAILY, WEEKLY, MONTHLY))
-    changes.fold(pipeline.database)
-    runs, computed, failed = 0, set[date](), list[str]()
-    while stretches := changes.stretches(_due(pipeline), DAYS_PER_RUN):
-        for stretch in stretches:
-            run_key = f"foreground:{uuid4().hex}"
-            changes.mark_requested(pipeline.database, stretch, run_key)
-            report(f"days {stretch.first} to {stretch.last}")
-            tags = stretch_tags(stretch, run_key)
-            result = daily.execute_in_process(LOGGING, instance=instance, raise_on_error=False, tags=tags)
-            runs += 1
-            days = [day.day for day in stretch.days]
-            if result.success:
-                changes.mark_computed(pipeline.database, stretch.days)
-                computed.update(days)
-                continue
-            blamed = bad_partitions(instance, result.run_id)
-            to_blame = [day for day in days if day.isoformat() in blamed]
-            changes.mark_failed(pipeline.database, days, f"run {result.run_id} failed", to_blame=to_blame)
-    bad_days = changes.failed_days(pipeline.database)
-    failed += [f"{day}: {problem}" for day, problem in bad_days.items()]
-    wanted = sorted({monday_of(day) for day in computed}) if weeks is None else weeks
-    ended = [week for week in wanted if (pipeline.today() - week).days >= 7]
-    for week in ended:
-        if gate := sorted(set(days_of(week)) & set(bad_days)):
-            failed.append(f"week {week}: not computed, because {', '.join(map(str, gate))} failed")
-            continue
-        report(f"week {week}")
-        result = weekly.execute_in_process(
-            LOGGING, instance=instance, raise_on_error=False, partition_key=week.isoformat()
-        )
-        runs += 1
-        if not result.success:
-            failed.append(f"week {week}: run {result.run_id}")
-    first_days = sorted({first_of_month(day) for day in computed}) if weeks is None else []
-    for month in [first for first in first_days if days_of_month(first)[-1] < pipeline.today()]:
-        report(f"month {month:%Y-%m}")
-        result = monthly.execute_in_process(
-            LOGGING, instance=instance, raise_on_error=False, partition_key=month.isoformat()
-        )
-        runs += 1
-        if not result.success:
-            failed.append(f"month {month:%Y-%m}: run {result.run_id}")
-    return RunResult(runs, len(computed), len(ended), tuple(failed))
-
-
-LOGGING: dict[str, Any] = {"loggers": {"console": {}}}
-"""What a run is configured with to report to `progress_logger` alone."""
-
-
-def _due(pipeline: Pipeline) -> list[changes.DueDay]:
-    due = changes.due(pipeline.database, include_requested=True)
-    return [day for day in due if pipeline.settings.start <= day.day < pipeline.today()]
 
 
 def progress_logger(report: Report) -> dg.LoggerDefinition:
@@ -113,9 +214,9 @@ def progress_logger(report: Report) -> dg.LoggerDefinition:
             if event is not None and event.event_type == dg.DagsterEventType.STEP_SUCCESS:
                 seconds = event.step_success_data.duration_ms / 1000
                 report(f"  {event.step_key} {seconds:.1f} s")
-            elif event is not None and event.is_failure:
+            elif event is not None and event.event_type == dg.DagsterEventType.STEP_FAILURE:
                 said = getattr(event.event_specific_data, "user_failure_data", None)
-                report(f"  {event.step_key or event.job_name} failed{': ' + said.description if said else ''}")
+                report(f"  {event.step_key} failed{': ' + said.description if said else ''}")
 
     @dg.logger
     def progress(_: dg.InitLoggerContext) -> logging.Logger:

@@ -22,7 +22,7 @@ MIX_PART = 0.5
 """The part of a change that mix must explain to be named its reason."""
 TOPIC_SHARE = 0.1
 """A topic is worth a look where at least this share of the texts, at the interval's lower end, falls to it."""
-MOST_REPEATED = 5
+MAX_REPEATED = 5
 EXAMPLES_NEEDED = 100
 """Votes a week under which collecting more is the first thing to do."""
 
@@ -178,7 +178,7 @@ def _about_topics(topics: pl.DataFrame, noun: str) -> Iterator[_Advice]:
 
 
 def _about_repeats(repeated: pl.DataFrame) -> Iterator[_Advice]:
-    ordered = repeated.sort("down", "failure_id", descending=[True, False]).head(MOST_REPEATED)
+    ordered = repeated.sort("down", "failure_id", descending=[True, False]).head(MAX_REPEATED)
     for row in ordered.iter_rows(named=True):
         action = f" ({row['action_type']})" if row["action_type"] else ""
         yield _Advice(

@@ -14,7 +14,7 @@ from feedback_pipeline.store.statements import Queries
 Status = Literal["proposed", "accepted", "done", "dropped"]
 Outcome = Literal["helped", "no measurable change", "hurt", "cannot say"]
 
-LONGEST_NOTE = 500
+MAX_NOTE = 500
 _query = Queries(__file__).statement
 
 
@@ -107,8 +107,8 @@ def decide(
         UnknownActionError: there is none, or more than one begins so.
         ValueError: the note is too long.
     """
-    if note is not None and len(note) > LONGEST_NOTE:
-        raise ValueError(f"a note has at most {LONGEST_NOTE} characters, not {len(note)}")
+    if note is not None and len(note) > MAX_NOTE:
+        raise ValueError(f"a note has at most {MAX_NOTE} characters, not {len(note)}")
     with database.engine.begin() as connection:
         identity = _resolved(connection, recommendation_id)
         values = {"recommendation_id": identity, "status": status, "owner": owner, "due": due}

@@ -22,7 +22,7 @@ from feedback_pipeline.settings import Settings
 
 Source = Literal["model", "rules"]
 
-MOST_FINDINGS = 40
+MAX_FINDINGS = 40
 TOKENS = 4_000
 """Output allowed, thinking included."""
 
@@ -83,7 +83,7 @@ def suggest(
     by_rule = tuple(_by_rule(row, noun) for row in recommendations.sort("rank").head(limit).iter_rows(named=True))
     if endpoint is None:
         return Suggestions(by_rule, "rules", "no model is configured")
-    shown = list(evidence)[:MOST_FINDINGS]
+    shown = list(evidence)[:MAX_FINDINGS]
     if not shown:
         return Suggestions(by_rule, "rules", "there is no finding to ask a model about")
     items, dropped, problem = _by_model(shown, limit, endpoint, cache)

@@ -56,7 +56,7 @@ NEW_TYPE_LEVEL = 1e-3
 MIN_PEOPLE = 5
 """Fewer people are no incident: their votes are read in the report."""
 TRAILING_WEEKS = 8
-LEAST_DAYS = 14
+MIN_DAYS = 14
 NEW_FOR_DAYS = 14
 
 
@@ -287,8 +287,8 @@ def expect(history: pl.DataFrame, counts: str, day: dt.date) -> Expected | str:
     Mean per day of the week, k by moments over all days; the mean's own uncertainty widens the variance.
     """
     days = _between(history, day - dt.timedelta(weeks=TRAILING_WEEKS), day - dt.timedelta(days=1))
-    if days.height < LEAST_DAYS:
-        return f"only {days.height} days of the {TRAILING_WEEKS} weeks before; {LEAST_DAYS} are needed"
+    if days.height < MIN_DAYS:
+        return f"only {days.height} days of the {TRAILING_WEEKS} weeks before; {MIN_DAYS} are needed"
     weekday = days["day"].dt.weekday().to_numpy()
     values = days[counts].to_numpy().astype(np.float64)
     same = weekday == day.isoweekday()
@@ -338,7 +338,7 @@ def negative_rate(daily: pl.DataFrame, *, day: dt.date, level: float = RATE_LEVE
     before = _between(daily, day - dt.timedelta(weeks=4), day - dt.timedelta(days=1))
     if today.is_empty():
         return Reading(kind, day, reason=f"no votes on {day.isoformat()}")
-    if before.height < LEAST_DAYS // 2:
+    if before.height < MIN_DAYS // 2:
         return Reading(kind, day, reason=f"only {before.height} days with votes in the four weeks before")
     down, people = before["people_down"].to_numpy(), before["people"].to_numpy()
     usual = float(down.sum() / people.sum())

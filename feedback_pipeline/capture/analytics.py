@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from feedback_pipeline.extras import install_command
 
 EVENT = "llm_feedback_submitted"
-LONGEST_QUEUE = 10_000
+MAX_QUEUE = 10_000
 _log = logging.getLogger(__name__)
 
 
@@ -29,7 +29,7 @@ class Analytics:
 
     def __init__(self, sender: Sender | None) -> None:
         self._sender = sender
-        self._queue: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(LONGEST_QUEUE)
+        self._queue: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(MAX_QUEUE)
         self.dropped = 0
         self.failed = 0
         if sender is not None:

@@ -24,7 +24,7 @@ from feedback_pipeline.training.messages import conversation
 from feedback_pipeline.training.weights import ORIGINAL
 
 DEFAULT_WINDOW = timedelta(days=7)
-LONGEST_WINDOW = timedelta(days=366)
+MAX_WINDOW = timedelta(days=366)
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,99}")
 
 
@@ -74,7 +74,7 @@ async def write(
     """
     end = end or datetime.now(UTC)
     start = start or end - DEFAULT_WINDOW
-    if not start < end <= start + LONGEST_WINDOW:
+    if not start < end <= start + MAX_WINDOW:
         raise invalid("start_date", "must lie before end_date, by a year at most")
     positive = negative = skipped = 0
     first, last = _covered(start, end)

@@ -22,7 +22,7 @@ _ANSWER_TEXTS = ("prompt", "output")
 _ANSWER_JSON = ("messages", "content_snapshot", "metadata")
 _ANSWER_LISTS = ("tags", "tools_called", "techniques")
 _CLAIMED_NAMES = ("project", "intent", "action_type", "model", "prompt_version", "framework", "variant")
-_LARGEST_CACHE = 100_000
+_MAX_CACHE = 100_000
 _SCHEMA = {"label": pl.UInt32, "text": pl.String, "json": pl.String}
 
 Row = TypeVar("Row", bound=NamedTuple)
@@ -53,13 +53,17 @@ class Door:
             return None
         known = self._known.get((tenant, identifier))
         if known is None:
-            if len(self._known) >= _LARGEST_CACHE:
+            if len(self._known) >= _MAX_CACHE:
                 self._known.clear()
             known = self._known[tenant, identifier] = self._pseudonymiser.pseudonym(tenant, identifier)
         return known
 
-    def redacted(self, filings: Sequence[Filing]) -> list[Filing]:
-        """The same rows without structured identifiers."""
+    def redacted(self, tenant: str, filings: Sequence[Filing]) -> list[Filing]:
+        """The same rows of a tenant without structured identifiers, and without the person's own id among the names."""
+        filings = [
+            Filing(self._unnamed(tenant, one.vote), tuple(self._unnamed(tenant, a) for a in one.answers), one.names)
+            for one in filings
+        ]
         labels = _labels([filing.answers for filing in filings])
         rows: list[VoteRow | AnswerRow] = []
         owners: list[int] = []
@@ -69,8 +73,25 @@ class Door:
         cleaned: Iterator[Any] = iter(self._rows(rows, owners))
         return [Filing(next(cleaned), tuple(next(cleaned) for _ in filing.answers), filing.names) for filing in filings]
 
-    def answers(self, answers: Sequence[AnswerRow]) -> list[AnswerRow]:
-        """Answers without structured identifiers."""
+    def _unnamed(self, tenant: str, row: Row) -> Row:
+        """The row without tags and reasons that are the id of the person or session it is of."""
+        lists = _VOTE_LISTS if isinstance(row, VoteRow) else _ANSWER_LISTS
+        own = {row.user_key, row.session_key} - {None}  # type: ignore[attr-defined]
+        changed = {}
+        for name in lists if own else ():
+            said = getattr(row, name)
+            kept = [one for one in said if not own.intersection(self._called(tenant, one))]
+            if len(kept) < len(said):
+                changed[name] = kept
+        return row._replace(**changed) if changed else row
+
+    def _called(self, tenant: str, word: str) -> list[str]:
+        """What a person with this id would be called, now or under an earlier key."""
+        return self._pseudonymiser.all_versions(tenant, word) if word else []
+
+    def answers(self, tenant: str, answers: Sequence[AnswerRow]) -> list[AnswerRow]:
+        """Answers of a tenant without structured identifiers, and without the person's own id among the names."""
+        answers = [self._unnamed(tenant, answer) for answer in answers]
         return self._rows(answers, _labels([(answer,) for answer in answers]))
 
     def snapshot(self, snapshot: str) -> str:

@@ -14,7 +14,7 @@ from feedback_pipeline.capture.identifiers import digest
 from feedback_pipeline.capture.problems import ProblemError
 
 WINDOW_SECONDS = 60
-_MOST_BUCKETS = 50_000
+_MAX_BUCKETS = 50_000
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Limits:
         bucket = digest(self._secret, kind, who)
         lease = self._leases.get(bucket)
         if lease is None or lease.window != window:
-            if len(self._leases) > _MOST_BUCKETS:
+            if len(self._leases) > _MAX_BUCKETS:
                 self._leases.clear()
             lease = self._leases[bucket] = _Lease(window, 0)
         if lease.left <= 0:

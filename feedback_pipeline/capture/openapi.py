@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
-from feedback_pipeline.capture.routes_votes import MOST_ANSWERS, MOST_ITEMS, VOTES
+from feedback_pipeline.capture.routes_votes import MAX_ANSWERS, MAX_ITEMS, VOTES
 from feedback_pipeline.capture.shapes import Change, ExportRequest, LoggedAnswer, StateRequest, TokenRequest
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -74,11 +74,11 @@ def document(app: FastAPI) -> dict[str, Any]:
     answer = _schema(TypeAdapter(LoggedAnswer), schemas)
     bodies = {
         ("/v1/feedback", "post"): vote,
-        ("/v1/feedback/batch", "post"): _items(vote, MOST_ITEMS),
+        ("/v1/feedback/batch", "post"): _items(vote, MAX_ITEMS),
         ("/v1/feedback/state", "post"): _schema(TypeAdapter(StateRequest), schemas),
         ("/v1/feedback/{feedback_id}", "put"): _schema(TypeAdapter(Change), schemas),
         ("/v1/feedback/export/finetuning", "post"): _schema(TypeAdapter(ExportRequest), schemas),
-        ("/v1/interactions", "post"): {"anyOf": [answer, _items(answer, MOST_ANSWERS)]},
+        ("/v1/interactions", "post"): {"anyOf": [answer, _items(answer, MAX_ANSWERS)]},
         ("/v1/tokens", "post"): _schema(TypeAdapter(TokenRequest), schemas),
     }
     for path, operations in page["paths"].items():

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
-_LONGEST_NAME = 80
+_MAX_NAME = 80
 
 
 @dataclass
@@ -67,4 +67,4 @@ def from_validation(error: ValidationError, skipped: int = 0) -> ProblemError:
 
 def place(parts: Sequence[int | str]) -> str:
     """A field's place as a path such as `metadata.depth.3`; names that callers invented are cut."""
-    return ".".join(part[:_LONGEST_NAME] if isinstance(part, str) else str(part) for part in parts) or "body"
+    return ".".join(part[:_MAX_NAME] if isinstance(part, str) else str(part) for part in parts) or "body"

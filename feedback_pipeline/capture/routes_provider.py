@@ -13,7 +13,7 @@ from feedback_pipeline.capture.webhook_signatures import WebhookRefusedError, ve
 router = APIRouter()
 
 BODY_BYTES = 65_536
-LONGEST_NAME = 200
+MAX_NAME = 200
 KIND = "fine_tuning.job."
 
 
@@ -34,7 +34,7 @@ async def provider_event(request: Request) -> Response:
         raise ProblemError(401, "wrong_signature", str(error)) from None
     event = bodies.parse_json(body)
     job = _job(event)
-    if job is None or len(identity) > LONGEST_NAME:
+    if job is None or len(identity) > MAX_NAME:
         return json_response({"event": "ignored"}, 202)
     return json_response({"event": await service.store.value("SELECT announce_job($1, $2)", identity, job)}, 202)
 
@@ -44,4 +44,4 @@ def _job(event: object) -> str | None:
         return None
     data = event.get("data")
     job = data.get("id") if isinstance(data, dict) else None
-    return job if isinstance(job, str) and 0 < len(job) <= LONGEST_NAME else None
+    return job if isinstance(job, str) and 0 < len(job) <= MAX_NAME else None

@@ -36,10 +36,10 @@ from feedback_pipeline.store.rows import content_name
 router = APIRouter()
 VOTES: TypeAdapter[Voter] = TypeAdapter(AnyVote)
 LOGGED = TypeAdapter(LoggedAnswer)
-MOST_ITEMS = 5000
+MAX_ITEMS = 5000
 ITEMS_AT_A_TIME = 250
-MOST_ANSWERS = 1000
-LONGEST_KEY = 200
+MAX_ANSWERS = 1000
+MAX_KEY = 200
 GENERAL = "general"
 """The kind of content of the floating button, which is always there."""
 
@@ -141,8 +141,8 @@ def _answered(service: Service, shape: Voter, filing: Filing, outcome: Outcome, 
 
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        raise invalid("Idempotency-Key", f"must be 1 to {LONGEST_KEY} printable ASCII characters")
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", f"must be 1 to {MAX_KEY} printable ASCII characters")
     return key
 
 
@@ -161,8 +161,8 @@ async def create_batch(request: Request) -> Response:
     body = await bodies.read(request, service.settings.capture.batch_bytes)
     value = bodies.parse(body, request.headers.get("content-type", ""))
     items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else value
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS:
-        raise invalid("items", f"must be a list of 1 to {MOST_ITEMS} votes")
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        raise invalid("items", f"must be a list of 1 to {MAX_ITEMS} votes")
     started = time.time()
     results = await file_batch(service, principal, items, _idempotency_key(request))
     stored = sum(result["status"] == 201 for result in results)
@@ -372,8 +372,8 @@ async def log_interactions(request: Request) -> Response:
     body = await bodies.read(request, service.settings.capture.batch_bytes)
     value = bodies.parse(body, request.headers.get("content-type", ""))
     items = value.get("items") if isinstance(value, dict) and value.keys() == {"items"} else [value]
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ANSWERS:
-        raise invalid("items", f"must be a list of 1 to {MOST_ANSWERS} answers")
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ANSWERS:
+        raise invalid("items", f"must be a list of 1 to {MAX_ANSWERS} answers")
     many = isinstance(value, dict) and value.keys() == {"items"}
     if not many:
         _logged(service, principal.tenant, value)  # a lone answer that cannot be kept is the request's own problem

@@ -19,7 +19,7 @@ from feedback_pipeline.capture.intake import Door
 from feedback_pipeline.capture.problems import ProblemError, unavailable
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow
 
-LARGEST_BATCH = 1000
+MAX_BATCH = 1000
 IN_FLIGHT = 2
 WAITING_LIMIT = 50_000
 _MANY = 200
@@ -58,7 +58,7 @@ class _Queue:
         """The jobs at the head that make one transaction."""
         taken: list[_Job] = []
         votes = 0
-        while self.jobs and (not taken or votes + len(self.jobs[0].filings) <= LARGEST_BATCH):
+        while self.jobs and (not taken or votes + len(self.jobs[0].filings) <= MAX_BATCH):
             taken.append(self.jobs.popleft())
             votes += len(taken[-1].filings)
         self.votes -= votes
@@ -89,7 +89,7 @@ class Writer:
     ) -> dict[UUID, str | ProblemError]:
         """Files answers; says of each id what became of it: `new`, `known`, `conflict`, `opted_out` (see the function
         file_answers), or why the store refused it, which costs no other answer."""
-        redacted = await asyncio.to_thread(self._door.answers, answers)
+        redacted = await asyncio.to_thread(self._door.answers, tenant, answers)
         return await self._logged(tenant, redacted, names)
 
     async def _logged(
@@ -114,7 +114,7 @@ class Writer:
         await asyncio.gather(*running, return_exceptions=True)
 
     def enqueue(self, tenant: str, filings: Sequence[Filing]) -> "asyncio.Future[list[Outcome | ProblemError]]":
-        """Has votes filed in one transaction, from 1 to LARGEST_BATCH of them; says of each what became of it.
+        """Has votes filed in one transaction, from 1 to MAX_BATCH of them; says of each what became of it.
 
         Raises:
             ProblemError: 503, too many votes wait.
@@ -169,9 +169,9 @@ class Writer:
 
     async def _filed(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome | ProblemError]:
         if len(filings) > _MANY:
-            filings = await asyncio.to_thread(self._door.redacted, filings)
+            filings = await asyncio.to_thread(self._door.redacted, tenant, filings)
         else:
-            filings = self._door.redacted(filings)
+            filings = self._door.redacted(tenant, filings)
         votes = [filing.vote for filing in filings]
         answers = [answer for filing in filings for answer in filing.answers]
         names = [name for filing in filings for name in filing.names]

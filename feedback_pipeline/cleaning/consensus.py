@@ -21,9 +21,9 @@ USUAL_AGREEMENT = 0.8
 """Agreement assumed of a tenant's voters before there is a comparison."""
 PRIOR_COMPARISONS = 20.0
 """Comparisons that assumptions about a tenant, or about one thing said in it, count for."""
-MOST_COMPARISONS = 20.0
+MAX_COMPARISONS = 20.0
 """Comparisons of one voter that count in what is expected of the others."""
-LEAST_SECONDED = 0.5
+MIN_SECONDED = 0.5
 """The rarest view is seconded half as often as the average one, if honest: where there are at least as many bad answers
 as slips of the hand, half of the down votes are on bad answers."""
 
@@ -143,12 +143,12 @@ def _labels(ballots: Ballots, audited: pl.DataFrame) -> Floats:
 def _expected(ballots: Ballots, evidence: Floats, agreed: Floats, trusted: Floats) -> Floats:
     """The agreement of a tenant's other voters by what they say, shape (voters, _OPTIONS).
 
-    Nobody counts for more than MOST_COMPARISONS, so that a few who contradict everybody do not set what is expected of
+    Nobody counts for more than MAX_COMPARISONS, so that a few who contradict everybody do not set what is expected of
     each other.
     """
     tenants = int(ballots.tenant.max()) + 1
     total = np.maximum(evidence.sum(axis=1), 1e-12)
-    share = (trusted * np.minimum(1.0, MOST_COMPARISONS / total))[:, None]
+    share = (trusted * np.minimum(1.0, MAX_COMPARISONS / total))[:, None]
     said, seconded = np.zeros((tenants, _OPTIONS)), np.zeros((tenants, _OPTIONS))
     np.add.at(said, ballots.tenant, evidence * share)
     np.add.at(seconded, ballots.tenant, agreed * share)
@@ -162,5 +162,5 @@ def _expected(ballots: Ballots, evidence: Floats, agreed: Floats, trusted: Float
         others_said = said[ballots.tenant][:, options] - (evidence * share)[:, options]
         others_seconded = seconded[ballots.tenant][:, options] - (agreed * share)[:, options]
         pooled = (others_seconded + PRIOR_COMPARISONS * usual) / (others_said + PRIOR_COMPARISONS)
-        expected[:, options] = np.maximum(pooled, LEAST_SECONDED * usual)
+        expected[:, options] = np.maximum(pooled, MIN_SECONDED * usual)
     return expected

@@ -8,7 +8,7 @@ from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, VOTE_FACTS
 
 PROMPT_BANDS = ((200, "short"), (1000, "medium"), (4000, "long"))
 ANSWER_BANDS = ((300, "short"), (1500, "medium"), (6000, "long"))
-LONGEST_BAND = "very long"
+MAX_BAND = "very long"
 
 READS = tuple(
     name
@@ -46,7 +46,7 @@ def _person(votes: pl.DataFrame) -> pl.Series:
 
 
 def _band(column: str, bands: tuple[tuple[int, str], ...]) -> pl.Expr:
-    chosen: pl.Expr = pl.lit(LONGEST_BAND)
+    chosen: pl.Expr = pl.lit(MAX_BAND)
     for below, name in reversed(bands):
         chosen = pl.when(pl.col(column) < below).then(pl.lit(name)).otherwise(chosen)
     return pl.when(pl.col(column).is_not_null()).then(chosen)

@@ -6,16 +6,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
     from feedback_pipeline.actions.register import Status
     from feedback_pipeline.pipeline import Pipeline
 
 actions = typer.Typer(help="Recommendations: list, accept, do, drop.", no_args_is_help=True)
-console = Console()
+console = PlainConsole()
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning; see `feedback actions list`.")]
 Owner = Annotated[str | None, typer.Option(help="Who does it.")]

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
     from feedback_pipeline.pipeline import Pipeline
 
 alerts = typer.Typer(help="Incidents: list, acknowledge, close, try the channels.", no_args_is_help=True)
-console = Console()
+console = PlainConsole()
 
 Id = Annotated[UUID, typer.Argument(metavar="ID", help="The incident's id, from `feedback alerts list`.")]
 Person = Annotated[str | None, typer.Option("--by", help="Who you are; the account's name by default.")]

@@ -5,15 +5,15 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, open_database
 
 keys = typer.Typer(help="API keys: make, list, rotate, revoke.", no_args_is_help=True, rich_markup_mode=None)
-console = Console()
+console = PlainConsole()
 
 
 def _database() -> Database:

@@ -5,16 +5,17 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
     from feedback_pipeline.experiments.registry import Registered
     from feedback_pipeline.pipeline import Pipeline
 
 experiment = typer.Typer(help="Experiments: create, start, ramp, read, stop, conclude.", no_args_is_help=True)
-console = Console()
+console = PlainConsole()
 
 Name = Annotated[str, typer.Argument(help="The experiment's name.")]
 Tenant = Annotated[str, typer.Option(help="Whose it is.")]

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from feedback_pipeline.cli.options import day_of
+from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
     import polars as pl
 
-console = Console()
+console = PlainConsole()
 
 File = Annotated[
     Path | None, typer.Option("--file", help="A CSV, JSONL or Parquet file of feedback in place of the pipeline's own.")
@@ -129,7 +129,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (InsufficientFeedbackError, FeedbackFrameError) as error:
-        Console(stderr=True).print(f"feedback: {escape(str(error))}", style="red", highlight=False)
+        PlainConsole(stderr=True).print(f"feedback: {escape(str(error))}", style="red", highlight=False)
         raise typer.Exit(code=1) from error
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
-from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
@@ -17,13 +16,14 @@ from rich.text import Text
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
 from feedback_pipeline.cli.options import week_of
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.audit import CANNOT_SAY, label_next
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import JudgeMode, Settings, SettingsError
 from feedback_pipeline.store import audits
 
-console = Console()
+console = PlainConsole()
 
 KEYS = {"u": "up", "n": "neutral", "d": "down", "c": CANNOT_SAY, "q": None}
 QUESTION = "[u]p  [n]eutral  [d]own  [c]annot say  [q]uit"

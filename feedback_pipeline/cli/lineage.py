@@ -5,6 +5,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from feedback_pipeline.cli.printing import plain
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 
@@ -30,7 +31,7 @@ def why(
         typer.echo(orjson.dumps(tree.to_dict(), option=orjson.OPT_INDENT_2).decode())
         return
     for line in tree.lines():
-        typer.echo(line)
+        typer.echo(plain(line))
 
 
 def mount(app: typer.Typer) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from feedback_pipeline.cli.options import day_of, week_of
+from feedback_pipeline.cli.options import day_of, week_over
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.environment import unknown_variables
 from feedback_pipeline.ingest.summary import Progress as ImportProgress
 from feedback_pipeline.settings import Settings, SettingsError, known_variables
@@ -28,8 +28,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
-console = Console()
-errors = Console(stderr=True)
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 
 
 def main() -> None:
@@ -115,6 +115,7 @@ def demo(
     pipeline = _pipeline()
     _load_sample(pipeline, votes, weeks, seed)
     result = _compute(pipeline, None)
+    _stop_on(result)
     console.print()
     summary.show(pipeline, console)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s, {result.runs} Dagster runs. See it live: make dev")
@@ -181,14 +182,16 @@ def materialize(
     from feedback_pipeline.store import changes
 
     pipeline = _pipeline()
-    weeks = [week_of(text) for text in week] if week else None
+    weeks = [week_over(pipeline.settings.start, pipeline.today(), text) for text in week] if week else None
     if every:
         changes.fold(pipeline.database)
         weeks = [monday for monday in changes.weeks_with_votes(pipeline.database) if monday >= pipeline.settings.start]
     if since:
         changes.touch(pipeline.database, day_of("--since", since), pipeline.today())
     result = _compute(pipeline, weeks)
-    console.print(f"{result.days} days and {result.weeks} weeks computed in {result.runs} runs")
+    months = f", {result.months} months" if result.months else ""
+    console.print(f"{result.days} days, {result.weeks} weeks{months} computed in {result.runs} runs", highlight=False)
+    _stop_on(result)
     _fail_on(result)
 
 
@@ -296,11 +299,25 @@ def _compute(pipeline: Any, weeks: list[date] | None) -> Any:
         return runs.compute(pipeline, opened, weeks=weeks, report=lambda line: console.print(line, highlight=False))
 
 
+def _stop_on(result: Any) -> None:
+    if result.interrupted:
+        errors.print(
+            f"Stopped: {result.days} days and {result.weeks} weeks are done, {result.left} days, weeks or months wait; "
+            "nothing is half-written.\nGo on with: feedback materialize",
+            highlight=False,
+        )
+        raise typer.Exit(code=130)
+
+
 def _fail_on(result: Any) -> None:
     for line in result.failed:
         errors.print(f"failed: {escape(line)}", style="red", highlight=False)
     if result.failed:
-        errors.print("Look at the run in the Dagster UI (make dev); the other days and weeks are done.")
+        errors.print(
+            "What is listed is not computed; the rest is. Look at the run in the Dagster UI (make dev), and try again "
+            "with: feedback materialize",
+            highlight=False,
+        )
         raise typer.Exit(code=1)
 
 

@@ -27,3 +27,17 @@ def week_of(text: str) -> date:
     if day.weekday() != 0:
         raise SettingsError(f"--week takes a Monday; {text} is a {day:%A}")
     return day
+
+
+def week_over(start: date, today: date, text: str) -> date:
+    """The Monday that `--week` names, of a week that can be computed.
+
+    Raises:
+        SettingsError: it is no Monday, lies before the first week, or is not over yet.
+    """
+    monday = week_of(text)
+    if monday < start:
+        raise SettingsError(f"--week {text} is before the first one, {start} (FEEDBACK_START)")
+    if (today - monday).days < 7:
+        raise SettingsError(f"--week {text} is not over yet: today is {today}")
+    return monday

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
 
 quarantine = typer.Typer(
@@ -20,8 +20,8 @@ quarantine = typer.Typer(
 pseudonyms = typer.Typer(
     help="The keys people's ids are hashed with: show, rotate.", no_args_is_help=True, rich_markup_mode=None
 )
-console = Console()
-errors = Console(stderr=True)
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 
 Tenant = Annotated[str, typer.Option(help="The tenant the person belongs to.")]
 _YES = {True: "yes", False: "no"}

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from feedback_pipeline.pipeline import Pipeline
+    from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.pipeline import Pipeline
 
 prompt = typer.Typer(help="Prompts: versions, proposals from votes, evaluation, rollout.", no_args_is_help=True)
-console = Console()
+console = PlainConsole()
 
 Name = Annotated[str, typer.Argument(help="The prompt's name.")]
 Version = Annotated[str, typer.Argument(help="The version.")]

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
-from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
 from feedback_pipeline.calendar import window
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, CONFLICTING_ANSWERS
 from feedback_pipeline.cli.options import week_of
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import reviews
@@ -20,7 +20,7 @@ from feedback_pipeline.training import archive
 from feedback_pipeline.training.reviews import undecided
 from feedback_pipeline.training.tables import REVIEW_REASONS
 
-console = Console()
+console = PlainConsole()
 
 KEYS: dict[str, reviews.Decision | None] = {"a": "accepted", "r": "rejected", "s": None}
 QUIT = "q"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.cli.review import review
 from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
@@ -15,8 +15,8 @@ from feedback_pipeline.settings import Settings
 from feedback_pipeline.tables.parquet import location, replaced_file
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
 
-console = Console()
-progress = Console(stderr=True)
+console = PlainConsole()
+progress = PlainConsole(stderr=True)
 
 
 def export(

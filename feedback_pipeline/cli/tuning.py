@@ -4,9 +4,9 @@ import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.tuning import approvals, registry
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feedback_pipeline.tuning.runs import Run
     from feedback_pipeline.tuning.tuning import Consideration
 
-console = Console(markup=False)
+console = PlainConsole(markup=False)
 By = Annotated[str | None, typer.Option(help="Who decides; your login name by default.")]
 
 

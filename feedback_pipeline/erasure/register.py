@@ -97,9 +97,10 @@ STORE = (
     *_store("dataset fine_tune_job fine_tune_event model model_evaluation model_event model_alias approval "
             "provider_event", "datasets and models as numbers and hashes", "nothing"),
     *_store("vote_delta vote_total vote_day action_day person_delta person_day", "counts", "nothing"),
-    *_store("setting tenant api_key token_use rate_window import_progress change day_state week_state judge_run alert "
-            "notification action action_event export_use experiment experiment_version experiment_event "
-            "routing_weight tag_seen console_session alembic_version audit_log audit_seal",
+    *_store("setting tenant api_key token_use rate_window import_progress change day_state week_state "
+            "period_state computed_partition judge_run alert notification action action_event export_use "
+            "experiment experiment_version experiment_event routing_weight tag_seen console_session "
+            "alembic_version audit_log audit_seal",
             "settings, bookkeeping and what the team decided", "nothing"),
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from upath import UPath
 
 from feedback_pipeline.erasure import exports, leftovers
 from feedback_pipeline.erasure.register import Period, folders
-from feedback_pipeline.store import changes
+from feedback_pipeline.store import changes, computed
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder, names_in, remove
@@ -133,7 +133,7 @@ def apply(
     )
     unnamed = sum(_expired(database, day) for day in expiring)
     replies = _old_replies(database, now - timedelta(days=ends["judge_reply"]))
-    files = _old_partitions(frames, cleaned_before)
+    files = _old_partitions(database, frames, cleaned_before)
     exported = exports.remove_older(database, frames.root, home, now - timedelta(days=ends["exports"])).files
     swept = leftovers.sweep(frames.root, home, now)
     return Applied(sealed, emptied, rejects, len(expiring), unnamed, files, replies, exported, swept)
@@ -182,12 +182,13 @@ def _old_replies(database: Database, before: datetime) -> int:
         return connection.execute(statement, {"before": before}).rowcount
 
 
-def _old_partitions(frames: ParquetFolder, before: date) -> int:
+def _old_partitions(database: Database, frames: ParquetFolder, before: date) -> int:
     """Deletes the files of days before a date, and those of weeks and months that ended before it."""
     # a week or month has had its time when its last day has
     ends: dict[Period, timedelta] = {"day": timedelta(0), "week": timedelta(days=6), "month": timedelta(days=30)}
     removed = 0
     for period, length in ends.items():
+        computed.forget(database, list(folders(period)), before - length)
         for folder in folders(period):
             removed += _delete_older(frames.root / folder, before - length)
     return removed

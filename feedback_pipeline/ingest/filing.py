@@ -15,6 +15,8 @@ from feedback_pipeline.tables.vocabulary import TIMESTAMP
 
 CORRECTION = "#correction"
 """What is added to a vote's id for the correction that the same row brings."""
+_ANSWER_LISTS = ("tags", "tools_called", "techniques")
+_VOTE_LISTS = ("reasons",)
 _CONVERSATION = "\x00conversation"
 
 
@@ -70,8 +72,9 @@ def _answers(votes: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict[
     answers = answers.with_columns(
         pl.coalesce(pl.concat_str("tenant", "conversation_id", separator="\x1f"), "id").alias(_CONVERSATION)
     )
+    answers = reading.door.without_own_id(answers, _ANSWER_LISTS)
     redacted = reading.door.redact(
-        answers, ("prompt", "output"), ("messages", "content_snapshot", "metadata"), _CONVERSATION
+        answers, ("prompt", "output"), ("messages", "content_snapshot", "metadata"), _CONVERSATION, _ANSWER_LISTS
     )
     return INCOMING_INTERACTION.conform(redacted.frame), redacted.counts
 
@@ -151,7 +154,8 @@ def _feedback(votes: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict
     corrections = _corrections(events, source)
     both = pl.concat([_only_of_kind(events), corrections]) if corrections.height else _only_of_kind(events)
     both = both.with_columns(pl.coalesce("interaction_id", "key_value").alias(_CONVERSATION))
-    redacted = reading.door.redact(both, ("comment", "correction"), ("value",), _CONVERSATION)
+    both = reading.door.without_own_id(both, _VOTE_LISTS)
+    redacted = reading.door.redact(both, ("comment", "correction"), ("value",), _CONVERSATION, _VOTE_LISTS)
     return INCOMING_FEEDBACK.conform(redacted.frame), redacted.counts
 
 

@@ -106,7 +106,11 @@ def file_judgements(database: Database, recorded: pl.DataFrame) -> int:
 
 
 def _unredacted(
-    frame: pl.DataFrame, texts: Sequence[str], json: Sequence[str] = (), conversation: str | None = None
+    frame: pl.DataFrame,
+    texts: Sequence[str],
+    json: Sequence[str] = (),
+    conversation: str | None = None,
+    lists: Sequence[str] = (),
 ) -> RedactedFrame:
     return RedactedFrame(frame, {})
 

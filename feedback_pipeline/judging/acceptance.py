@@ -14,7 +14,7 @@ from feedback_pipeline.judging.versions import Comparison, paired_comparison
 from feedback_pipeline.stats.estimates import cluster_codes
 from feedback_pipeline.stats.no_result import NoResult
 
-MINIMUM_LABELS = 50
+MIN_LABELS = 50
 """Six more right and none less is the least that is significant (p = 0.03): with fewer, a gain under 12 % never is."""
 
 LEVEL = 0.05
@@ -58,7 +58,7 @@ def accept_rubric(
     labelled = answers.join(people.select("interaction_id", "human_verdict"), on="interaction_id").sort(
         "interaction_id"
     )
-    if labelled.height < MINIMUM_LABELS:
+    if labelled.height < MIN_LABELS:
         return RubricTest(NoResult("not_enough_labels", labelled.height), accepted=False)
     before, after = (_right(judge, labelled, criterion) for judge in (current, candidate))
     conversation = "conversation_id" if "conversation_id" in labelled.columns else "interaction_id"

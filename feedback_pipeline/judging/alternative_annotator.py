@@ -16,7 +16,7 @@ from feedback_pipeline.stats.no_result import NoResult
 EPSILON_CROWD = 0.1
 """Advantage a crowd worker's lower cost may buy (paper, section 3): 0.2 for experts, 0.15 for skilled annotators."""
 
-MINIMUM_ITEMS = 30
+MIN_ITEMS = 30
 FALSE_DISCOVERY_RATE = 0.05
 
 
@@ -34,7 +34,7 @@ class AlternativeAnnotator:
 
 
 def alternative_annotator_test(
-    judged: pl.DataFrame, votes: pl.DataFrame, *, epsilon: float = EPSILON_CROWD, minimum_items: int = MINIMUM_ITEMS
+    judged: pl.DataFrame, votes: pl.DataFrame, *, epsilon: float = EPSILON_CROWD, minimum_items: int = MIN_ITEMS
 ) -> AlternativeAnnotator | NoResult:
     """The test over categorical verdicts.
 

@@ -10,7 +10,7 @@ import math
 
 import polars as pl
 
-from feedback_pipeline.judging.correction import MINIMUM_LABELS
+from feedback_pipeline.judging.correction import MIN_LABELS
 from feedback_pipeline.judging.labels import VERDICT_VALUES
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import OVERALL
@@ -166,7 +166,7 @@ def audit_verdicts(items: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
 def audited_criteria(verdicts: pl.DataFrame) -> list[str]:
     """The criteria with enough audited answers to correct a judge by."""
     counted = verdicts.group_by("criterion").agg(pl.col("interaction_id").n_unique().alias("answers"))
-    return counted.filter(pl.col("answers") >= MINIMUM_LABELS)["criterion"].sort().to_list()
+    return counted.filter(pl.col("answers") >= MIN_LABELS)["criterion"].sort().to_list()
 
 
 def audited_prompt_hashes(signatures: pl.LazyFrame, labels: pl.DataFrame) -> pl.Series:

@@ -16,7 +16,7 @@ from feedback_pipeline.stats.estimates import (
 from feedback_pipeline.stats.intervals import RESOLUTION
 from feedback_pipeline.stats.no_result import NoResult
 
-MINIMUM_ITEMS = 20
+MIN_ITEMS = 20
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def length_bias(
     """
     codes, groups = cluster_codes(np.arange(len(judged)) if clusters is None else clusters)
     items = len(judged)
-    if items < MINIMUM_ITEMS or groups < 2:
+    if items < MIN_ITEMS or groups < 2:
         return NoResult("not_enough_labels", items, groups)
     length = np.log1p(characters)
     if np.std(length) <= RESOLUTION:
@@ -90,7 +90,7 @@ def length_controlled_win_rate(
     codes, groups = cluster_codes(np.arange(len(outcome)) if clusters is None else clusters)
     items = len(outcome)
     deviation = float(length_difference.std()) if items else 0.0
-    if items < MINIMUM_ITEMS or groups < 2 or deviation <= RESOLUTION or np.ptp(outcome) <= RESOLUTION:
+    if items < MIN_ITEMS or groups < 2 or deviation <= RESOLUTION or np.ptp(outcome) <= RESOLUTION:
         refusal = NoResult("not_enough_variation", items, groups)
         return LengthControlled(refusal, refusal)
     design = np.column_stack([np.ones(items), np.tanh(length_difference / deviation)])

@@ -16,7 +16,7 @@ from feedback_pipeline.stats.estimates import Estimate, Result, cluster_codes, c
 from feedback_pipeline.stats.no_result import NoResult
 
 SERIES = ("judge", "fingerprint", "criterion")
-MINIMUM_LABELS = 20
+MIN_LABELS = 20
 """Below this, agreement has intervals wider than half its scale: the statistics are not printed."""
 
 
@@ -111,7 +111,7 @@ def _statistics(judged: pl.DataFrame, votes: pl.DataFrame, facts: pl.DataFrame) 
 def _agreement_statistics(labelled: pl.DataFrame) -> Iterator[_Statistic]:
     names = ("observed_agreement", "cohen_kappa", "cohen_kappa_quadratic", "gwet_ac1", "krippendorff_alpha")
     conversations = labelled["conversation_id"].n_unique()
-    if labelled.height < MINIMUM_LABELS:
+    if labelled.height < MIN_LABELS:
         for name in names:
             yield _Statistic(name, NoResult("not_enough_labels", labelled.height, conversations))
         return

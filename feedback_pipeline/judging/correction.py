@@ -26,10 +26,10 @@ from feedback_pipeline.stats.no_result import NoResult
 
 BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
-MINIMUM_LABELS_PER_CLASS = 10
+MIN_LABELS_PER_CLASS = 10
 """Fewer ups or fewer downs say nothing usable about sensitivity or specificity: half-widths over 0.25."""
 
-MINIMUM_LABELS = 20
+MIN_LABELS = 20
 """Fewer labelled items and the normal approximation of PPI++ does not hold."""
 
 
@@ -66,7 +66,7 @@ def accuracy(judged_up: BoolArray, human_up: BoolArray, clusters: IntArray | Non
     return Accuracy(sensitivity, specificity, youden)
 
 
-def trust_problem(measured: Accuracy, minimum: int = MINIMUM_LABELS_PER_CLASS) -> str | None:
+def trust_problem(measured: Accuracy, minimum: int = MIN_LABELS_PER_CLASS) -> str | None:
     """Why a judge with this accuracy may not be used to correct anything; None where it may."""
     if isinstance(measured.youden, NoResult):
         return measured.youden.reason if measured.youden.items else "not_enough_labels"
@@ -79,7 +79,7 @@ def trust_problem(measured: Accuracy, minimum: int = MINIMUM_LABELS_PER_CLASS) -
     return None
 
 
-def rogan_gladen(judged_rate: Result, measured: Accuracy, minimum: int = MINIMUM_LABELS_PER_CLASS) -> Result:
+def rogan_gladen(judged_rate: Result, measured: Accuracy, minimum: int = MIN_LABELS_PER_CLASS) -> Result:
     """True rate behind a judged rate (Rogan and Gladen 1978), interval of Lang and Reiczigel (2014).
 
     Clustering enters through the effective number of trials behind each of the three rates.
@@ -141,7 +141,7 @@ def prediction_powered_mean(
     codes: IntArray | None = None,
     clusters: int | None = None,
     judged_is_sample_of_all: bool = True,
-    minimum: int = MINIMUM_LABELS,
+    minimum: int = MIN_LABELS,
 ) -> PredictionPowered | NoResult:
     """PPI++ (Angelopoulos, Duchi and Zrnic 2023) for the mean of human values, with power tuning.
 

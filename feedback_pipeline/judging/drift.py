@@ -19,11 +19,11 @@ from feedback_pipeline.stats.estimates import Estimate, Result
 from feedback_pipeline.stats.no_result import NoResult
 
 ANCHORS = 50
-MINIMUM_ANCHORS = 20
+MIN_ANCHORS = 20
 FALSE_ALARM = 0.05
 """Chance that a judge that never changes is ever called drifted."""
 
-LEAST_SHIFT = 0.02
+MIN_SHIFT = 0.02
 """A smaller shift of the mean score (0–1) changes no conclusion."""
 
 
@@ -43,7 +43,7 @@ class Drift:
     @property
     def drifted(self) -> bool:
         significant = self.p_value is not None and self.p_value < self.level
-        return significant and isinstance(self.shift, Estimate) and abs(self.shift.value) >= LEAST_SHIFT
+        return significant and isinstance(self.shift, Estimate) and abs(self.shift.value) >= MIN_SHIFT
 
 
 def choose_anchors(labels: pl.DataFrame, size: int = ANCHORS) -> pl.DataFrame:
@@ -114,7 +114,7 @@ def judge_drift(now: pl.DataFrame, earlier: Sequence[pl.DataFrame]) -> list[Drif
 
 
 def _shift(rows: pl.DataFrame) -> tuple[Result, float | None]:
-    if rows.height < MINIMUM_ANCHORS:
+    if rows.height < MIN_ANCHORS:
         return NoResult("not_enough_anchors", rows.height, rows.height), None
     compared = paired_comparison(rows["score_then"].to_numpy(), rows["score"].to_numpy())
     if isinstance(compared, NoResult):

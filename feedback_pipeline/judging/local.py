@@ -31,9 +31,9 @@ NOISE = 2.0
 
 PLATT_RIDGE = 1e-3
 
-MINIMUM_LABELS = 200
-MINIMUM_PER_CLASS = 40
-MAXIMUM_LABELS = 60_000
+MIN_LABELS = 200
+MIN_PER_CLASS = 40
+MAX_LABELS = 60_000
 """More votes change little and cost 30 µs each; a hash-stable subset is used."""
 
 VOTES_PER_PERSON = 20
@@ -136,9 +136,9 @@ def train_local(texts: pl.DataFrame, *, seed: str = "local") -> LocalJudge | Not
     ups, downs = int(up.sum()), int((~up).sum())
     prompts = labelled["prompt"].n_unique()
     if ups == 0 or downs == 0:
-        few = len(up) < MINIMUM_LABELS
+        few = len(up) < MIN_LABELS
         return NotEnoughLabels(ups, downs, prompts, "not_enough_labels" if few else "labels_of_one_class_only")
-    if ups + downs < MINIMUM_LABELS or min(ups, downs) < MINIMUM_PER_CLASS:
+    if ups + downs < MIN_LABELS or min(ups, downs) < MIN_PER_CLASS:
         return NotEnoughLabels(ups, downs, prompts)
     if prompts < 2 * FOLDS:
         return NotEnoughLabels(ups, downs, prompts, "too_few_prompts")
@@ -178,7 +178,7 @@ def _labelled(texts: pl.DataFrame, seed: str) -> pl.DataFrame:
         cap = max(VOTES_PER_PERSON, int(SHARE_PER_PERSON * rows.height))
         place = pl.int_range(pl.len()).over("voter")
         rows = rows.filter(pl.col("voter").is_null() | (place < cap))
-    return rows.head(MAXIMUM_LABELS).select("prompt", "answer", "verdict")
+    return rows.head(MAX_LABELS).select("prompt", "answer", "verdict")
 
 
 def _vectorizer(bits: int) -> Any:

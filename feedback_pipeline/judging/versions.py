@@ -21,9 +21,9 @@ from feedback_pipeline.stats.no_result import NoResult
 
 Measure = Literal["score", "up_rate", "corrected_up_rate", "people_up_rate"]
 MEASURES: tuple[Measure, ...] = ("score", "up_rate", "corrected_up_rate", "people_up_rate")
-MINIMUM_ITEMS = 20
-MINIMUM_SHARED_PROMPTS = 20
-MAXIMUM_VERSIONS = 5
+MIN_ITEMS = 20
+MIN_SHARED_PROMPTS = 20
+MAX_VERSIONS = 5
 """All pairs of the five versions with most answers; further versions are compared with the most used one only."""
 
 POWER = float(ndtri(0.975) + ndtri(0.8))
@@ -133,9 +133,9 @@ def _pairs(rows: pl.DataFrame) -> Iterator[tuple[str, str]]:
         .sort("len", "prompt_version", descending=[True, False])
     )
     versions = counts["prompt_version"].to_list()
-    for first, second in itertools.combinations(versions[:MAXIMUM_VERSIONS], 2):
+    for first, second in itertools.combinations(versions[:MAX_VERSIONS], 2):
         yield min(first, second), max(first, second)
-    for version in versions[MAXIMUM_VERSIONS:]:
+    for version in versions[MAX_VERSIONS:]:
         yield min(versions[0], version), max(versions[0], version)
 
 
@@ -157,7 +157,7 @@ def _mean(series: SeriesSample, rows: pl.DataFrame, measure: Measure) -> Lineari
         return powered if isinstance(powered, NoResult) else powered.mean
     column = {"score": "score", "up_rate": "judged_value", "people_up_rate": "human_value"}[measure]
     used = rows.filter(pl.col(column).is_not_nan())
-    if used.height < MINIMUM_ITEMS:
+    if used.height < MIN_ITEMS:
         return NoResult("not_enough_labels" if measure == "people_up_rate" else "not_enough_judgements", used.height)
     return clustered_mean(
         used[column].to_numpy(),
@@ -210,7 +210,7 @@ def _paired_rows(
             "items_a": int(per_prompt["count_a"].sum()),
             "items_b": int(per_prompt["count_b"].sum()),
         }
-        if per_prompt.height < MINIMUM_SHARED_PROMPTS:
+        if per_prompt.height < MIN_SHARED_PROMPTS:
             yield row | {"reason": "not_enough_shared_prompts"}
             continue
         compared = paired_comparison(per_prompt["a"].to_numpy(), per_prompt["b"].to_numpy())

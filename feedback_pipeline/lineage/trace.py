@@ -18,10 +18,10 @@ from feedback_pipeline.tables.parquet import ParquetFolder
 from feedback_pipeline.training.tables import LINEAGE
 from feedback_pipeline.tuning import approvals, registry
 
-MOST = 20
+MAX_LISTED = 20
 """Children of one kind listed under a node; the others are counted."""
 
-SHORTEST = 6
+MIN_REFERENCE = 6
 """Characters of a hash that find it."""
 
 _LINE = re.compile(r"(\d{4}-\d{2}-\d{2})/(.+):(\d+)")
@@ -64,7 +64,7 @@ class _Tracer:
             return self._vote_or_answer(reference)
         found = self._rows("lineage_find", text=reference) if reference else []
         exact = [one for one in found if one["id"] == reference]
-        if len(reference) >= SHORTEST or exact:
+        if len(reference) >= MIN_REFERENCE or exact:
             chosen = exact or found
             if len(chosen) > 1:
                 raise UnknownReferenceError(f"{len(chosen)} things begin with {reference}: give more of it")
@@ -93,9 +93,9 @@ class _Tracer:
         if not (answers := self._rows("lineage_interaction", id=reference)):
             raise UnknownReferenceError("no vote and no answer has this id: it was never filed, or was erased")
         votes = self._rows("lineage_votes_on", id=reference)
-        back = [_vote(vote, "about") for vote in votes[:MOST]]
+        back = [_vote(vote, "about") for vote in votes[:MAX_LISTED]]
         became = self._became(self._rows("lineage_rows_of_interaction", id=reference))
-        return _with(_answer(answers[0]), (*back, *became[0]), max(0, len(votes) - MOST) + became[1])
+        return _with(_answer(answers[0]), (*back, *became[0]), max(0, len(votes) - MAX_LISTED) + became[1])
 
     def _vote_on(self, vote: Row) -> Node:
         about = [
@@ -115,7 +115,7 @@ class _Tracer:
 
     def _became(self, rows: Sequence[Row]) -> tuple[list[Node], int]:
         """Rows of datasets, each with the runs and models after it."""
-        listed = rows[:MOST]
+        listed = rows[:MAX_LISTED]
         self._load_chains([row["dataset_id"] for row in listed])
         nodes = [_with(_row(row, "became"), (self._chains[row["dataset_id"]],)) for row in listed]
         return nodes, len(rows) - len(listed)
@@ -217,7 +217,7 @@ class _Tracer:
         if not found:
             return Node("dataset", identity, "from", {"state": "erased"})
         counts = self._rows("lineage_dataset_counts", id=identity)[0]
-        heaviest = [_row(row, "from") for row in self._rows("lineage_heaviest", id=identity, most=MOST)]
+        heaviest = [_row(row, "from") for row in self._rows("lineage_heaviest", id=identity, most=MAX_LISTED)]
         node = _dataset(found[0], "from", **counts)
         every = (counts["examples"] or 0) + (counts["pairs"] or 0)
         return _with(node, tuple(heaviest), max(0, every - len(heaviest)))
@@ -253,11 +253,11 @@ class _Tracer:
         lines = self._lineage(newest["week"], pl.col("row_id") == newest["row_id"], newest["dataset_id"])
         at = [
             Node("line", f"{newest['week']}/{layout}:{line}", "became")
-            for layout, line in lines.select("layout", "line").head(MOST).iter_rows()
+            for layout, line in lines.select("layout", "line").head(MAX_LISTED).iter_rows()
         ]
-        self._load_chains([row["dataset_id"] for row in rows[:MOST]])
-        chains = [self._chains[row["dataset_id"]] for row in rows[:MOST]]
-        return _with(_row(newest), (*self._people(newest), *at, *chains), max(0, len(rows) - MOST))
+        self._load_chains([row["dataset_id"] for row in rows[:MAX_LISTED]])
+        chains = [self._chains[row["dataset_id"]] for row in rows[:MAX_LISTED]]
+        return _with(_row(newest), (*self._people(newest), *at, *chains), max(0, len(rows) - MAX_LISTED))
 
     def _lineage(self, week: dt.date, wanted: pl.Expr, dataset: str) -> pl.DataFrame:
         of_dataset = pl.col("dataset_id") == dataset
@@ -270,12 +270,12 @@ class _Tracer:
         votes = [
             _vote(found[0], "from") if (found := self._rows("lineage_vote", id=str(one)))
             else Node("vote", str(one), "from", {"state": "erased"})
-            for one in row["feedback_ids"][:MOST]
+            for one in row["feedback_ids"][:MAX_LISTED]
         ]  # fmt: skip
         answers = [
             _answer(found[0], "from") if (found := self._rows("lineage_interaction", id=str(one)))
             else Node("answer", str(one), "from", {"state": "erased"})
-            for one in row["interaction_ids"][:MOST]
+            for one in row["interaction_ids"][:MAX_LISTED]
         ]  # fmt: skip
         return (*votes, *answers)
 

@@ -41,7 +41,7 @@ RELEASES = ("model", "prompt_version")
 RESPONSE_SHIFT = 0.2
 """Relative change of the response rate from which a change of approval is qualified."""
 REPEATED = 2
-MOST_REPEATED = 20
+MAX_REPEATED = 20
 
 
 @dataclass(frozen=True)
@@ -428,7 +428,7 @@ def repeated_failures(votes: pl.DataFrame, *, week: dt.date) -> pl.DataFrame:
         )
         .filter(pl.col("down") > REPEATED)
         .sort(["down", *keys], descending=[True, False, False, False], nulls_last=True)
-        .head(MOST_REPEATED)
+        .head(MAX_REPEATED)
     )
     rows = [
         {

@@ -17,7 +17,7 @@ from feedback_pipeline.patterns.levels import FIRST_LEVEL, Codes, Dimension
 
 STRETCH = 1 << 15
 """Votes whose keys are made at a time: they stay in the cache while the dimensions are crossed."""
-FEWEST_CELLS, MOST_CELLS = 1 << 10, 1 << 15
+MIN_CELLS, MAX_CELLS = 1 << 10, 1 << 15
 VOTES_PER_CELL = 16
 """A block has at most so many cells that reading its margins costs less than the pass it saves."""
 
@@ -119,7 +119,7 @@ def _blocks(entries: _Entries, depth: int) -> Iterator[tuple[list[_Column], list
     out. Greedy: a block starts with a combination not yet read and takes in what adds most.
     """
     single = entries.single
-    limit = min(max(entries.down.size // VOTES_PER_CELL, FEWEST_CELLS), MOST_CELLS)
+    limit = min(max(entries.down.size // VOTES_PER_CELL, MIN_CELLS), MAX_CELLS)
     waiting = {
         chosen
         for chosen in _parts(range(len(single)), depth)

@@ -14,7 +14,7 @@ Integers = NDArray[np.int64]
 
 MIN_PEOPLE = 5
 MAX_CHARACTERS = 2_000
-LONGEST = 3
+MAX_WORDS = 3
 _WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*"
 _BREAK = "\x00"
 _BUCKET_BITS = 22
@@ -195,7 +195,7 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
     place, triple = _often(place, triple, min_people)
     treble = _count(triple, corpus.document[place], corpus, min_people)
     start, third = np.divmod(treble.keys, width)
-    frames.append(_rows(treble, _join(vocabulary, first[start], second[start], third), LONGEST))
+    frames.append(_rows(treble, _join(vocabulary, first[start], second[start], third), MAX_WORDS))
     return frames
 
 

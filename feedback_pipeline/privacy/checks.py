@@ -52,8 +52,8 @@ _DOCUMENTATION_6 = IPv6Network("2001:db8::/32")
 _RESOLVERS = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "4.2.2.2", "4.2.2.1"})
 """Hosts whose addresses look like numbers of sections."""
 _SEPARATORS = str.maketrans("", "", " -")
-_LONGEST_PHONE = 15
-_SHORTEST_CARD, _LONGEST_CARD = 13, 19
+_MAX_PHONE = 15
+_MIN_CARD, _MAX_CARD = 13, 19
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 """Twice a digit, its two digits added."""
 _UNSPECIFIC = frozenset({"000000000000", "ffffffffffff"})
@@ -300,7 +300,7 @@ def card_named(value: str) -> Span | None:
 
 
 def _is_card(digits: str) -> bool:
-    if not _SHORTEST_CARD <= len(digits) <= _LONGEST_CARD or not _has_luhn_digit(digits):
+    if not _MIN_CARD <= len(digits) <= _MAX_CARD or not _has_luhn_digit(digits):
         return False
     fits = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
     return fits and len(set(digits)) > 1
@@ -339,7 +339,7 @@ def _phone(value: str, shortest: int) -> Span | None:
     number = value[: extension.start()] if extension else value
     for end in _ends(number):
         digits = _digits(number[:end])
-        if shortest <= len(digits) <= _LONGEST_PHONE:
+        if shortest <= len(digits) <= _MAX_PHONE:
             whole = extension is not None and end == len(number)
             return (0, len(value) if whole else end) if len(set(digits)) > 1 else None
     return None

@@ -103,7 +103,11 @@ class RedactedFrame:
 
 
 def redact_frame(
-    frame: pl.DataFrame, texts: Sequence[str], json: Sequence[str] = (), conversation: str | None = None
+    frame: pl.DataFrame,
+    texts: Sequence[str],
+    json: Sequence[str] = (),
+    conversation: str | None = None,
+    lists: Sequence[str] = (),
 ) -> RedactedFrame:
     """Redact several columns together, so that a value has one number in all of them.
 
@@ -112,8 +116,11 @@ def redact_frame(
         texts: names of columns of plain text.
         json: names of columns of JSON text.
         conversation: name of the column that says which rows share a numbering; by default every row has its own.
+        lists: names of columns of lists of names (tags, reasons), which are redacted one by one.
     """
     labels = _labels(frame.height, None if conversation is None else frame[conversation])
+    if any(frame[name].list.len().sum() for name in lists):
+        return _with_lists(frame, texts, json, labels, lists)
     columns = {name: frame[name].cast(pl.String) for name in (*texts, *json)}
     words = {name: json_strings(columns[name]) for name in json}
     parts = [columns[name] for name in texts] + [words[name].strings for name in json]
@@ -127,6 +134,31 @@ def redact_frame(
         start += part.len()
         columns[name] = words[name].put_back(columns[name], replaced) if name in words else replaced
     return RedactedFrame(frame.with_columns(column.alias(name) for name, column in columns.items()), redacted.counts)
+
+
+def _with_lists(
+    frame: pl.DataFrame, texts: Sequence[str], json: Sequence[str], labels: pl.Series, lists: Sequence[str]
+) -> RedactedFrame:
+    """Redacts the names in lists as texts of rows of their own, and puts them back in their places."""
+    rows = frame.select(*texts, *json).with_columns(label=labels, place=pl.int_range(frame.height, dtype=pl.UInt32))
+    named = [
+        pl.DataFrame({"label": labels, "place": rows["place"], "text": frame[name]})
+        .explode("text")
+        .drop_nulls("text")
+        .with_columns(column=pl.lit(name))
+        for name in lists
+    ]
+    whole = pl.concat([rows, *named], how="diagonal_relaxed")
+    redacted = redact_frame(whole, (*texts, "text"), json, "label")
+    cleaned = redacted.frame
+    kept = cleaned.head(frame.height)
+    result = frame.with_columns(kept[name] for name in (*texts, *json))
+    for name in lists:
+        own = cleaned.filter(pl.col("column") == name).group_by("place", maintain_order=True).agg(pl.col("text"))
+        joined = kept.select("place").join(own, on="place", how="left", maintain_order="left")["text"]
+        empty = frame[name].is_null() | (frame[name].list.len() == 0)
+        result = result.with_columns(pl.when(empty).then(name).otherwise(joined).alias(name))
+    return RedactedFrame(result, redacted.counts)
 
 
 def _labels(height: int, conversations: pl.Series | None) -> pl.Series:

@@ -205,7 +205,7 @@ def _judge(answers: pl.DataFrame, people: People, random: np.random.Generator) -
     )
     bad_probability += cast.CAUSE_BAD * sum(cause.astype(float) for cause in causes)
     bad_probability += cast.TERM_BAD * (code["prompt_term"].astype(float) + answer_term) + cast.CUT_BAD * cut
-    bad_probability = bad_probability.clip(cast.LEAST_BAD, cast.MOST_BAD)
+    bad_probability = bad_probability.clip(cast.MIN_BAD, cast.MAX_BAD)
     good = (random.random(count) >= bad_probability) | code["targeted"]
     return answers.with_columns(
         answer_term=pl.Series(answer_term),

@@ -16,7 +16,7 @@ CAUSE_DOWN_RATE = 0.20
 CAUSE_BAD = CAUSE_DOWN_RATE / (DOWN_IF_BAD - DOWN_IF_GOOD)
 """What a planted cause adds to the probability of a down vote, and so to the probability of a bad answer."""
 
-LEAST_BAD, MOST_BAD = 0.01, 0.95
+MIN_BAD, MAX_BAD = 0.01, 0.95
 
 BAD_ANSWERS_GET_VOTES = 1.3
 """How much likelier people vote on a bad answer."""

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-LARGEST_PART = 40_000
+MAX_PART = 40_000
 """Votes drawn at once: bounds the memory of a batch at about 100 MB."""
 
 _WEEKDAY_TRAFFIC = (1.10, 1.15, 1.12, 1.10, 1.00, 0.60, 0.55)
@@ -103,7 +103,7 @@ class Timeline:
         parts: list[Part] = []
         before = 0
         for index, votes in enumerate(self.votes_by_day()):
-            pieces = max(1, -(-votes // LARGEST_PART))
+            pieces = max(1, -(-votes // MAX_PART))
             for number in range(pieces):
                 share = votes * (number + 1) // pieces - votes * number // pieces
                 parts.append(Part(self.day(index), index, number, share, before, self.days - 1 - index))

@@ -8,7 +8,7 @@ import numpy as np
 from feedback_pipeline.stats.estimates import FloatArray
 from feedback_pipeline.stats.no_result import NoResult
 
-MINIMUM_ITEMS = 20
+MIN_ITEMS = 20
 
 
 def confidence_sequence(values: FloatArray, *, tightest_at: int = 500, alpha: float = 0.05) -> FloatArray | NoResult:
@@ -19,17 +19,17 @@ def confidence_sequence(values: FloatArray, *, tightest_at: int = 500, alpha: fl
         tightest_at: number of units at which the sequence should be narrowest.
 
     Returns:
-        Shape (n, 2): lower and upper bound after each unit; unbounded before `MINIMUM_ITEMS`. With probability
+        Shape (n, 2): lower and upper bound after each unit; unbounded before `MIN_ITEMS`. With probability
         1 − alpha all of them cover the mean, so one may stop whenever one likes.
     """
     count = len(values)
-    if count < MINIMUM_ITEMS:
+    if count < MIN_ITEMS:
         return NoResult("not_enough_items", count, count)
     t = np.arange(1, count + 1, dtype=np.float64)
     mean = np.cumsum(values) / t
     variance = np.maximum(np.cumsum(values**2) / t - mean**2, 0)
     half = np.sqrt(variance / t) * _widening(t, tightest_at, alpha)
-    half[: MINIMUM_ITEMS - 1] = np.inf
+    half[: MIN_ITEMS - 1] = np.inf
     return np.column_stack([mean - half, mean + half])
 
 

@@ -33,7 +33,7 @@ FARTHEST = 50.0
 """Log-odds beyond which no bound is sought."""
 
 CONVERGED = 1e-9
-MAXIMUM_STEPS = 100
+MAX_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class _Profile:
             np.arange(self.players) == player, 1.0, -1.0 / (self.players - 1)
         )
         free = np.delete(np.arange(self.players), player)
-        for _ in range(MAXIMUM_STEPS):
+        for _ in range(MAX_STEPS):
             moments = _moments(theta, self.first, self.second, self.players, davidson=False)
             residual = self.outcome - moments.share
             gradient = _gradient(residual, residual, self.first, self.second, self.players, davidson=False)
@@ -224,7 +224,7 @@ def _newton(
     """Strengths (and log ν) and the information matrix, with the constraint that strengths sum to zero."""
     size = players + davidson
     theta = np.zeros(size)
-    for _ in range(MAXIMUM_STEPS):
+    for _ in range(MAX_STEPS):
         moments = _moments(theta, first, second, players, davidson)
         gradient = _gradient(outcome - moments.share, tied - moments.tie, first, second, players, davidson)
         information = _information(moments, first, second, players, davidson)

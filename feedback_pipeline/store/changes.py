@@ -5,7 +5,7 @@ of their days in one transaction; a writer that commits late leaves its rows for
 over them. A day is due while the version it was last computed at is behind.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -13,18 +13,35 @@ import sqlalchemy as sa
 
 from feedback_pipeline.store.database import Database
 
-MAXIMUM_ATTEMPTS = 3
-MAX_SMALLINT = 32_767
+MAX_ATTEMPTS = 3
 
 _FOLD = sa.text(
     """
     WITH taken AS (DELETE FROM change RETURNING day)
-    INSERT INTO day_state (day, version)
-    SELECT day, 1 FROM taken GROUP BY day
+    INSERT INTO day_state (day, version, waiting_since)
+    SELECT day, 1, now() FROM taken GROUP BY day
     ON CONFLICT (day) DO UPDATE
-    SET version = day_state.version + 1, changed_at = now(), attempts = 0, problem = NULL
+    SET version = day_state.version + 1, changed_at = now(), attempts = 0, problem = NULL,
+        waiting_since = CASE WHEN day_state.version <= day_state.computed THEN now()
+                             ELSE COALESCE(day_state.waiting_since, now()) END
     """
 )
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long changes are left to settle before they are computed: a trickle of late votes is one run, not one each.
+
+    Attributes:
+        quiet: seconds without another change.
+        longest_wait: seconds after which a day, week or month is computed all the same.
+    """
+
+    quiet: float = 0.0
+    longest_wait: float = 0.0
+
+
+AT_ONCE = Patience()
 
 
 @dataclass(frozen=True)
@@ -76,22 +93,45 @@ def versions(database: Database) -> dict[date, int]:
         return {row.day: row.version for row in rows}
 
 
-def due(database: Database, *, include_requested: bool = False, given_up: bool = False) -> list[DueDay]:
+def due(
+    database: Database,
+    *,
+    include_requested: bool = False,
+    given_up: bool = False,
+    patience: Patience = AT_ONCE,
+) -> list[DueDay]:
     """Days to compute, ascending; those already asked for and not yet answered are left out.
 
     Args:
         database: the store.
         include_requested: also days with a run under way (for a command that runs in the foreground).
         given_up: also days that failed too often to be tried again by themselves: a person asks for them.
+        patience: how long changes are left to settle.
     """
     behind = "computed" if include_requested else "GREATEST(requested, computed)"
     statement = sa.text(
         f"SELECT day, version, attempts FROM day_state"  # noqa: S608 (one of two column expressions)
-        f" WHERE version > {behind} AND attempts < :attempts ORDER BY day"
+        f" WHERE version > {behind} AND attempts < :attempts"
+        " AND (changed_at <= now() - make_interval(secs => :quiet)"
+        " OR COALESCE(waiting_since, changed_at) <= now() - make_interval(secs => :longest_wait)) ORDER BY day"
     )
+    given = {
+        "attempts": 1_000_000_000 if given_up else MAX_ATTEMPTS,
+        "quiet": patience.quiet,
+        "longest_wait": patience.longest_wait,
+    }
     with database.engine.connect() as connection:
-        rows = connection.execute(statement, {"attempts": MAX_SMALLINT if given_up else MAXIMUM_ATTEMPTS}).all()
+        rows = connection.execute(statement, given).all()
     return [DueDay(row.day, row.version, row.attempts, alone=row.attempts > 0) for row in rows]
+
+
+def expect(database: Database, day: date) -> None:
+    """Makes a day due that was never computed, though it may hold nothing: an empty day has its partitions too."""
+    expecting = sa.text(
+        "INSERT INTO day_state (day, version, waiting_since) VALUES (:day, 1, now()) ON CONFLICT DO NOTHING"
+    )
+    with database.engine.begin() as connection:
+        connection.execute(expecting, {"day": day})
 
 
 def stretches(days: Sequence[DueDay], longest: int) -> list[Stretch]:
@@ -111,60 +151,81 @@ def stretches(days: Sequence[DueDay], longest: int) -> list[Stretch]:
     return [Stretch(group[0].day, group[-1].day, tuple(group)) for group in groups]
 
 
+def claim(database: Database, stretch: Stretch, run_key: str) -> bool:
+    """Records that a run is asked for these versions of these days; False, and nothing recorded, where somebody else
+    asked first for one of them."""
+    claiming = sa.text(
+        "UPDATE day_state AS d SET requested = g.version, run_key = :run_key, requested_at = now()"
+        " FROM unnest(CAST(:days AS date[]), CAST(:versions AS bigint[])) AS g (day, version)"
+        " WHERE d.day = g.day AND GREATEST(d.requested, d.computed) < g.version"
+    )
+    given = {
+        "run_key": run_key,
+        "days": [day.day for day in stretch.days],
+        "versions": [day.version for day in stretch.days],
+    }
+    with database.engine.connect() as connection, connection.begin() as transaction:
+        claimed = connection.execute(claiming, given).rowcount == len(stretch.days)
+        if not claimed:
+            transaction.rollback()
+    return claimed
+
+
 def mark_requested(database: Database, stretch: Stretch, run_key: str) -> None:
-    """Records that a run was asked for these versions of these days."""
+    """Records that a run computes these versions of these days now, whoever asked before."""
     _update(
         database,
-        "UPDATE day_state SET requested = :version, run_key = :run_key WHERE day = :day",
+        "UPDATE day_state SET requested = :version, run_key = :run_key, requested_at = now() WHERE day = :day",
         [{"day": day.day, "version": day.version, "run_key": run_key} for day in stretch.days],
     )
 
 
-def mark_computed(database: Database, days: Iterable[DueDay]) -> None:
-    """Records that these versions of these days were computed."""
+def take_back(database: Database, run_key: str) -> None:
+    """Takes a request back whose run never came or was stopped: its days are due again, and no attempt is counted."""
     _update(
         database,
-        "UPDATE day_state SET computed = GREATEST(computed, :version), requested = GREATEST(requested, :version),"
-        " attempts = 0, problem = NULL WHERE day = :day",
-        [{"day": day.day, "version": day.version} for day in days],
+        "UPDATE day_state SET requested = computed WHERE run_key = :run_key AND requested > computed",
+        [{"run_key": run_key}],
     )
 
 
-def mark_failed(
-    database: Database, days: Iterable[date], problem: str, *, to_blame: Iterable[date], counted: bool = True
-) -> None:
-    """Takes back the request for days whose run failed: those to blame are tried alone, a few times, the others again.
+def request_age(database: Database, run_key: str) -> float:
+    """Seconds since a run was asked for by this key."""
+    asked = sa.text(
+        "SELECT COALESCE(extract(epoch FROM now() - min(requested_at)), 'infinity') FROM day_state"
+        " WHERE run_key = :run_key"
+    )
+    with database.engine.connect() as connection:
+        return float(connection.execute(asked, {"run_key": run_key}).scalar_one())
+
+
+def count_attempt(database: Database, run_key: str, problem: str) -> None:
+    """Counts a failure of the days of a request whose run died without naming one: every day of it may be the bad one.
 
     Args:
         database: the store.
-        days: all days of the failed run.
+        run_key: of the request.
         problem: why, in codes and numbers only.
-        to_blame: the days that failed; where none is known, every day is.
-        counted: False where the machine failed (`faults.machine_fault`): no attempt of any day is used up.
     """
-    days = list(days)
-    blamed = (set(to_blame) or set(days)) if counted else set()
     _update(
         database,
-        "UPDATE day_state SET requested = computed, attempts = attempts + :blame,"
-        " problem = CASE WHEN :blame = 1 THEN :problem ELSE problem END WHERE day = :day",
-        [{"day": day, "blame": int(day in blamed), "problem": problem} for day in days],
+        "UPDATE day_state SET attempts = attempts + 1, problem = :problem"
+        " WHERE run_key = :run_key AND requested > computed",
+        [{"run_key": run_key, "problem": problem}],
     )
 
 
-def run_of_requests(database: Database) -> dict[str, list[DueDay]]:
-    """Days with a run under way or unanswered, by the run's key."""
+def run_of_requests(database: Database) -> list[str]:
+    """Keys of the runs that were asked for and have not computed their days yet."""
     with database.engine.connect() as connection:
-        rows = connection.execute(
-            sa.text(
-                "SELECT day, requested, attempts, run_key FROM day_state"
-                " WHERE requested > computed AND run_key IS NOT NULL ORDER BY day"
-            )
-        ).all()
-    requests: dict[str, list[DueDay]] = {}
-    for row in rows:
-        requests.setdefault(row.run_key, []).append(DueDay(row.day, row.requested, row.attempts, alone=False))
-    return requests
+        return list(
+            connection.execute(
+                sa.text(
+                    "SELECT DISTINCT run_key FROM day_state WHERE requested > computed AND run_key IS NOT NULL"
+                    " ORDER BY run_key"
+                )
+            ).scalars()
+        )
 
 
 def failed_days(database: Database) -> dict[date, str]:

@@ -12,7 +12,7 @@ from feedback_pipeline.settings import Settings, without_password
 from feedback_pipeline.store import embedded, migrations
 from feedback_pipeline.store.locks import Lock
 
-MINIMUM_VERSION = 140_000
+MIN_VERSION = 140_000
 
 
 class DatabaseError(RuntimeError):
@@ -87,7 +87,7 @@ def create_missing_databases(database: Database) -> None:
     wanted = [database.name, urlsplit(database.dagster_url).path.lstrip("/")]
     with _maintenance_connection(database) as maintenance:
         version = maintenance.info.server_version
-        if version < MINIMUM_VERSION:
+        if version < MIN_VERSION:
             raise DatabaseError(f"PostgreSQL {version // 10_000} is too old; 14 or newer is needed")
         for name in wanted:
             if maintenance.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():

@@ -33,6 +33,10 @@ class Space(IntEnum):
     """One run of the ledger, or the planning of all."""
     NOTIFICATION = 6_204
     """One message, so that it is sent once."""
+    PARTITION = 6_205
+    """One partition of an asset, which one worker computes at a time."""
+    COMMAND = 6_206
+    """One command that runs the loop in the foreground: held for as long as its process lives."""
 
 
 def wait_in_transaction(connection: sa.Connection, lock: Lock) -> None:
@@ -64,6 +68,22 @@ def held_name(engine: sa.Engine, space: Space, name: str) -> Iterator[bool]:
     with _held(engine, "pg_try_advisory_lock(:space, hashtext(:name))",
                "pg_advisory_unlock(:space, hashtext(:name))", values) as locked:  # fmt: skip
         yield locked
+
+
+@contextmanager
+def waited_for(engine: sa.Engine, space: Space, name: str) -> Iterator[None]:
+    """Waits for a name of a space and holds it for the length of the block."""
+    values = {"space": int(space), "name": name}
+    with _held(engine, "pg_advisory_lock(:space, hashtext(:name)) IS NOT NULL",
+               "pg_advisory_unlock(:space, hashtext(:name))", values):  # fmt: skip
+        yield
+
+
+def is_free(engine: sa.Engine, space: Space, name: str) -> bool:
+    """Whether no process holds a name of a space."""
+    with engine.begin() as connection:
+        trying = sa.text("SELECT pg_try_advisory_xact_lock(:space, hashtext(:name))")
+        return bool(connection.execute(trying, {"space": int(space), "name": name}).scalar())
 
 
 @contextmanager

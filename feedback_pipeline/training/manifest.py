@@ -17,7 +17,7 @@ from feedback_pipeline.training.pairs import Pairs
 from feedback_pipeline.training.tables import LINEAGE
 from feedback_pipeline.training.tokens import TOKENIZER
 from feedback_pipeline.training.weights import (
-    LEAST_EFFECTIVE_SHARE,
+    MIN_EFFECTIVE_SHARE,
     RECOMMENDED,
     WeightPolicy,
     effective_sample_size,
@@ -157,8 +157,8 @@ def lineage(
 def _warnings(curated: Curated, policy: WeightPolicy) -> list[str]:
     numbers = _weights(curated, policy)
     share = numbers["effective_share"]
-    if share is not None and share < LEAST_EFFECTIVE_SHARE:
-        return [f"effective sample size is {share:.0%} of the examples, below {LEAST_EFFECTIVE_SHARE:.0%}"]
+    if share is not None and share < MIN_EFFECTIVE_SHARE:
+        return [f"effective sample size is {share:.0%} of the examples, below {MIN_EFFECTIVE_SHARE:.0%}"]
     return []
 
 

@@ -12,7 +12,8 @@ from feedback_pipeline.training.json_lines import escaped_separators
 _MARKS = r"(\{[{%#]|#\})"
 """What opens a template, and the end of a comment, which Nunjucks does not take on its own."""
 
-_LOADS = r"(?i)^\s*(?:file://|package:|https?://)"
+_LOADS = r"(?i)^\s*(?:[a-z][a-z0-9+.-]{0,20}://|(?:file|package|python|javascript|exec|golang|ruby|env):)"
+"""What names something to load or run: any scheme, as new ones come with new versions of promptfoo."""
 _YAML_UNPRINTABLE = [chr(code) for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)]
 
 
@@ -44,8 +45,9 @@ def _test() -> pl.Expr:
         ).alias("vars"),
     ).struct.json_encode()
     metadata = pl.struct(
-        "example_id", "interaction_id", "feedback_ids", "kind", "split", "people", "project", "model",
-        "prompt_version", "intent", pl.col("since").dt.to_string("%Y-%m-%d"),
+        "example_id", "interaction_id", "feedback_ids", "kind", "split", "people",
+        *(inert(pl.col(name).cast(pl.String)) for name in ("project", "model", "prompt_version", "intent")),
+        pl.col("since").dt.to_string("%Y-%m-%d"),
     ).struct.json_encode()  # fmt: skip
     checks = (
         pl.when(pl.col("kind") == "correction").then(wanted.struct.json_encode()).otherwise(said.struct.json_encode())

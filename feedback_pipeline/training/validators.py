@@ -21,14 +21,14 @@ from feedback_pipeline.training.formats import FORMATS, Format
 from feedback_pipeline.training.line_rules import RULES, Found
 from feedback_pipeline.training.tokens import exceeds
 
-LEAST_LINES = {"openai": 10, "azure": 10, "fireworks": 3}
+MIN_LINES = {"openai": 10, "azure": 10, "fireworks": 3}
 """Least number of examples in a training file, where a provider has one."""
 
-MOST_BYTES = {"openai": 512 * 1024 * 1024, "azure": 512 * 1024 * 1024}
+MAX_BYTES = {"openai": 512 * 1024 * 1024, "azure": 512 * 1024 * 1024}
 """Bytes a file must stay under, where a provider has a limit."""
 
 TOKENS_PER_EXAMPLE = 65_536
-MOST_PROBLEMS = 100
+MAX_PROBLEMS = 100
 """Problems described one by one; the rest are counted."""
 
 SAMPLE = 20
@@ -60,7 +60,7 @@ class Validation:
 
     Attributes:
         lines: lines read.
-        problems: the first MOST_PROBLEMS problems.
+        problems: the first MAX_PROBLEMS problems.
         problem_count: all of them.
     """
 
@@ -84,14 +84,14 @@ class _Notes:
 
     def add(self, line: int, field: str, message: str) -> None:
         self.count += 1
-        if self.count <= MOST_PROBLEMS:
+        if self.count <= MAX_PROBLEMS:
             self.problems.append(Problem(self.file, line, field, message))
 
     def outcome(self, lines: int, size: int, least_lines: int, format_: Format) -> Validation:
         """The validation, once the whole file is known."""
         for reader in format_.accepted_by:
-            if size >= MOST_BYTES.get(reader, size + 1):
-                self.add(0, "file", f"{size} bytes, {reader} takes less than {MOST_BYTES[reader]}")
+            if size >= MAX_BYTES.get(reader, size + 1):
+                self.add(0, "file", f"{size} bytes, {reader} takes less than {MAX_BYTES[reader]}")
         if lines < least_lines:
             self.add(0, "file", f"{lines} lines, at least {least_lines} are needed")
         return Validation(self.file, lines, tuple(self.problems), self.count)
@@ -109,7 +109,7 @@ def validate_file(
     Args:
         path: the file.
         format_name: name in FORMATS.
-        least_lines: lines it must have; by default LEAST_LINES of the format's readers for a training split, else 1.
+        least_lines: lines it must have; by default MIN_LINES of the format's readers for a training split, else 1.
         maximum_tokens: tokens an example may have; counted only where its bytes exceed the number.
 
     Raises:
@@ -128,7 +128,7 @@ def validate_file(
     least = least_lines
     if least is None:
         readers = format_.accepted_by if "train" in place.name else ()
-        least = max((LEAST_LINES.get(reader, 1) for reader in readers), default=1)
+        least = max((MIN_LINES.get(reader, 1) for reader in readers), default=1)
     return notes.outcome(lines, place.stat().st_size, least, format_)
 
 

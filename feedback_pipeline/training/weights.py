@@ -13,10 +13,10 @@ import polars as pl
 from feedback_pipeline.training.draws import uniform_of_ids
 from feedback_pipeline.training.rules import CurationSettings
 
-MOST_COPIES = 4
+MAX_COPIES = 4
 """More copies of one example are memorised rather than learned from."""
 
-LEAST_EFFECTIVE_SHARE = 0.3
+MIN_EFFECTIVE_SHARE = 0.3
 """Share of the examples that the effective sample size must reach."""
 
 KTO_RATIO = (1.0, 4.0 / 3.0)
@@ -153,7 +153,7 @@ def with_copies(rows: pl.DataFrame, identity: str, key: str) -> pl.DataFrame:
     """
     whole = pl.col("weight").floor()
     drawn = uniform_of_ids(rows[identity], key, "copies")
-    count = (whole + (drawn < pl.col("weight") - whole).cast(pl.Float64)).clip(0, MOST_COPIES).cast(pl.UInt8)
+    count = (whole + (drawn < pl.col("weight") - whole).cast(pl.Float64)).clip(0, MAX_COPIES).cast(pl.UInt8)
     return (
         rows.with_columns(copy=pl.int_ranges(0, count, dtype=pl.UInt8))
         .filter(pl.col("copy").list.len() > 0)

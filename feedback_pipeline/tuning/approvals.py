@@ -16,7 +16,7 @@ Decision = Literal["approved", "rejected", "revoked"]
 DATASET = "dataset"
 """Subject of approvals to upload a dataset; the content hash is the dataset's id."""
 
-LONGEST_REASON = 500
+MAX_REASON = 500
 
 
 class ApprovalsTamperedError(RuntimeError):
@@ -64,8 +64,8 @@ def record(
     """
     if not approver.strip():
         raise ValueError("an approval names the person who decides")
-    if reason is not None and len(reason) > LONGEST_REASON:
-        raise ValueError(f"a reason has at most {LONGEST_REASON} characters, not {len(reason)}")
+    if reason is not None and len(reason) > MAX_REASON:
+        raise ValueError(f"a reason has at most {MAX_REASON} characters, not {len(reason)}")
     key = _key(pipeline)
     with pipeline.database.engine.begin() as connection:
         # one at a time: each signature is over the one before

@@ -13,7 +13,7 @@ from feedback_pipeline.training.tables import LINEAGE, TRAINING_EXAMPLES
 
 HEAVIEST = 10
 CORRECTIONS = 5
-LONGEST_DIFF = 40
+MAX_DIFF = 40
 """Lines of one difference that are shown."""
 
 
@@ -78,7 +78,7 @@ def _differences(frames: ParquetFolder, corrections: pl.DataFrame) -> tuple[tupl
 
 def _difference(before: str, after: str) -> tuple[str, ...]:
     lines = list(difflib.unified_diff(before.split("\n"), after.split("\n"), "answer", "correction", lineterm="", n=1))
-    shown = [printable(line) for line in lines[:LONGEST_DIFF]]
+    shown = [printable(line) for line in lines[:MAX_DIFF]]
     more = len(lines) - len(shown)
     return (*shown, f"… {more} more lines") if more > 0 else tuple(shown)
 

@@ -10,7 +10,7 @@ from feedback_pipeline.tuning.tables import MODEL_EFFECT
 WEEKS_BEFORE = 4
 WEEKS_AFTER = 4
 
-LEAST_PEOPLE = 20
+MIN_PEOPLE = 20
 """People behind each side, under which nothing is said."""
 
 
@@ -41,8 +41,8 @@ def model_effect(
     )
     rates = [_rate(after), _rate(before)]
     changed = difference(*rates)
-    few = min(rate.people or 0 for rate in rates) < LEAST_PEOPLE
-    reason = f"fewer than {LEAST_PEOPLE} people on one side" if few else changed.reason
+    few = min(rate.people or 0 for rate in rates) < MIN_PEOPLE
+    reason = f"fewer than {MIN_PEOPLE} people on one side" if few else changed.reason
     verdict = "cannot_say"
     if not few and changed.low is not None and changed.high is not None:
         verdict = "better" if changed.low > 0 else "worse" if changed.high < 0 else "no_measurable_change"

@@ -7,7 +7,7 @@ extension, JAMA 308). A measure that could not be made does not pass: what is no
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LEAST_PROMPTS = 30
+MIN_PROMPTS = 30
 """Fewer judged prompts say nothing about a difference of a few points."""
 
 
@@ -59,8 +59,8 @@ class Rule:
 def non_inferior(measure: str, margin: float) -> Rule:
     """The candidate is not worse by `margin` or more."""
     return Rule(
-        measure, f"at most {margin:.0%} worse, with 95 % confidence, on at least {LEAST_PROMPTS} prompts",
-        lambda found: found.n >= LEAST_PROMPTS and found.low is not None and found.low > -margin,
+        measure, f"at most {margin:.0%} worse, with 95 % confidence, on at least {MIN_PROMPTS} prompts",
+        lambda found: found.n >= MIN_PROMPTS and found.low is not None and found.low > -margin,
     )  # fmt: skip
 
 
@@ -130,9 +130,9 @@ RULES: tuple[Rule, ...] = (
 def improvement(measures: Sequence[Measure]) -> Measure:
     """The clearest gain of the two win rates: the one whose interval starts highest."""
     made = [one for one in measures if one.name in (HELD_OUT, REGRESSION) and one.low is not None]
-    enough = [one for one in made if one.n >= LEAST_PROMPTS]
+    enough = [one for one in made if one.n >= MIN_PROMPTS]
     if not enough:
-        return Measure(IMPROVEMENT, reason=f"no win rate on at least {LEAST_PROMPTS} prompts")
+        return Measure(IMPROVEMENT, reason=f"no win rate on at least {MIN_PROMPTS} prompts")
     best = max(enough, key=lambda one: (one.low or -1.0, one.name))
     return Measure(IMPROVEMENT, best.n, best.candidate, best.incumbent, best.difference, best.low, best.high, best.name)
 

@@ -1,4 +1,4 @@
-"""What waits for checked days is computed once they changed: the real condition, on a real instance's events."""
+"""What another project builds on our days follows them: the real condition, on a real instance's events."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.automation import AUTOMATED
-from feedback_pipeline.definitions import build_definitions, declarations
+from assets.automation import after_checked_days
+from assets.partitions import Calendar
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
+from jobs.location import build_definitions
 from jobs.loops import DAILY
 from tests.support.store_rows import MONDAY, answers, later, votes
 from tests.support.world import pipeline_for
@@ -31,18 +32,24 @@ def vote_on(database: Database, name: str, days: int) -> None:
 
 
 @pytest.mark.parametrize("late_days", [ONE, BOTH], ids=["one day", "a stretch"])
-def test_days_computed_again_ask_for_every_asset_of_their_week(
+def test_days_computed_again_ask_for_what_is_built_on_their_week(
     database: Database, tmp_path: Path, late_days: dict[str, str]
 ) -> None:
     pipeline = pipeline_for(tmp_path / "home", database)
-    definitions = build_definitions(pipeline.settings, {"pipeline": pipeline})
+    weeks = Calendar(pipeline.settings.start, "UTC").weeks
+
+    @dg.asset(deps=["clean_feedback", "slice_counts"], partitions_def=weeks, automation_condition=after_checked_days())
+    def theirs() -> None: ...
+
+    definitions = dg.Definitions.merge(
+        build_definitions(pipeline.settings, {"pipeline": pipeline}), dg.Definitions(assets=[theirs])
+    )
     job = definitions.resolve_job_def(DAILY)
-    weekly = {one.name for one in declarations() if one.by == "week" and one.group in AUTOMATED}
     with dg.DagsterInstance.ephemeral() as instance:
 
         def look(before: dg.EvaluateAutomationConditionsResult | None) -> dg.EvaluateAutomationConditionsResult:
             return dg.evaluate_automation_conditions(
-                definitions, instance, asset_selection=dg.AssetSelection.groups(*AUTOMATED),
+                definitions, instance, asset_selection=dg.AssetSelection.assets("theirs"),
                 cursor=before and before.cursor, evaluation_time=pipeline.now(),
             )  # fmt: skip
 
@@ -54,8 +61,7 @@ def test_days_computed_again_ask_for_every_asset_of_their_week(
         vote_on(database, "late", 0)
         assert job.execute_in_process(instance=instance, tags=late_days).success
         followed = look(settled)
-        asked = {name: followed.get_requested_partitions(dg.AssetKey(name)) for name in weekly}
-        assert asked == {name: {str(FIRST)} for name in weekly}
+        assert followed.get_requested_partitions(dg.AssetKey("theirs")) == {str(FIRST)}
 
         # what the UI shows of a partition's checks names the materialisation they were made for
         key = dg.AssetCheckKey(dg.AssetKey("clean_feedback"), "conservation")

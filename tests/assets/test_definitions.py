@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from assets.declaration import build
+from assets.building import build
 from assets.partitions import Calendar
 from feedback_pipeline.settings import Settings
 from jobs.location import build_definitions, declarations

@@ -6,7 +6,8 @@ import dagster as dg
 import polars as pl
 
 from assets import evaluation
-from assets.declaration import Check, Outcome, build
+from assets.building import build
+from assets.declaration import Check, Outcome
 from assets.partitions import Calendar
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.controls import WITHHELD

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from feedback_pipeline.capture.routes_votes import MOST_ITEMS
+from feedback_pipeline.capture.routes_votes import MAX_ITEMS
 
 VOTE: dict[str, Any] = {"message_id": "m-1", "feedback": "up", "user_message": "q", "assistant_response": "a"}
 
@@ -113,9 +113,9 @@ def test_one_key_twice_in_a_batch_is_one_vote(api: httpx.Client) -> None:
 
 
 def test_a_batch_of_the_largest_size_is_taken_and_one_more_is_not(api: httpx.Client) -> None:
-    items = [{"content_type": "t", "content_id": number, "rating": True} for number in range(MOST_ITEMS)]
-    assert api.post("/v1/feedback/batch", json={"items": items}).json()["stored"] == MOST_ITEMS
-    assert api.get("/v1/feedback/stats").json()["total_feedback"] == MOST_ITEMS
+    items = [{"content_type": "t", "content_id": number, "rating": True} for number in range(MAX_ITEMS)]
+    assert api.post("/v1/feedback/batch", json={"items": items}).json()["stored"] == MAX_ITEMS
+    assert api.get("/v1/feedback/stats").json()["total_feedback"] == MAX_ITEMS
     assert api.post("/v1/feedback/batch", json={"items": [*items, items[0]]}).status_code == 422
 
 

@@ -19,7 +19,7 @@ from tests.cleaning.test_minhash import edited_pairs, true_similarity, windows
 from tests.support.sampled_votes import END, sampled
 
 LONG = "how can i move my remaining subscription months to another account without losing the discount"
-LEAST = ClusterPolicy().least_estimate
+MIN_ESTIMATE = ClusterPolicy().least_estimate
 
 
 def signed(*asked: tuple[str | None, int], replies: Sequence[str | None] | None = None) -> pl.DataFrame:
@@ -95,7 +95,7 @@ def test_identical_pairs_are_found_over_the_whole_window_and_near_ones_in_its_la
 def test_what_every_pair_compared_would_find_is_found() -> None:
     originals, copies = edited_pairs(150, seed=5)
     texts = [*originals, *copies]
-    group = joined(sketches(pl.Series(texts)).to_numpy(), LEAST)
+    group = joined(sketches(pl.Series(texts)).to_numpy(), MIN_ESTIMATE)
     cut = [windows(text) for text in texts]
     true = {
         (one, other): len(cut[one] & cut[other]) / len(cut[one] | cut[other])
@@ -118,7 +118,7 @@ def test_recall_is_that_of_a_published_implementation() -> None:
     tokens = [list(windows(text)) for text in texts]
     matrix = rensa.RMinHash.digest_matrix_from_token_byte_sets(tokens, 128, 42)
     flags = np.array(rensa.RMinHashLSH(0.8, 128, 16).query_duplicate_flags_matrix_one_shot(matrix))
-    group = joined(sketches(pl.Series(texts)).to_numpy(), LEAST)
+    group = joined(sketches(pl.Series(texts)).to_numpy(), MIN_ESTIMATE)
     near = [row for row in range(300) if true_similarity(originals[row], copies[row]) >= 0.8]
     ours = np.mean([group[row] == group[row + 300] for row in near])
     theirs = np.mean([flags[row] for row in near])
@@ -129,7 +129,7 @@ def test_the_work_in_a_crowded_bucket_grows_with_its_texts() -> None:
     texts = [f"{LONG} {number:06d}" for number in range(3000)]
     bands = sketches(pl.Series(texts)).to_numpy()
     assert max(len(_candidates(bands, band)[0]) for band in range(BANDS)) <= 2 * len(texts)
-    assert len(np.unique(joined(bands, LEAST))) == 1
+    assert len(np.unique(joined(bands, MIN_ESTIMATE))) == 1
 
 
 @settings(max_examples=20, deadline=None)

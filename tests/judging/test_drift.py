@@ -6,7 +6,7 @@ import pytest
 
 from feedback_pipeline.judging.acceptance import RubricTest, accept_rubric, held_out
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
-from feedback_pipeline.judging.drift import ANCHORS, LEAST_SHIFT, choose_anchors, judge_drift
+from feedback_pipeline.judging.drift import ANCHORS, MIN_SHIFT, choose_anchors, judge_drift
 from feedback_pipeline.judging.rubrics import Example, read_rubric
 from feedback_pipeline.judging.tables import JUDGE_ANCHORS
 from feedback_pipeline.judging.versions import Comparison
@@ -41,7 +41,7 @@ def test_a_shift_of_all_scores_is_drift_and_names_the_models() -> None:
 
 def test_the_same_scores_and_a_shift_too_small_to_matter_are_none() -> None:
     before = np.linspace(0.2, 0.7, 50)
-    for shift in (0.0, LEAST_SHIFT / 2):
+    for shift in (0.0, MIN_SHIFT / 2):
         [found] = judge_drift(anchors(before + shift), [anchors(before)])
         assert not found.drifted
 

@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from feedback_pipeline.sample import SampleBatch, generate, truth
-from feedback_pipeline.sample.timeline import LARGEST_PART, Timeline
+from feedback_pipeline.sample.timeline import MAX_PART, Timeline
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY
 from feedback_pipeline.tables.vocabulary import KINDS
 
@@ -67,7 +67,7 @@ def test_a_timeline_is_whole_weeks_up_to_the_last_sunday_and_its_parts_add_up(vo
     assert timeline.last_day - timeline.first_day == timedelta(days=7 * weeks - 1)
     parts = timeline.parts()
     assert sum(part.votes for part in parts) == votes
-    assert max(part.votes for part in parts) <= LARGEST_PART
+    assert max(part.votes for part in parts) <= MAX_PART
     # Quotas of 1 % add up to the rounded-up hundredth, however the days are cut.
     assert sum(part.quota(10_000) for part in parts) == -(-votes // 100)
 

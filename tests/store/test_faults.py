@@ -129,11 +129,18 @@ def test_what_something_was_raised_from_is_looked_at() -> None:
 def test_what_the_machine_did_uses_up_no_attempt_of_a_day_and_a_person_may_always_try(database: Database) -> None:
     bulk.file_batch(database, Batch(answers({"name": "a"}), None, votes({"name": "v", "on": "a"}), None))
     changes.fold(database)
-    for _ in range(5):
-        changes.mark_failed(database, [DAY], "No space left on device (ENOSPC)", to_blame=[], counted=False)
-    assert [day.day for day in changes.due(database)] == [DAY]
-    for _ in range(changes.MAXIMUM_ATTEMPTS):
-        changes.mark_failed(database, [DAY], "run x failed", to_blame=[DAY])
+
+    def asked(run_key: str) -> None:
+        [stretch] = changes.stretches(changes.due(database), 1)
+        assert changes.claim(database, stretch, run_key)
+
+    for number in range(5):
+        asked(f"full disk {number}")
+        changes.take_back(database, f"full disk {number}")
+    for number in range(changes.MAX_ATTEMPTS):
+        asked(f"bad {number}")
+        changes.count_attempt(database, f"bad {number}", "run x failed")
+        changes.take_back(database, f"bad {number}")
     assert changes.due(database) == []
     assert [day.day for day in changes.due(database, given_up=True)] == [DAY]
 

@@ -195,10 +195,15 @@ def test_a_failed_day_is_tried_alone_and_given_up_until_it_changes(database: Dat
         bulk.file_batch(database, Batch(interactions=answers({"name": name, "occurred_at": later(days=offset)})))
     changes.fold(database)
     days = [DAY + timedelta(days=offset) for offset in range(3)]
-    changes.mark_failed(database, days, "code 1", to_blame=[days[1]])
-    assert [(day.day, day.alone) for day in changes.due(database)] == list(zip(days, [False, True, False], strict=True))
-    for _ in range(changes.MAXIMUM_ATTEMPTS - 1):
-        changes.mark_failed(database, [days[1]], "code 1", to_blame=[])
+    bad = changes.Stretch(days[1], days[1], (changes.DueDay(days[1], 1, 0, alone=False),))
+    for attempt in range(changes.MAX_ATTEMPTS):
+        assert changes.claim(database, bad, f"run {attempt}")
+        assert not changes.claim(database, bad, "another daemon")
+        changes.count_attempt(database, f"run {attempt}", "code 1")
+        changes.take_back(database, f"run {attempt}")
+        alone = [(day.day, day.alone) for day in changes.due(database)]
+        given_up = attempt + 1 == changes.MAX_ATTEMPTS
+        assert alone == [(days[0], False), *([] if given_up else [(days[1], True)]), (days[2], False)]
     assert [day.day for day in changes.due(database)] == [days[0], days[2]]
     assert changes.failed_days(database) == {days[1]: "code 1"}
     with psycopg.connect(database.address()) as connection:

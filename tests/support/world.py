@@ -16,7 +16,7 @@ WEEKS = (date(2026, 11, 2), date(2026, 11, 9))
 
 
 def pipeline_for(home: Path, database: Database, **environment: str) -> Pipeline:
-    given = {"FEEDBACK_HOME": str(home), "FEEDBACK_DATABASE_URL": database.url, **environment}
+    given = {"FEEDBACK_HOME": str(home), "FEEDBACK_DATABASE_URL": database.url, "FEEDBACK_QUIET": "0", **environment}
     return Pipeline(Settings.from_environment(given), NOW)
 
 

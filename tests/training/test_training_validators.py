@@ -14,7 +14,7 @@ from feedback_pipeline.training.line_rules import RULES
 from feedback_pipeline.training.messages import conversation
 from feedback_pipeline.training.placeholders import filled
 from feedback_pipeline.training.tokens import count_tokens, exceeds
-from feedback_pipeline.training.validators import LEAST_LINES, Validation, validate_file
+from feedback_pipeline.training.validators import MIN_LINES, Validation, validate_file
 
 GOOD: dict[str, Any] = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -37,7 +37,7 @@ def test_ten_good_lines_pass(tmp_path: Path) -> None:
 def test_nine_examples_are_too_few_for_openai_and_said_so(tmp_path: Path) -> None:
     outcome = check(tmp_path, "openai_sft", [GOOD] * 9)
     assert str(outcome.problems[0]) == "sft-train.jsonl:0: file: 9 lines, at least 10 are needed"
-    assert LEAST_LINES["openai"] == 10
+    assert MIN_LINES["openai"] == 10
     assert check(tmp_path, "trl_sft", [GOOD] * 9).passed
 
 

@@ -11,7 +11,7 @@ from feedback_pipeline.training.draws import keyed_hash, row_id, uniform, unifor
 from feedback_pipeline.training.layouts import spread
 from feedback_pipeline.training.weights import (
     KTO_RATIO,
-    MOST_COPIES,
+    MAX_COPIES,
     ORIGINAL,
     RECOMMENDED,
     WeightPolicy,
@@ -48,7 +48,7 @@ def test_copies_of_a_row_do_not_depend_on_the_others() -> None:
 def test_no_row_is_copied_without_end() -> None:
     rows = pl.DataFrame({"row_id": ids(3), "weight": [0.0, 3.9, 1e9]})
     copies = with_copies(rows, "row_id", KEY)
-    assert copies["copy"].max() == MOST_COPIES - 1
+    assert copies["copy"].max() == MAX_COPIES - 1
     assert copies["row_id"].n_unique() == 2
 
 

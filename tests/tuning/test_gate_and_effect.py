@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_pipeline.stats.intervals import newcombe
-from feedback_pipeline.tuning.effect import LEAST_PEOPLE, model_effect
+from feedback_pipeline.tuning.effect import MIN_PEOPLE, model_effect
 from feedback_pipeline.tuning.gate import (
     HELD_OUT,
-    LEAST_PROMPTS,
+    MIN_PROMPTS,
     REGRESSION,
     RULES,
     Measure,
@@ -63,12 +63,12 @@ def test_nothing_measured_and_no_rules_pass_nothing() -> None:
 @given(low=st.floats(-0.5, 0.5), margin=st.floats(0.01, 0.3), n=st.integers(1, 500))
 def test_non_inferiority_asks_for_the_lower_end_and_for_enough_prompts(low: float, margin: float, n: int) -> None:
     [found] = verdicts([rate(HELD_OUT, low, n)], [non_inferior(HELD_OUT, margin)])
-    assert found.passed is (n >= LEAST_PROMPTS and low > -margin)
+    assert found.passed is (n >= MIN_PROMPTS and low > -margin)
 
 
 def test_an_improvement_is_the_clearer_of_two_and_needs_enough_prompts() -> None:
     assert improvement([rate(HELD_OUT, -0.1), rate(REGRESSION, 0.2)]).reason == REGRESSION
-    assert improvement([rate(HELD_OUT, 0.3, n=LEAST_PROMPTS - 1)]).low is None
+    assert improvement([rate(HELD_OUT, 0.3, n=MIN_PROMPTS - 1)]).low is None
 
 
 def test_a_floor_is_the_higher_of_the_rule_and_of_what_is_now() -> None:
@@ -127,7 +127,7 @@ def test_other_days_and_other_models_do_not_count() -> None:
 
 
 def test_few_people_say_nothing() -> None:
-    few = LEAST_PEOPLE - 1
+    few = MIN_PEOPLE - 1
     found = effect(votes(("old", BEFORE, 80, 20), ("new", AFTER, 0, few)))
     assert (found["verdict"], found["people"]) == ("cannot_say", few)
     assert effect(votes())["verdict"] == "cannot_say"

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from feedback_pipeline.judging.backends.questions import MINIMUM_MASS, Question, Verdict, judged_message
+from feedback_pipeline.judging.backends.questions import MIN_MASS, Question, Verdict, judged_message
 from feedback_pipeline.judging.prompts import render
 from feedback_pipeline.judging.rubrics import SCALE, Rubric
 from feedback_pipeline.llm.decisions import DecisionCall
@@ -54,7 +54,7 @@ def read_decision(answer: dict[str, Any], criterion: str, pairwise: bool) -> Ver
     except (KeyError, TypeError, ValueError):
         return Verdict("off_menu", "no_probabilities")
     total = sum(mass.values())
-    if total < MINIMUM_MASS:
+    if total < MIN_MASS:
         return Verdict("off_menu", "little_probability_on_the_menu")
     return Verdict("ok", None, sum(values[name] * share for name, share in mass.items()) / total)
 

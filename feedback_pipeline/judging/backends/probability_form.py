@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from feedback_pipeline.judging.backends.questions import MINIMUM_MASS, Question, Verdict, judged_message
+from feedback_pipeline.judging.backends.questions import MIN_MASS, Question, Verdict, judged_message
 from feedback_pipeline.judging.backends.schema_form import system_message
 from feedback_pipeline.judging.rubrics import SCALE
 from feedback_pipeline.llm.chat_completions import ChatCall
@@ -48,6 +48,6 @@ def read_probabilities(reply: ChatReply, menu: Sequence[str]) -> Verdict:
             if token.strip() in mass:
                 mass[token.strip()] += math.exp(logarithm)
         total = sum(mass.values())
-        if total >= MINIMUM_MASS:
+        if total >= MIN_MASS:
             return Verdict("ok", None, sum(steps[token] * share for token, share in mass.items()) / total)
     return Verdict("off_menu", "little_probability_on_the_menu")

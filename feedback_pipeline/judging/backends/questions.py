@@ -11,7 +11,7 @@ from feedback_pipeline.judging.rubrics import Rubric
 from feedback_pipeline.llm.content import neutralised, nonce
 from feedback_pipeline.llm.endpoint import Call, ChatReply
 
-MINIMUM_MASS = 0.5
+MIN_MASS = 0.5
 """Share of the probability that must be on the menu for the reading to mean anything."""
 
 

@@ -33,7 +33,7 @@ from feedback_pipeline.stats import intervals
 
 VERSION_DIMENSIONS = ("prompt_version", "model")
 STANDING_DIMENSIONS = ("action_type", "content_type", "intent", "framework", "project", "language")
-MOST_LEVELS = 12
+MAX_LEVELS = 12
 """Levels shown of one dimension: those with most votes."""
 STANDING_VOTES = 30
 FALSE_DISCOVERY_RATE = 0.05
@@ -160,7 +160,7 @@ def _rated_answers(facts: pl.DataFrame, dimension: str) -> dict[str, int]:
 def _busiest(sums: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     """The levels with most votes, each with its people's sums."""
     counts = sums.group_by("level").agg(pl.col("votes").sum())
-    counts = counts.sort(["votes", "level"], descending=[True, False]).head(MOST_LEVELS)
+    counts = counts.sort(["votes", "level"], descending=[True, False]).head(MAX_LEVELS)
     parts = sums.filter(pl.col("level").is_in(counts["level"].implode())).partition_by("level", as_dict=True)
     return [(level, parts[(level,)]) for level in counts["level"].to_list()]
 

@@ -25,7 +25,7 @@ REQUEST_KEY = "request_sha256"
 DATASET_KEY = "dataset_sha256"
 CREATE_SECONDS = 60.0
 EVENTS_SECONDS = 20.0
-MOST_LISTED = 10_000
+MAX_LISTED = 10_000
 """Files, jobs or events looked through: a server that gives the same page again and again ends sooner."""
 
 _NOT_READY = re.compile(r"not (?:yet )?(?:ready|processed|available)|still being|being processed|try again later", re.I)
@@ -217,7 +217,7 @@ def _different(listed: Iterable[Any]) -> Iterator[Any]:
     known: set[tuple[str, str]] = set()
     for found in listed:
         key = (str(found.id), str(getattr(found, "data", "")))
-        if key in known or len(known) == MOST_LISTED:
+        if key in known or len(known) == MAX_LISTED:
             return
         known.add(key)
         yield found

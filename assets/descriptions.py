@@ -1,0 +1,88 @@
+"""What the UI says of an asset: its columns, its checks, its numbers as a person reads them."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from feedback_pipeline.settings import project_root
+from feedback_pipeline.tables.parquet import Written
+from feedback_pipeline.tables.schema import Table
+
+SIGNIFICANT = 4
+"""Figures of a number that are shown."""
+
+_CHECKS = {
+    "schema": "Columns, types, required values, closed value sets and keys are as declared.",
+    "conservation": "Every event delivered for the day is current, superseded, withdrawn, a duplicate, opted out, "
+    "pending or quarantined: nothing is silently lost.",
+    "no_personal_data": "No structured identifier (e-mail, phone, card, IP …) is left in any text column.",
+    "accepted": "Every line of every file keeps its format's rules.",
+    "scored": "At most a few of a judge's verdicts are missing.",
+    "known_bad_at_floor": "Answers known to be bad are scored as bad.",
+    "one_model_answered": "No judge changed its model within the week.",
+    "judge_steady": "The same answers are scored as they were before.",
+    "approval_held": "Approval did not fall with a promoted model.",
+    "started": "A training run was started, or it says why not.",
+    "approved": "A person approved the evaluation of the model that is promoted.",
+    "told": "Whoever should be told was told.",
+    "every_source_read": "Every source of sources.yaml could be read.",
+}
+
+
+def of_check(name: str) -> str:
+    """What a check says when it passes."""
+    return _CHECKS.get(name, f"{name.replace('_', ' ').replace('/', ' ')}: nothing to worry about.")
+
+
+def of_table(table: Table | None, function: Callable[..., Any]) -> dict[str, Any]:
+    """Columns of the table an asset writes, and where its code is."""
+    metadata: dict[str, Any] = {}
+    source = inspect.getsourcefile(function)
+    if source is not None:
+        path = Path(source)
+        line = inspect.getsourcelines(function)[1]
+        label = str(path.relative_to(project_root())) if path.is_relative_to(project_root()) else path.name
+        reference = dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=f"{label}:{line}")
+        metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[reference])
+    if table is None:
+        return metadata
+    return {**metadata, "dagster/column_schema": columns(table), "row": table.row}
+
+
+def columns(table: Table) -> dg.TableSchema:
+    """The columns of a table, as the UI shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=str(column.dtype),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def of_written(written: Written | None) -> dict[str, Any]:
+    """What a materialisation says of its file."""
+    if written is None:
+        return {}
+    return {
+        "dagster/partition_row_count": written.rows,
+        "dagster/uri": dg.MetadataValue.path(written.path),
+        "bytes": written.bytes,
+        "sha256": written.sha256,
+    }
+
+
+def rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as a person reads them; what is None is left out."""
+    return {
+        name: float(f"{value:.{SIGNIFICANT}g}") if isinstance(value, float) else value
+        for name, value in numbers.items()
+        if value is not None
+    }

@@ -1,0 +1,72 @@
+"""Runs and events stay bounded: what nobody looks at after a month goes, what the UI shows of every partition stays.
+
+Dagster never removes a run or an event (dagster#33785), and deleting a run deletes the newest materialisation of what
+it made. So log lines and step events of old runs go; of materialisations, observations and check results the newest
+of each partition stays; a run goes when nothing of it is left.
+"""
+
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import statement
+
+JOB = "housekeeping"
+DAYS = 30
+STEPS = ("drop_old_events", "drop_old_asset_events", "drop_old_checks", "drop_old_runs")
+
+
+def tidy(database: Database, *, days: int = DAYS) -> dict[str, int]:
+    """Removes what is older than some days from Dagster's storage; returns how many rows, by kind."""
+    storage = Database(database.dagster_url.replace("+psycopg2", ""))
+    removed = {}
+    try:
+        for name in STEPS:
+            with storage.engine.begin() as connection:
+                removed[name] = connection.execute(statement(name), {"days": days}).rowcount
+    finally:
+        storage.engine.dispose()
+    return removed
+
+
+def sizes(database: Database) -> dict[str, int]:
+    """Bytes of Dagster's storage, by table; empty where it is elsewhere or not made yet."""
+    storage = Database(database.dagster_url.replace("+psycopg2", ""))
+    measured = sa.text(
+        "SELECT relname, pg_total_relation_size(oid) AS bytes FROM pg_class WHERE relkind = 'r'"
+        " AND relname IN ('event_logs', 'runs', 'job_ticks', 'asset_check_executions')"
+    )
+    try:
+        with storage.engine.connect() as connection:
+            return {row.relname: row.bytes for row in connection.execute(measured)}
+    except sa.exc.OperationalError:
+        return {}
+    finally:
+        storage.engine.dispose()
+
+
+@dg.op(description=f"Removes events and runs older than {DAYS} days; the newest of every partition stays.")
+def tidy_storage(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
+    """Says in the event log how many rows went."""
+    context.log.info(", ".join(f"{name}: {count}" for name, count in tidy(pipeline.database).items()))
+
+
+def housekeeping_job() -> dg.JobDefinition:
+    """The job; one run, no partitions."""
+
+    @dg.job(name=JOB, description="Keeps Dagster's runs and events bounded.")
+    def job() -> None:
+        tidy_storage()
+
+    return job
+
+
+def housekeeping_schedule(job: dg.JobDefinition, timezone: str, status: dg.DefaultScheduleStatus) -> Any:
+    """Every night, after the policies of retention."""
+    return dg.ScheduleDefinition(
+        job=job, name="every_night_tidy", cron_schedule="45 3 * * *", execution_timezone=timezone,
+        default_status=status, description=f"Removes runs and events older than {DAYS} days.",
+    )  # fmt: skip

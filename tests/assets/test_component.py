@@ -1,0 +1,113 @@
+"""The loop in somebody else's project: from YAML, with assets of their own built on ours, in frames of their choice."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from feedback_pipeline.io_manager import ParquetIOManager
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+PROJECT = """
+[tool.dg]
+directory_type = "project"
+[tool.dg.project]
+root_module = "theirs"
+"""
+LOOP = """
+type: feedback_pipeline.FeedbackLoop
+attributes:
+  home: {home}
+  start: "2026-09-07"
+  settings:
+    FEEDBACK_AUTOMATION: "1"
+"""
+THEIRS = """
+import dagster as dg
+import pandas as pd
+
+days = dg.DailyPartitionsDefinition("2026-09-07", timezone="UTC")
+
+
+@dg.asset(partitions_def=days, group_name="theirs")
+def votes_by_team(vote_facts: pd.DataFrame) -> pd.DataFrame:
+    return vote_facts.groupby("project").size().reset_index(name="votes")
+"""
+LOOK = """
+import json
+from pathlib import Path
+import dagster as dg
+import theirs
+loaded = dg.load_from_defs_folder(path_within_project=Path(theirs.__file__).parent)
+specs = {spec.key.to_user_string(): spec for spec in loaded.resolve_all_asset_specs()}
+print(json.dumps({
+    "assets": sorted(specs),
+    "deps": [dep.asset_key.to_user_string() for dep in specs["votes_by_team"].deps],
+    "running": sorted(one.name for one in loaded.sensors if one.default_status.value == "RUNNING"),
+}))
+"""
+
+
+def in_their_project(folder: Path, attributes: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    package = folder / "theirs"
+    (package / "defs" / "loop").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(PROJECT)
+    (package / "__init__.py").write_text("")
+    (package / "defs" / "__init__.py").write_text("")
+    (package / "defs" / "loop" / "defs.yaml").write_text(attributes)
+    (package / "defs" / "teams.py").write_text(THEIRS)
+    path = os.pathsep.join([str(folder), str(ROOT), str(ROOT / "clients" / "python")])
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+
+
+def test_a_few_lines_of_yaml_put_the_loop_into_another_project(tmp_path: Path) -> None:
+    done = in_their_project(tmp_path, LOOP.format(home=tmp_path / "home"), "-c", LOOK)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {"clean_feedback", "weekly_report", "training_manifest", "votes_by_team"} <= set(found["assets"])
+    assert found["deps"] == ["vote_facts"]
+    assert {"changed_days", "changed_weeks"} <= set(found["running"])
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_wrong_attribute_is_named(tmp_path: Path) -> None:
+    done = in_their_project(tmp_path, LOOP.format(home=tmp_path / "home").replace("start:", "begin:"), "-c", LOOK)
+    assert done.returncode != 0
+    assert "begin" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pl.LazyFrame, pa.Table])
+def test_assets_give_and_take_the_kind_of_frame_they_name(tmp_path: Path, kind: type) -> None:
+    days = dg.StaticPartitionsDefinition(["2026-09-07", "2026-09-08", "2026-09-09"])
+    rows = pl.DataFrame({"votes": [1, 2], "team": ["a", None]})
+    made = {
+        pd.DataFrame: rows.to_pandas(), pl.DataFrame: rows, pl.LazyFrame: rows.lazy(), pa.Table: rows.to_arrow(),
+    }[kind]  # fmt: skip
+    seen = []
+
+    @dg.asset(partitions_def=days)
+    def theirs() -> kind:  # type: ignore[valid-type]
+        return made
+
+    @dg.asset
+    def summed(theirs: kind) -> None:  # type: ignore[valid-type]
+        seen.append(theirs)
+
+    resources = {"io_manager": ParquetIOManager(str(tmp_path))}
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in ("2026-09-07", "2026-09-09"):  # one day was never computed
+            dg.materialize([theirs], partition_key=day, instance=instance, resources=resources)
+        dg.materialize([summed, theirs.to_source_asset()], instance=instance, resources=resources)
+    [frame] = seen
+    assert isinstance(frame, kind)
+    assert pl.DataFrame(frame.collect() if kind is pl.LazyFrame else frame)["votes"].to_list() == [1, 2, 1, 2]

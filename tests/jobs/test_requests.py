@@ -1,0 +1,271 @@
+"""Days, weeks and months wait in the store until they are computed, whatever becomes of the runs that should do it."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from assets import computing
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, VOTE_FACTS
+from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import bulk, changes, computed, periods
+from feedback_pipeline.store.bulk import Batch
+from feedback_pipeline.store.changes import AT_ONCE, Patience
+from feedback_pipeline.store.database import Database
+from jobs import foreground, requests, runs
+from jobs.location import build_definitions, loops_of_assets
+from jobs.loops import DAILY, WEEKLY
+from tests.support.store_rows import MONDAY, answers, later, votes
+
+DAY = MONDAY.date()
+NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)
+"""The day after the week of DAY ended: it is not closed yet, and its month goes on."""
+
+
+@pytest.fixture
+def pipeline(database: Database, tmp_path: Path) -> Pipeline:
+    given = {
+        "FEEDBACK_HOME": str(tmp_path / "home"), "FEEDBACK_DATABASE_URL": database.url, "FEEDBACK_QUIET": "0",
+        "FEEDBACK_START": str(DAY),
+    }  # fmt: skip
+    return Pipeline(Settings.from_environment(given), NOW)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+def vote_on(database: Database, *offsets: int, name: str = "") -> None:
+    for offset in offsets:
+        one = {"name": f"{name}{offset}", "occurred_at": later(days=offset)}
+        bulk.file_batch(database, Batch(interactions=answers(one), feedback=votes({**one, "on": one["name"]})))
+
+
+def days_computed(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
+    """Every day that is due, as a run of the daemon would."""
+    changes.fold(pipeline.database)
+    job = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(DAILY)
+    for request in requests.request_days(pipeline, AT_ONCE):
+        job.execute_in_process(instance=instance, tags=request.tags, raise_on_error=False)
+
+
+def due_weeks(pipeline: Pipeline, **options: bool) -> list[str]:
+    due = periods.due(pipeline.database, today=pipeline.today(), start=pipeline.settings.start, **options)
+    return [str(one.first) for one in due if one.period == "week"]
+
+
+def test_a_week_waits_for_its_days_and_only_for_what_became_another(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    vote_on(database, 0, 2)
+    assert due_weeks(pipeline) == []
+    days_computed(pipeline, instance)
+    [asked] = requests.request_periods(pipeline, AT_ONCE)
+    assert (asked.job_name, asked.partition_key) == (WEEKLY, str(DAY))
+    assert requests.request_periods(pipeline, AT_ONCE) == []  # asked for once, by whichever daemon is first
+    periods.take_back(database, "week", [DAY], None)
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE period_state SET computed = version"))
+    # the same rows again: the day is computed, the week has nothing new to say
+    assert changes.touch(database, DAY, DAY) == 1
+    days_computed(pipeline, instance)
+    assert changes.due(database) == []
+    assert due_weeks(pipeline) == []
+    vote_on(database, 0, name="late")
+    days_computed(pipeline, instance)
+    assert due_weeks(pipeline) == [str(DAY)]
+
+
+def test_a_trickle_of_late_votes_is_not_a_run_each(database: Database, pipeline: Pipeline) -> None:
+    vote_on(database, 0)
+    changes.fold(database)
+    patience = Patience(quiet=60, longest_wait=300)
+    assert changes.due(database, patience=patience) == []
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE day_state SET changed_at = now() - interval '61 s'"))
+    assert [day.day for day in changes.due(database, patience=patience)] == [DAY]
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE day_state SET changed_at = now(), waiting_since = now() - interval '301 s'"))
+    vote_on(database, 0, name="another")
+    changes.fold(database)
+    assert [day.day for day in changes.due(database, patience=patience)] == [DAY]
+
+
+def test_a_request_whose_run_never_came_is_taken_back(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    vote_on(database, 0)
+    changes.fold(database)
+    assert len(requests.request_days(pipeline, AT_ONCE)) == 1
+    requests.settle_requests(instance, pipeline)
+    assert requests.request_days(pipeline, AT_ONCE) == []  # it may be under way
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE day_state SET requested_at = now() - interval '10 minutes'"))
+    requests.settle_requests(instance, pipeline)
+    assert len(requests.request_days(pipeline, AT_ONCE)) == 1
+    assert changes.failed_days(database) == {}
+
+
+def test_one_bad_day_of_a_run_leaves_the_others_computed_to_the_end(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    vote_on(database, *range(7))
+    changes.fold(database)
+    bad = DAY + timedelta(days=3)
+    in_the_way = Path(pipeline.frames.path(CLEAN_FEEDBACK, bad).path)
+    in_the_way.mkdir(parents=True)  # a file that cannot be written
+    definitions = build_definitions(pipeline.settings, {"pipeline": pipeline})
+    tags = {requests.RANGE_START: str(DAY), requests.RANGE_END: str(DAY + timedelta(days=6))}
+    done = definitions.resolve_job_def(DAILY).execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    assert not done.success
+    others = [str(DAY + timedelta(days=offset)) for offset in range(7) if offset != 3]
+    assert pipeline.frames.partitions(VOTE_FACTS) == others
+    assert [day.day for day in changes.due(database)] == [bad]
+    # what the UI shows: six materialisations, each with the hash of its own file
+    key = dg.AssetKey("vote_facts")
+    materialised = instance.fetch_materializations(key, limit=20).records
+    assert sorted(one.partition_key or "" for one in materialised) == others
+    versions = {one.asset_materialization.tags["dagster/data_version"] for one in materialised}
+    assert len(versions) == 6
+    assert [path.name for path in Path(pipeline.settings.data_url).rglob("*.partial")] == []
+
+    # a person asks again, three times and more: it is tried each time, and done once it can be
+    for _ in range(changes.MAX_ATTEMPTS + 1):
+        failed = runs.compute(pipeline, instance, weeks=[]).failed
+        assert [line.partition(":")[0] for line in failed] == [str(bad)]
+    in_the_way.rmdir()
+    again = runs.compute(pipeline, instance, weeks=[])
+    assert (again.days, again.failed) == (1, ())
+
+
+def test_a_full_disk_is_not_the_days_fault(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vote_on(database, 0, 1)
+    real = computing.compute
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("assets.building.compute", full)
+    result = runs.compute(pipeline, instance, weeks=[])
+    assert (result.days, changes.failed_days(database)) == (0, {})
+    assert "No space left on device (ENOSPC)" in "".join(result.failed)
+    monkeypatch.setattr("assets.building.compute", real)
+    assert runs.compute(pipeline, instance, weeks=[]).days == 2
+
+
+def test_a_file_that_is_gone_is_noticed_and_made_again(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    vote_on(database, 0, 1)
+    days_computed(pipeline, instance)
+    path = pipeline.frames.path(CLEAN_FEEDBACK, DAY)
+    content = path.read_bytes()
+    path.unlink()
+    # the week does not speak about votes that are not there
+    week = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(WEEKLY)
+    run = week.execute_in_process(instance=instance, partition_key=str(DAY), raise_on_error=False)
+    assert not run.success
+    said = "".join(str(entry) for entry in instance.all_logs(run.run_id))
+    assert f"the file of clean_feedback for {DAY} is gone; feedback materialize computes it again" in said
+    lines: list[str] = []
+    assert runs.compute(pipeline, instance, weeks=[], report=lines.append).days == 1
+    assert lines[0] == f"1 files are gone and are made again: clean_feedback {DAY}"
+    assert path.read_bytes() == content
+    assert computed.absent(database, pipeline.frames) == []
+
+
+def test_a_damaged_file_is_named_with_what_to_do(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    vote_on(database, 0)
+    days_computed(pipeline, instance)
+    path = pipeline.frames.path(VOTE_FACTS, DAY)
+    path.write_bytes(path.read_bytes()[:-20])
+    week = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(WEEKLY)
+    run = week.execute_in_process(instance=instance, partition_key=str(DAY), raise_on_error=False)
+    said = "".join(str(entry) for entry in instance.all_logs(run.run_id))
+    assert f"{path} is damaged: delete it, then feedback materialize computes it again" in said
+
+
+def test_days_that_are_not_over_are_refused_in_a_sentence(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
+    job = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(DAILY)
+    tags = {"dagster/partition": "2026-09-14"}
+    done = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    said = "".join(str(entry) for entry in instance.all_logs(done.run_id))
+    assert "2026-09-14 is not over: today is 2026-09-14" in said
+
+
+def test_a_run_whose_process_is_gone_is_settled_and_one_under_way_is_not(
+    database: Database, instance: dg.DagsterInstance, pipeline: Pipeline
+) -> None:
+    job = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(DAILY)
+
+    def run_of(token: str) -> dg.DagsterRun:
+        tags = {foreground.BY: token, "dagster/partition": str(DAY)}
+        return instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+
+    with foreground.command(database) as token:
+        alive, dead = run_of(token), run_of("deadbeef")
+        assert foreground.settle_orphans(instance, database) == [dead.run_id]
+    assert foreground.settle_orphans(instance, database) == [alive.run_id]
+
+
+def test_a_week_killed_in_the_middle_is_asked_for_by_the_daemon_and_computed_by_a_command(
+    database: Database, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    vote_on(database, 0, 1)
+    log = tmp_path / "log"
+    script = (
+        "import os, signal, sys; from datetime import UTC, datetime; import dagster as dg; from jobs import runs;"
+        "from feedback_pipeline.pipeline import Pipeline; from feedback_pipeline.settings import Settings;\n"
+        f"pipeline = Pipeline(Settings.from_environment(), datetime.fromisoformat('{NOW.isoformat()}'))\n"
+        "def report(line):\n"
+        f"    if line.startswith('  rater_trust '): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:\n"
+        "    runs.compute(pipeline, instance, report=report)\n"
+    )
+    environment = {
+        **os.environ, "FEEDBACK_HOME": str(pipeline.settings.home), "FEEDBACK_DATABASE_URL": database.url,
+        "FEEDBACK_START": str(DAY),
+    }  # fmt: skip
+    storage = tmp_path / "dagster"
+    storage.mkdir()
+    with log.open("wb") as output:
+        command = [sys.executable, "-c", script, str(storage)]
+        killed = subprocess.run(command, env=environment, stdout=output, stderr=output, check=False)
+    assert killed.returncode == -signal.SIGKILL, log.read_text()
+    assert due_weeks(pipeline, requested_too=True) == [str(DAY)]
+    with dg.DagsterInstance.local_temp(str(storage)) as instance:
+        deadline = time.monotonic() + 20  # the server notices that its client is gone
+        while not (orphans := foreground.settle_orphans(instance, database)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(orphans) == 1
+        assert [one.partition_key for one in requests.request_periods(pipeline, AT_ONCE)] == [str(DAY)]
+        assert runs.compute(pipeline, instance).weeks == 1
+        assert instance.get_runs(dg.RunsFilter(statuses=foreground.UNDER_WAY)) == []
+    assert due_weeks(pipeline, requested_too=True) == []
+    weekly = next(loop for loop in loops_of_assets() if loop.period == "week")
+    assert computed.problems(database, weekly.assets, [DAY]) == {}
+
+
+def test_weeks_that_closed_are_computed_once_more(database: Database, pipeline: Pipeline) -> None:
+    periods.expect(database, "week", DAY)
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE period_state SET computed = version, computed_on = '2026-09-14'"))
+    assert periods.close(database, pipeline.today(), 3) == 0
+    assert periods.close(database, DAY + timedelta(days=10), 3) == 1
+    assert periods.close(database, DAY + timedelta(days=10), 3) == 0
