@@ -294,7 +294,7 @@ def card_named(value: str) -> Span | None:
     """Twelve to nineteen digits with a Luhn digit, of any issuer, beside a word for a card."""
     for end in _ends(value):
         digits = _digits(value[:end])
-        if 12 <= len(digits) <= _LONGEST_CARD and _has_luhn_digit(digits) and len(set(digits)) > 1:
+        if 12 <= len(digits) <= _MAX_CARD and _has_luhn_digit(digits) and len(set(digits)) > 1:
             return 0, end
     return None
 
