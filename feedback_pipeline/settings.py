@@ -41,14 +41,30 @@ __all__ = ["CaptureSettings", "Settings", "SettingsError", "ShownSetting", "proj
 
 Executor = Literal["in_process", "multiprocess"]
 Environment = Literal["development", "production"]
-TuningProvider = Literal["dry_run", "openai", "local"]
+TuningProvider = Literal["dry_run", "openai", "azure", "together", "fireworks", "vertex", "local", "trl"]
 PromptOptimiser = Literal["rules", "gepa"]
-TuningMethod = Literal["supervised", "preference"]
+TuningMethod = Literal["supervised", "preference", "kto"]
 TuningApproval = Literal["required", "not_required"]
 JudgeMode = Literal["schema", "probabilities", "decisions"]
 TrainingFormat = Literal[
-    "azure", "export", "fireworks", "llama_factory", "openai", "promptfoo", "table", "together", "trl", "vertex"
+    "azure",
+    "export",
+    "fireworks",
+    "llama_factory",
+    "openai",
+    "promptfoo",
+    "table",
+    "together",
+    "trl",
+    "vertex",
+    "weighted",
 ]
+
+BASE_MODELS = {
+    "openai": "gpt-4.1-mini", "azure": "gpt-4.1-mini", "together": "Qwen/Qwen3-8B",
+    "fireworks": "accounts/fireworks/models/qwen3-8b", "vertex": "gemini-2.5-flash", "trl": "Qwen/Qwen3-0.6B",
+}  # fmt: skip
+"""What is tuned where nobody says otherwise; models with open weights end when whoever runs them wants."""
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -59,7 +75,6 @@ OTHER_VARIABLES = frozenset(
         "FEEDBACK_API_URL",
         "FEEDBACK_BENCH_REPLAY",
         "FEEDBACK_BENCH_VOTES",
-        "FEEDBACK_CALL_PRICES",
         "FEEDBACK_PEER_PYTHON",
         "FEEDBACK_SHARED_DATA",
         "FEEDBACK_URL",
@@ -193,6 +208,9 @@ class CalendarSettings:
     )
     automation: bool = setting("FEEDBACK_AUTOMATION", False, "sensors and schedules run from the first start")
     executor: Executor = setting("FEEDBACK_EXECUTOR", "in_process", "how the steps of one run are run")
+    ui_hosts: frozenset[str] = setting(
+        "FEEDBACK_UI_HOSTS", frozenset(), "names under which the Dagster UI is served besides this machine's own"
+    )
     environment: Environment = setting(
         "FEEDBACK_ENV", "development", "production refuses to start where development makes keys up"
     )
@@ -255,8 +273,10 @@ class JudgeSettings:
     judge_cost_cap_usd: float = setting(
         "FEEDBACK_JUDGE_COST_CAP", 1.0, "US dollars that judging one week may cost in all its runs", read=dollars
     )
-    judge_prices_file: Path | None = setting(
-        "FEEDBACK_JUDGE_PRICES", None, "what models cost, a file in the form of `prices.yaml`"
+    prices_file: Path | None = setting(
+        ("FEEDBACK_MODEL_PRICES", "FEEDBACK_JUDGE_PRICES"),
+        None,
+        "what models cost that the project's list lacks or has wrong, a file in the form of `llm/prices.yaml`",
     )
     audit_size: int = setting(
         "FEEDBACK_AUDIT_SAMPLE", 100, "answers of a week that people are asked to judge, drawn at random"
@@ -331,8 +351,22 @@ class TuningSettings:
         "models are served",
         read=_http,
     )
-    tuning_model: str = setting("FEEDBACK_TUNING_MODEL", "gpt-4.1-mini", "base model")
+    tuning_model: str = setting(
+        "FEEDBACK_TUNING_MODEL",
+        Derived(lambda _, values: BASE_MODELS.get(values["tuning_provider"], "Qwen/Qwen3-8B"), "by provider"),
+        "base model",
+    )
     tuning_method: TuningMethod = setting("FEEDBACK_TUNING_METHOD", "supervised", "what is trained on")
+    tuning_python: Path = setting(
+        "FEEDBACK_TUNING_PYTHON",
+        Derived(lambda _, values: values["home"] / "trainer" / "bin" / "python", "`trainer/bin/python` in the home"),
+        "interpreter of the environment that `trl` trains in",
+    )
+    tuning_account: str | None = setting(
+        "FEEDBACK_TUNING_ACCOUNT",
+        None,
+        "account at the provider: of Fireworks its id, of Vertex `project/location/bucket`",
+    )
     tuning_command: tuple[str, ...] = setting(
         "FEEDBACK_TUNING_COMMAND",
         (),

@@ -8,7 +8,6 @@ import contextlib
 import ctypes
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -66,12 +65,13 @@ def run_services(pipeline: Pipeline, port: int | None, api_port: int | None, con
         prepare_environment(pipeline.settings, pipeline.database, environment)
         if pipeline.settings.database_url is None:
             embedded.watch(home / "postgres", lambda line: console.print(f"! {escape(line)}", style="yellow"))
-        scripts = Path(sys.executable).parent
-        dagster = shutil.which("dagster", path=str(scripts)) or "dagster"
         commands = {
-            "Dagster UI": [dagster, "dev", "--workspace", str(project_root() / "workspace.yaml"), "--port", str(ui)],
+            "Dagster UI": [
+                sys.executable, "-m", "jobs.webserver", "dev",  # a guard stands before the UI
+                "--workspace", str(project_root() / "workspace.yaml"), "--port", str(ui),
+            ],
             "capture API": [sys.executable, "-m", "feedback_pipeline.cli", "serve", "--port", str(api)],
-        }
+        }  # fmt: skip
         links = _links(pipeline, ui, api)
         return _supervise(commands, environment, links, ServiceLog(home / "logs" / "dev.log", console), console)
 

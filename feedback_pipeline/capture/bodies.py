@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from feedback_pipeline.capture.problems import ProblemError, invalid, place
 
+MAX_FIELDS = 100
 _NUL_ESCAPED = b"\\u0000"
 
 
@@ -45,9 +48,15 @@ def parse(body: bytes, content_type: str) -> Any:
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        return _form(body)
+        return _form(_pairs(body))
+    if kind == "multipart/form-data":
+        return _form(_parts(body, content_type))
     if kind not in {"", "application/json"} and not kind.endswith("+json"):
-        raise ProblemError(415, "unsupported_media_type", "send application/json or application/x-www-form-urlencoded")
+        raise ProblemError(
+            415,
+            "unsupported_media_type",
+            "send application/json, application/x-www-form-urlencoded or multipart/form-data",
+        )
     return parse_json(body)
 
 
@@ -105,11 +114,34 @@ def _without_content(reason: str) -> str:
     return head.strip() + (f" … {tail.rpartition(chr(34))[2].strip()}" if quote else "")
 
 
-def _form(body: bytes) -> dict[str, Any]:
+def _pairs(body: bytes) -> list[tuple[str, str]]:
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=100, errors="strict")
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
         raise ProblemError(400, "malformed", "the form cannot be read") from None
+
+
+def _parts(body: bytes, content_type: str) -> list[tuple[str, str]]:
+    """The fields of a multipart form (RFC 7578); files are refused."""
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("ascii", "replace")
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    parts = list(message.iter_parts()) if message.is_multipart() else []
+    if not 0 < len(parts) <= MAX_FIELDS:
+        raise ProblemError(400, "malformed", "the form cannot be read")
+    pairs = []
+    for part in parts:
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if not isinstance(name, str) or not isinstance(content, bytes) or part.get_filename() is not None:
+            raise ProblemError(400, "malformed", "the form holds what is no field of text")
+        try:
+            pairs.append((name, content.decode()))
+        except UnicodeDecodeError:
+            raise ProblemError(400, "malformed", "the form is not UTF-8") from None
+    return pairs
+
+
+def _form(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, text in pairs:
         if name in fields:

@@ -12,6 +12,7 @@ from feedback_pipeline.capture import routes_votes
 from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.capture.service import Service
+from feedback_pipeline.cleaning.tags import look_alikes, normalised_tags
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 
@@ -81,6 +82,11 @@ class LocalStore:
 
         asyncio.run_coroutine_threadsafe(file(), self._loop)
         return True
+
+    def look_alikes(self, tags: Sequence[str]) -> dict[str, list[str]]:
+        """The tags in use that some tags look like. Raises as `send`."""
+        known = [row["name"] for row in self._run(self._service.store.fetch(self._principal.tenant, "read_tags"))]
+        return look_alikes(normalised_tags(tags), known)
 
     def get(self, feedback_id: str, *, history: bool = False) -> dict[str, Any]:
         """One vote as it stands. Raises as `send`."""

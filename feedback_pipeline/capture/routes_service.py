@@ -1,8 +1,11 @@
 """What is not about single votes: the export, health, metrics, the component and its demo page."""
 
+import re
+from functools import cache
 from importlib import resources
 from typing import Any
 
+import orjson
 from fastapi import APIRouter
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +21,7 @@ from feedback_pipeline.capture.templating import environment
 
 router = APIRouter()
 STATIC_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
-_STATIC = {"llm-feedback.js": "text/javascript"}
+_STATIC = {"llm-feedback.js": "text/javascript", "docs.css": "text/css"}
 DEMO_TENANT = "default"
 DEMO_CONTENT: tuple[dict[str, Any], ...] = (
     {
@@ -74,6 +77,29 @@ async def export_finetuning(request: Request) -> Response:
     return json_response(found, 201)
 
 
+@router.get("/", include_in_schema=False)
+async def endpoints(request: Request) -> Response:
+    """Every endpoint with what it does, and where to read more."""
+    found = [
+        {"method": method.upper(), "path": path, "does": operation.get("description") or operation.get("summary")}
+        for path, operations in request.app.openapi()["paths"].items()
+        for method, operation in operations.items()
+    ]
+    links = {"docs": "/docs", "openapi": "/openapi.json", "console": "/console", "ready": "/readyz"}
+    return json_response({"service": "feedback", "links": links, "endpoints": found})
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The reference as a page, made here: it needs no other server."""
+    page = environment().get_template("docs.html").render(api=request.app.openapi(), code=_code)
+    return HTMLResponse(page)
+
+
+def _code(schema: dict[str, Any]) -> str:
+    return orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode()
+
+
 @router.get("/healthz", include_in_schema=False)
 async def healthz() -> Response:
     """The process runs."""
@@ -104,8 +130,16 @@ async def static(name: str) -> Response:
     """The component."""
     if name not in _STATIC:
         raise not_found("file")
-    text = (resources.files("feedback_pipeline.capture") / "static" / name).read_bytes()
-    return Response(text, media_type=_STATIC[name], headers=STATIC_HEADERS)
+    return Response(_script(name), media_type=_STATIC[name], headers=STATIC_HEADERS)
+
+
+@cache
+def _script(name: str) -> bytes:
+    """A script as it is served: without the comments and the indentation that are there for its readers."""
+    text = (resources.files("feedback_pipeline.capture") / "static" / name).read_text(encoding="utf-8")
+    lines = re.sub(r"^\s*/\*.*?\*/\s*$", "", text, flags=re.DOTALL | re.MULTILINE).split("\n")
+    kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("//")]
+    return ("\n".join(kept) + "\n").encode()
 
 
 @router.get("/demo", include_in_schema=False)

@@ -25,12 +25,14 @@ from feedback_pipeline.capture.shapes import (
     Parameter,
     StoreVote,
     TokenRequest,
+    TokensRequest,
     Voter,
     shortened,
 )
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
 from feedback_pipeline.capture.writer import Outcome
-from feedback_pipeline.llm.call_prices import read_prices
+from feedback_pipeline.cleaning.tags import look_alikes
+from feedback_pipeline.llm.prices import read_prices
 from feedback_pipeline.store.rows import content_name
 
 router = APIRouter()
@@ -80,7 +82,9 @@ async def create_feedback(request: Request) -> Response:
     filing = _filing(service, principal, person, shape, key, fingerprint)
     outcome = await service.writer.write(principal.tenant, filing)
     service.metrics.vote(outcome.outcome)
-    return _answered(service, shape, filing, outcome, person)
+    tags = [tag for answer in filing.answers for tag in answer.tags]
+    alike = look_alikes(tags, await _tags(service, principal.tenant)) if tags else {}
+    return _answered(service, shape, filing, outcome, person, alike)
 
 
 def _shape(value: Any) -> Voter:
@@ -125,13 +129,32 @@ def _content_type(shape: Voter) -> str | None:
     return shape.content.type if isinstance(shape, StoreVote) and shape.content else None
 
 
-def _answered(service: Service, shape: Voter, filing: Filing, outcome: Outcome, person: Person) -> Response:
+async def _tags(service: Service, tenant: str) -> list[str]:
+    return [row["name"] for row in await service.store.fetch(tenant, "read_tags")]
+
+
+@router.get("/v1/tags")
+async def read_tags(request: Request) -> Response:
+    """The tags in use, and which of them look alike: a slip makes two of one."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "read")
+    if principal.browser:
+        raise ProblemError(403, "missing_scope", "this needs an API key with the scope read")
+    tags = await _tags(service, principal.tenant)
+    return json_response({"tags": tags, "look_alikes": look_alikes(tags, tags)})
+
+
+def _answered(
+    service: Service, shape: Voter, filing: Filing, outcome: Outcome, person: Person, alike: dict[str, list[str]]
+) -> Response:
     if outcome.outcome == "reused":
         raise ProblemError(422, "idempotency_key_reused", "the Idempotency-Key was used for another request")
     if outcome.outcome == "opted_out":
         return json_response({"id": None, "feedback_id": None, "status": "opted_out"})
     identity = str(outcome.feedback_id)
-    found = {"id": identity, "feedback_id": identity, "status": outcome.outcome}
+    found: dict[str, Any] = {"id": identity, "feedback_id": identity, "status": outcome.outcome}
+    if alike:
+        found["look_alikes"] = alike
     if outcome.outcome == "replayed":
         return json_response(found, 200, {"Idempotency-Replayed": "true", "Location": f"/v1/feedback/{identity}"})
     vote = filing.vote
@@ -246,7 +269,7 @@ async def change_feedback(request: Request, feedback_id: UUID) -> Response:
         fields["metadata"] = bodies.to_json(fields["metadata"], "metadata")
     if fields.get("reasons", ()) is None:
         fields["reasons"] = []
-    event = _follows(row, fields)
+    event = _follows(row, {**fields, "from_browser": principal.browser or row["from_browser"]})
     _complete(event)
     await service.writer.write(principal.tenant, Filing(event))
     row = await current(service, principal, feedback_id)
@@ -429,7 +452,8 @@ def _logged(service: Service, tenant: str, item: Any) -> tuple[AnswerRow, list[N
     if row.content_snapshot is not None and len(row.content_snapshot) > service.settings.capture.snapshot_bytes:
         raise invalid("content_snapshot", "too large")
     if row.cost_usd is None:
-        row = row._replace(cost_usd=read_prices().cost(row.model, row.input_tokens, row.output_tokens))
+        prices = read_prices(service.settings.prices_file)
+        row = row._replace(cost_usd=prices.cost(row.model, row.input_tokens, row.output_tokens))
     return row, names, cut
 
 
@@ -443,15 +467,19 @@ def _logged_result(identity: UUID, outcome: str | ProblemError) -> dict[str, Any
 
 @router.post("/v1/tokens", status_code=201)
 async def mint_token(request: Request) -> Response:
-    """Make a short-lived token for one browser: for one piece of content, on pages of one origin."""
+    """Make a short-lived token for one browser: for one piece of content, on pages of one origin; or, with `contents`,
+    one for each of a page's."""
     service = service_of(request)
     principal = await service.authenticate(request, "write")
     if principal.browser:
         raise ProblemError(403, "missing_scope", "tokens are made with an API key")
-    value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
-    wanted: TokenRequest = parsed(TypeAdapter(TokenRequest), value)
-    token = service.tokens.mint(
-        principal.tenant, (wanted.content_type, wanted.content_id), wanted.origin,
-        service.door.pseudonym(principal.tenant, wanted.user_id), wanted.seconds,
-    )  # fmt: skip
-    return json_response({"token": token, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})
+    value = bodies.parse(await bodies.read(request, 60_000), request.headers.get("content-type", ""))
+    many = isinstance(value, dict) and "contents" in value
+    wanted: TokenRequest | TokensRequest = parsed(TypeAdapter(TokensRequest if many else TokenRequest), value)
+    user = service.door.pseudonym(principal.tenant, wanted.user_id)
+    tokens = [
+        service.tokens.mint(principal.tenant, (one.content_type, one.content_id), wanted.origin, user, wanted.seconds)
+        for one in (wanted.contents if isinstance(wanted, TokensRequest) else [wanted])
+    ]
+    found = {"tokens": tokens} if many else {"token": tokens[0]}
+    return json_response({**found, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})

@@ -59,6 +59,7 @@ class VoteRow(NamedTuple):
     shown_differently: bool | None = None
     metadata: str | None = None
     lane: str | None = None
+    from_browser: bool = False
 
 
 class AnswerRow(NamedTuple):
@@ -290,8 +291,10 @@ def _read_rating(vote: Vote, value: dict[str, Any]) -> None:
 
 @read.register
 def _(shape: StoreVote) -> Vote:
-    key = None
-    if shape.content is not None:
+    key: tuple[str, str] | None = None
+    if shape.subject is not None:
+        key = (shape.subject.kind, shape.subject.id)
+    elif shape.content is not None:
         key = content_name(shape.content.type, shape.content.id)
     elif shape.request_id is not None:
         key = ("request", shape.request_id)
@@ -354,7 +357,7 @@ def filing(
     row = VoteRow(
         ordinal, event, interaction, key_kind, key_value, vote.kind, vote.thumb, vote.stars, signal, vote.comment,
         vote.correction, vote.reasons, vote.preference, vote.other_interaction_id, person.user_key, person.session_key,
-        occurred_at, False, None, key, fingerprint, SOURCE, None,
+        occurred_at, False, None, key, fingerprint, SOURCE, None, from_browser=person.provenance == "browser",
     )  # fmt: skip
     return Filing(row, answers, names)
 

@@ -37,6 +37,66 @@ def serve(
     server.run("feedback_pipeline.console.app:from_environment", host, port, workers)
 
 
+def init(
+    tenant: Annotated[str, typer.Option(help="The team whose feedback it is.")] = "default",
+) -> None:
+    """Make this machine's store ready, and a key to it; run again, it changes nothing."""
+    from feedback_pipeline.capture import key_store
+
+    settings = Settings.from_environment()
+    database = _database()
+    console.print(f"the store is ready: PostgreSQL database {database.name}", highlight=False, soft_wrap=True)
+    if any(key.tenant == tenant and key.revoked_at is None for key in key_store.listed(database)):
+        console.print("there are keys already (feedback keys list)", highlight=False)
+    else:
+        _show(*key_store.create(database, "made by feedback init", ("write", "read"), tenant))
+    console.print(
+        f"next: feedback capture --prompt … --output … --rating 5, or feedback serve (home {settings.home})",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def capture(
+    prompt: Annotated[str, typer.Option(help="What was asked.")],
+    output: Annotated[str, typer.Option(help="What was answered.")],
+    rating: Annotated[int | None, typer.Option(min=1, max=5, help="Stars.")] = None,
+    thumbs: Annotated[bool | None, typer.Option("--thumbs-up/--thumbs-down", help="A thumb.")] = None,
+    tags: Annotated[str, typer.Option(help="Tags, separated by commas.")] = "",
+    framework: Annotated[str | None, typer.Option(help="Framework or prompting method.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model that answered.")] = None,
+    confidence: Annotated[float | None, typer.Option(min=0, max=1, help="How sure the router was.")] = None,
+    techniques: Annotated[str, typer.Option(help="Prompting techniques, separated by commas.")] = "",
+    execution_time: Annotated[float | None, typer.Option(min=0, help="Seconds.")] = None,
+    notes: Annotated[str | None, typer.Option(help="A comment.")] = None,
+    user: Annotated[str | None, typer.Option(help="Who rates; stored as a pseudonym.")] = None,
+) -> None:
+    """File a rating: with the service that FEEDBACK_API_URL and FEEDBACK_API_KEY name, else in this machine's store."""
+    from feedback_client import FeedbackError
+
+    from feedback_pipeline.capture.verbs import capture_feedback, default_client
+
+    if rating is None and thumbs is None and notes is None:
+        raise typer.BadParameter("give --rating, --thumbs-up, --thumbs-down or --notes")
+    context = {
+        "framework": framework, "model": model, "confidence": confidence, "techniques": _listed(techniques) or None,
+        "execution_time": execution_time,
+    }  # fmt: skip
+    said = {name: value for name, value in context.items() if value is not None}
+    try:
+        identity = capture_feedback(prompt, output, rating, thumbs, _listed(tags), said, notes, user_id=user)
+        alike = default_client().look_alikes(_listed(tags)) if tags else {}
+    except FeedbackError as error:
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(code=1) from None
+    console.print("not kept: the person refused collection" if identity is None else identity, highlight=False)
+    for tag, others in alike.items():
+        console.print(f"the tag {tag} looks like {', '.join(others)}", markup=False, highlight=False)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
@@ -125,5 +185,7 @@ def dashboard(
 def mount(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     app.command()(serve)
+    app.command()(init)
+    app.command()(capture)
     app.command()(dashboard)
     app.add_typer(keys, name="keys")

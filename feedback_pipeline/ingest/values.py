@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import orjson
 import polars as pl
 
+from feedback_pipeline.cleaning.tags import normalised_tag
 from feedback_pipeline.ingest.conversations import messages_expression
 from feedback_pipeline.ingest.fields import ID_LIMIT, NAME_LIMIT, TEXT_LIMIT, Field
 from feedback_pipeline.ingest.sources import Source
@@ -41,7 +42,7 @@ def typed_field(field: Field, text: pl.Expr, source: Source) -> tuple[pl.Expr, p
         case "name":
             return _name(trimmed, field, choices)
         case "names":
-            return _names(trimmed, lower=field.name == "tags")
+            return _names(trimmed, tags=field.name == "tags")
         case "thumb":
             return _chosen(trimmed, THUMBS, choices)
         case "flag":
@@ -158,7 +159,7 @@ def _signal(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return value, pl.coalesce(too_large, _problem(value, text, "unknown_value"))
 
 
-def _names(text: pl.Expr, *, lower: bool) -> tuple[pl.Expr, pl.Expr]:
+def _names(text: pl.Expr, *, tags: bool) -> tuple[pl.Expr, pl.Expr]:
     """Names of a JSON array, a PostgreSQL array or a comma-separated list: trimmed, sorted, without repeats."""
     is_list = text.str.contains(_LIST)
     broken = text.str.starts_with("[") & ~is_list
@@ -171,8 +172,9 @@ def _names(text: pl.Expr, *, lower: bool) -> tuple[pl.Expr, pl.Expr]:
         .replace("", None)
         .drop_nulls()
     )
-    if lower:
-        names = names.list.eval(pl.element().str.to_lowercase())
+    if tags:
+        written = pl.element().map_elements(normalised_tag, return_dtype=pl.String)
+        names = names.list.eval(written.replace("", None).drop_nulls())
     names = names.list.unique().list.sort()
     long = names.list.eval(pl.element().str.len_chars() > NAME_LIMIT).list.any()
     value = pl.when(~broken & ~long).then(names)

@@ -47,6 +47,10 @@ class Sources:
     """What every rule saw on every day of the period."""
     alert_states: Mapping[str, str] | None = None
     """open, acknowledged or closed, by incident; an incident that is not among them is open."""
+    experiments: pl.DataFrame | None = None
+    """`experiment_readout` of the period's days."""
+    all_answers: pl.DataFrame | None = None
+    """`approval_of_all`."""
     judged_quality: pl.DataFrame | None = None
     judge_calibration: pl.DataFrame | None = None
     version_comparison: pl.DataFrame | None = None

@@ -1,6 +1,7 @@
 """Tokens, prices and whether it is time to train."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -59,6 +60,8 @@ class Price:
         also: what is billed apart from training.
         verified: read on the provider's own pages.
         source: address of the source.
+        billions: of parameters, from more than the first to the second: the price of every model of that size, told by
+            its name. None for the price of one model.
     """
 
     provider: str
@@ -69,6 +72,14 @@ class Price:
     also: str | None
     verified: bool = False
     source: str | None = None
+    billions: tuple[float, float] | None = None
+
+    def fits(self, model: str) -> bool:
+        """Whether it is the price of a model: by name, a dated version of it, or its size."""
+        if self.billions is not None:
+            size = parameter_billions(model)
+            return size is not None and self.billions[0] < size <= self.billions[1]
+        return self.model in {model, "any"} or model.startswith(f"{self.model}-2")
 
     @property
     def note(self) -> str:
@@ -181,6 +192,15 @@ def described(tokens: Mapping[str, float], prices: Sequence[Price]) -> list[str]
     ]
 
 
+def parameter_billions(model: str) -> float | None:
+    """How many billions of parameters a model says in its name that it has (`Qwen3-8B`, `llama-v3p1-70b`); of a
+    mixture of experts all of them."""
+    found = re.search(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:[.p]\d+)?)b(?![a-z0-9])", model.lower())
+    if found is None:
+        return None
+    return int(found[1] or 1) * float(found[2].replace("p", "."))
+
+
 def read_prices(path: Path | None = None) -> list[Price]:
     """The price file, ours by default.
 
@@ -204,9 +224,13 @@ def _price(entry: Any, as_of: date, place: str) -> Price:
     dated = entry.get("as_of", as_of)
     if not isinstance(dated, date):
         raise ValueError(f"{place}: as_of is not a date")
+    sizes = entry.get("billions")
+    if sizes is not None and not (isinstance(sizes, list) and len(sizes) == 2):
+        raise ValueError(f"{place}: billions is not a list of two numbers: from more than the first to the second")
     return Price(
         str(entry["provider"]), str(entry["model"]), str(entry["method"]), amount, dated, entry.get("also"),
         verified=entry.get("verified") is True, source=entry.get("source"),
+        billions=None if sizes is None else (float(sizes[0]), float(sizes[1])),
     )  # fmt: skip
 
 

@@ -99,7 +99,9 @@ def _votes(frames: ParquetFolder, wanted: Wanted, day: date) -> pl.DataFrame:
     corrected = pl.col("kind") == "correction"
     judged = pl.col("counts") & pl.col("verdict").is_in(["up", "down"])
     rows = frames.scan(CLEAN_FEEDBACK, [day]).filter(judged | corrected)
-    rows = rows.filter("use_for_training") if wanted.format in TRAINING else rows.filter("use_for_analysis")
+    # text that only a browser vouches for never leaves unreviewed; days computed before the rule was are computed anew
+    admissible = pl.col("use_for_training") & pl.col("admissible").fill_null(value=False)
+    rows = rows.filter(admissible if wanted.format in TRAINING else pl.col("use_for_analysis"))
     if wanted.tenant is not None:
         rows = rows.filter(pl.col("tenant") == wanted.tenant)
     trains = wanted.format in TRAINING

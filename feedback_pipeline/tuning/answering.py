@@ -13,10 +13,13 @@ import polars as pl
 from feedback_pipeline.judging.model_judge import LOOPBACK, NO_KEY
 from feedback_pipeline.llm.calls import CallLayer, ChatCall, Endpoint
 from feedback_pipeline.llm.endpoint import ChatReply
-from feedback_pipeline.llm.prices import FREE, PRICE_FILE, Price, UnknownPriceError, read_prices
+from feedback_pipeline.llm.prices import FREE, Price, UnknownPriceError, read_prices
 from feedback_pipeline.settings import OPENAI_URL, Settings
 from feedback_pipeline.store import replies
 from feedback_pipeline.store.database import Database
+
+SERVED_AT = {"together": "https://api.together.xyz/v1", "fireworks": "https://api.fireworks.ai/inference/v1"}
+"""Where providers with an API of their own answer in OpenAI's."""
 
 OUTPUT_TOKENS = 1_000
 """Longest answer asked for; longer ones count as unusable, as they would for a person who waits."""
@@ -61,9 +64,11 @@ def serving_endpoint(settings: Settings, model: str, base: str | None) -> Endpoi
     """
     if settings.tuning_provider == "dry_run":
         raise NotServedError("a dry run trains nothing that could answer")
-    if settings.tuning_provider == "local" and settings.tuning_url is None:
+    if settings.tuning_provider in ("local", "trl") and settings.tuning_url is None:
         raise NotServedError("nothing serves the local trainer's models: set FEEDBACK_TUNING_BASE_URL")
-    url = settings.tuning_url or OPENAI_URL
+    if settings.tuning_provider == "vertex":
+        raise NotServedError("answers of models tuned on Vertex AI are not asked for here")
+    url = settings.tuning_url or SERVED_AT.get(settings.tuning_provider, OPENAI_URL)
     return Endpoint(url, model, settings.model_key or NO_KEY, _price(settings, url, model, base))
 
 
@@ -132,7 +137,7 @@ def _messages(text: str) -> tuple[dict[str, str], ...]:
 
 
 def _price(settings: Settings, url: str, model: str, base: str | None) -> Price:
-    listed = read_prices(settings.judge_prices_file or PRICE_FILE)
+    listed = read_prices(settings.prices_file)
     for name in (model, base):
         try:
             if name is not None:

@@ -36,7 +36,7 @@ from feedback_pipeline.tuning.providers.protocol import (
 from feedback_pipeline.tuning.runs import PLANNING, Ledger, Run
 
 FILES = "training_files"
-FAMILIES = {"supervised": "sft", "preference": "dpo"}
+FAMILIES = {"supervised": "sft", "preference": "dpo", "kto": "kto"}
 
 Observe = Callable[[JobState], None]
 """Told what the provider said of a job when it was asked."""

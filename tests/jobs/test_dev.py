@@ -82,6 +82,7 @@ def test_everything_starts_works_and_stops_together(tmp_path: Path, stopped_by: 
                 return data if ready else None
 
             state = wait_for(loaded, 60)
+            assert get(f"http://127.0.0.1:{port}/graphql?query=%7Bversion%7D") is None  # the guard stands before the UI
             [location] = state["workspaceOrError"]["locationEntries"]
             assert location["name"] == "feedback_pipeline"
             assert location["locationOrLoadError"]["__typename"] == "RepositoryLocation"

@@ -88,6 +88,7 @@ def clean_votes(rows: list[dict[str, Any]]) -> pl.DataFrame:
     usual = {
         "tenant": "t", "day": END, "interaction_day": END, "kind": "explicit", "strength": 1.0, "counts": True,
         "disagrees": False, "source": "s", "provenance": "logged", "use_for_analysis": True, "use_for_training": True,
+        "admissible": True,
     }  # fmt: skip
     given = [{"feedback_id": f"{number:08d}", **usual, **row} for number, row in enumerate(rows)]
     columns = CLEAN_FEEDBACK.names

@@ -78,6 +78,7 @@ class World:
                 "provenance": about["provenance"],
                 "use_for_analysis": True,
                 "use_for_training": True,
+                "admissible": about["provenance"] != "browser",
                 **changes,
             }
         )

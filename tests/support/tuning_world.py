@@ -1,8 +1,10 @@
 """A store with one dataset ready to be trained on, and a provider over loopback."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 import polars as pl
@@ -40,21 +42,52 @@ def pipeline_for(home: Path, database: Database, url: str | None = None, **envir
     return Pipeline(Settings.from_environment(given | environment), NOW)
 
 
-def with_dataset(pipeline: Pipeline, week: date = WEEK, examples: int = EXAMPLES) -> str:
+def chat_line(question: str, answer: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+
+def preference_line(question: str, answer: str) -> dict[str, Any]:
+    return {"input": {"messages": [{"role": "user", "content": question}]},
+            "preferred_output": [{"role": "assistant", "content": answer}],
+            "non_preferred_output": [{"role": "assistant", "content": f"not {answer}"}]}  # fmt: skip
+
+
+def weighted_line(question: str, answer: str) -> dict[str, Any]:
+    return {**chat_line(question, answer), "weight": 1.5}
+
+
+def vertex_line(question: str, answer: str) -> dict[str, Any]:
+    return {"contents": [{"role": "user", "parts": [{"text": question}]},
+                         {"role": "model", "parts": [{"text": answer}]}]}  # fmt: skip
+
+
+LINES: dict[str, Callable[[str, str], dict[str, Any]]] = {
+    "openai_sft": chat_line, "trl_sft": chat_line, "together_sft": chat_line, "together_dpo": preference_line,
+    "fireworks_sft": weighted_line, "fireworks_dpo": preference_line, "weighted_sft": weighted_line,
+    "vertex_sft": vertex_line,
+}  # fmt: skip
+
+
+def with_dataset(
+    pipeline: Pipeline,
+    week: date = WEEK,
+    examples: int = EXAMPLES,
+    formats: tuple[str, ...] = ("openai_sft", "trl_sft"),
+) -> str:
     """Training files of a week with their manifest in the store; returns the dataset's id."""
-    folder = Path(pipeline.settings.data_url) / "training_files" / str(week) / "sft"
+    family = "dpo" if formats[0].endswith("_dpo") else "sft"
+    folder = Path(pipeline.settings.data_url) / "training_files" / str(week) / family
     described = []
     for split, count in (("train", examples), ("validation", 20)):
         lines = [
-            orjson.dumps({"messages": [{"role": "user", "content": f"{split} question {number} of {week}"},
-                                       {"role": "assistant", "content": f"answer {number}"}]}) + b"\n"
+            orjson.dumps(LINES[formats[0]](f"{split} question {number} of {week}", f"answer {number}")) + b"\n"
             for number in range(count)
-        ]  # fmt: skip
+        ]
         content = b"".join(lines)
         path = folder / "openai" / f"sft-{split}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        for name in ("openai_sft", "trl_sft"):
+        for name in formats:
             described.append({
                 "name": f"openai/sft-{split}.jsonl", "format": name, "split": split, "context": "full",
                 "layout": f"supervised-{split}", "lines": count, "examples": count, "skipped": 0,

@@ -418,5 +418,5 @@ def test_a_local_command_can_be_stopped(tmp_path: Path, request_: TrainingReques
     provider = LocalCommand([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "runs")
     job = provider.create(request_, "f", None)
     provider.cancel(job)
-    assert _wait(provider, job) == "lost"
+    assert _wait(provider, job) == "cancelled"
     assert provider.poll("never-begun").status == "lost"

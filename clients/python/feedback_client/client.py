@@ -122,6 +122,12 @@ class FeedbackClient:
         found = self._address.patiently("POST", INTERACTIONS, self._redaction(answer), uuid4().hex)
         return str(found["interaction_ids"][0])
 
+    def look_alikes(self, tags: Sequence[str]) -> dict[str, list[str]]:
+        """The tags in use that look like some of these, as normalised. Raises DeliveryError as `get`."""
+        found: dict[str, list[str]] = self._address.request("GET", "/v1/tags")["look_alikes"]
+        words = {"".join(filter(str.isalnum, tag.lower())) for tag in tags}
+        return {tag: alike for tag, alike in found.items() if "".join(filter(str.isalnum, tag)) in words}
+
     def submit(self, vote: dict[str, Any]) -> bool:
         """Files a vote in the background; never raises. False if the queue is full."""
         return self._delivery.put(BATCH, {"idempotency_key": uuid4().hex, **vote})

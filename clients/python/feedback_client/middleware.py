@@ -17,7 +17,7 @@ from typing import Any, Callable, Protocol
 
 from feedback_client.context import Exchange, around_calls, call_context, request_id
 from feedback_client.logging_calls import AnyClient, CallLog
-from feedback_client.reading import read_result
+from feedback_client.reading import PIECES, read_result
 
 HEADER = b"x-request-id"
 MAX_BODY = 256 * 1024
@@ -225,7 +225,8 @@ def _streamed(pieces: list[str], pointer: str | None) -> tuple[Any, str]:
         if pointer is not None:
             value = at_pointer(value, pointer)
         elif isinstance(value, dict) and "choices" not in value and "type" not in value:
-            value = {"output": text_in(value), "model": value.get("model")}
+            pieces_of_it = (value[name] for name in PIECES if isinstance(value.get(name), str))
+            value = {"output": next(pieces_of_it, None) or text_in(value), "model": value.get("model")}
         if value is not None:
             read.append(value)
     if not read or (read_result(read).get("output") is None and not read_result(read).get("tools_called")):

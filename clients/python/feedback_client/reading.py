@@ -10,6 +10,8 @@ from typing import Any
 
 _BINARY_FIELDS = ("data", "file_data", "image_data")
 _MIN_BINARY = 512
+PIECES = ("delta", "token", "chunk")
+"""Fields of a stream's objects that may hold its next piece."""
 _MAX_DEPTH = 12
 
 
@@ -308,7 +310,7 @@ def _read_loose_stream(events: list[Any]) -> dict[str, Any]:
 def _read_piece(event: Any) -> dict[str, Any]:
     if not isinstance(event, dict):
         return {}
-    for name in ("delta", "token", "chunk"):
+    for name in PIECES:
         if isinstance(event.get(name), str):
             return {"output": event[name], "model": _text(event.get("model"))}
     return _read_plain(event)

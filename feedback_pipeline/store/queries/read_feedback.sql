@@ -7,12 +7,14 @@ SELECT
     i.action_type, i.language, i.variant, i.tags, i.tools_called AS tools,
     length(i.prompt) AS prompt_chars, length(i.output) AS answer_chars,
     (t.use_for_training AND COALESCE(c.use_for_training, true) AND COALESCE(a.use_for_training, true)) AS use_for_training,
-    admissible_vote(i.provenance, f.shown_differently, t.use_for_analysis, t.use_for_training,
+    admissible_vote(i.provenance, f.shown_differently, f.from_browser AND f.correction IS NOT NULL, t.use_for_analysis,
+        t.use_for_training,
         c.use_for_analysis, c.use_for_training, a.use_for_analysis, a.use_for_training) AS admissible,
     CASE
         WHEN f.superseded_by IS NOT NULL THEN 'superseded'
         WHEN f.withdrawn THEN 'withdrawn'
         WHEN NOT (t.use_for_analysis AND COALESCE(c.use_for_analysis, true)) THEN 'opted_out'
+        WHEN about_subject(f.key_kind) THEN 'subject'
         WHEN i.id IS NULL OR (f.other_interaction_id IS NOT NULL AND o.id IS NULL) THEN 'pending'
         ELSE 'current'
     END AS state,

@@ -50,17 +50,28 @@ class LocalCommand:
         return ()
 
     def find_file(self, file: TrainingFile) -> str | None:
-        """A local trainer reads the file where it is."""
-        return str(file.path)
+        """A local trainer reads the file where it is; of one in a bucket, its copy here."""
+        place = self._place_of(file)
+        return str(place) if place.exists() else None
 
     def uploads_of(self, sha256s: Collection[str]) -> tuple[str, ...]:
-        """Nothing is copied: there are none."""
-        return ()
+        """The copies of files in a bucket; of others there are none."""
+        places = [self._folder / "files" / f"{sha256}.jsonl" for sha256 in sha256s]
+        return tuple(str(place) for place in places if place.exists())
 
     def upload(self, file: TrainingFile) -> str:
-        """Nothing is copied: the id is the path."""
-        file.content()
-        return str(file.path)
+        """Nothing is copied that is on this machine: the id is the path."""
+        content, place = file.content(), self._place_of(file)
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            draft = place.with_name(f".{place.name}.{os.getpid()}.partial")
+            draft.write_bytes(content)
+            draft.replace(place)
+        return str(place)
+
+    def _place_of(self, file: TrainingFile) -> Path:
+        here = "://" not in str(file.path)
+        return Path(str(file.path)) if here else self._folder / "files" / f"{file.sha256}.jsonl"
 
     def find_job(self, request: TrainingRequest, training_file: str, since: datetime) -> str | None:
         """The run's folder, if the run was begun."""
@@ -79,20 +90,38 @@ class LocalCommand:
             place.mkdir(parents=True)
         except FileExistsError:
             raise ProviderError(self.name, "start the command", "already begun") from None
+        (place / "command.json").write_bytes(
+            orjson.dumps(self.arguments(request, place, training_file, validation_file))
+        )
+        self._start(place)
+        return job
+
+    def arguments(
+        self, request: TrainingRequest, place: Path, training_file: str, validation_file: str | None
+    ) -> list[str]:
+        """The program and its arguments for a request, whose files are in `place`."""
         values = {
             "training_file": training_file, "validation_file": validation_file or "", "model": request.model,
             "output": str(place / "model"), "epochs": "" if request.epochs is None else str(request.epochs),
             "seed": str(request.seed), "method": request.method,
         }  # fmt: skip
-        arguments = [values.get(part[1:-1], part) if part[:1] == "{" else part for part in self._command]
-        (place / "command.json").write_bytes(orjson.dumps(arguments))
-        with (place / "output.log").open("wb") as log:
+        return [values.get(part[1:-1], part) if part[:1] == "{" else part for part in self._command]
+
+    def _start(self, place: Path) -> None:
+        """Starts the command of a folder, detached; once more where an earlier process of it died."""
+        with (place / "output.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", _WATCH, str(place)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         (place / "process").write_text(str(process.pid))
-        return job
+        with (place / "starts").open("a") as starts:
+            starts.write(f"{process.pid}\n")
+
+    def _starts(self, place: Path) -> int:
+        """How many processes the run has had."""
+        noted = place / "starts"
+        return noted.read_text().count("\n") if noted.exists() else 0
 
     def poll(self, job_id: str) -> JobState:
         """Running while its process lives; then what its exit code says; lost where it died without leaving one."""
@@ -105,7 +134,11 @@ class LocalCommand:
             if code == 0:
                 return JobState(job_id, "succeeded", "exit 0", fine_tuned_model=str(place / "model"))
             return JobState(job_id, "failed", f"exit {code}", error_code=f"exit_{code}")
-        return JobState(job_id, "running" if self._alive(place) else "lost", "no exit code yet")
+        if self._alive(place):
+            return JobState(job_id, "running", "no exit code yet")
+        if (place / "cancelled").exists():
+            return JobState(job_id, "cancelled", "stopped by a person")
+        return JobState(job_id, "lost", "no exit code yet")
 
     def _alive(self, place: Path) -> bool:
         process = self._process(place)
@@ -130,8 +163,10 @@ class LocalCommand:
 
     def cancel(self, job_id: str) -> None:
         """Stops the command and everything it started."""
-        process = self._process(self._folder / job_id)
-        if process is not None and self._alive(self._folder / job_id):
+        place = self._folder / job_id
+        process = self._process(place)
+        if process is not None and self._alive(place):
+            (place / "cancelled").touch()
             os.killpg(process, signal.SIGTERM)
 
     def describe(self, model: str) -> ModelDescription:
@@ -139,4 +174,7 @@ class LocalCommand:
         return ModelDescription(model, exists=Path(model).exists(), shutdown=None)
 
     def delete(self, file_id: str) -> None:
-        """The file belongs to the dataset, which deletes it itself."""
+        """The copy of a file in a bucket; any other belongs to the dataset, which deletes it itself."""
+        place = Path(file_id)
+        if place.parent == self._folder / "files":
+            place.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Providers that speak OpenAI's files and fine-tuning API: OpenAI, Azure/Foundry and compatible servers."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -10,6 +9,7 @@ import openai
 
 from feedback_pipeline.training.validators import validate_file
 from feedback_pipeline.tuning.providers.protocol import (
+    CREATE,
     JobState,
     LossPoint,
     ModelDescription,
@@ -18,6 +18,7 @@ from feedback_pipeline.tuning.providers.protocol import (
     Status,
     TrainingFile,
     TrainingRequest,
+    says_not_ready,
 )
 from feedback_pipeline.tuning.providers.shutdowns import before_training
 
@@ -27,9 +28,6 @@ CREATE_SECONDS = 60.0
 EVENTS_SECONDS = 20.0
 MAX_LISTED = 10_000
 """Files, jobs or events looked through: a server that gives the same page again and again ends sooner."""
-
-_NOT_READY = re.compile(r"not (?:yet )?(?:ready|processed|available)|still being|being processed|try again later", re.I)
-"""How providers word it that an upload is not read yet: they have no code for it."""
 
 _STATUSES: dict[str, Status] = {
     "validating_files": "pending",
@@ -42,7 +40,6 @@ _STATUSES: dict[str, Status] = {
     "cancelled": "cancelled",
 }
 _METHODS = {"supervised": "supervised", "preference": "dpo"}
-CREATE = "create a job"
 
 
 class OpenAIWire:
@@ -206,8 +203,8 @@ class OpenAIWire:
             yield
         except openai.APIStatusError as error:
             code = f"{error.status_code}" + (f" {error.code}" if error.code else "")
-            not_yet = error.status_code in (400, 404, 409, 425) and bool(_NOT_READY.search(str(error.message)))
-            raise ProviderError(self.name, act, code, not_yet=not_yet and act == CREATE) from None
+            not_yet = act == CREATE and error.status_code in (400, 404, 409, 425) and says_not_ready(str(error.message))
+            raise ProviderError(self.name, act, code, not_yet=not_yet) from None
         except openai.APIConnectionError as error:
             raise ProviderError(self.name, act, type(error).__name__) from None
 

@@ -1,6 +1,7 @@
 """What a fine-tuning provider does."""
 
 import hashlib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,6 +13,17 @@ Status = Literal["pending", "running", "paused", "unknown", "succeeded", "failed
 
 FINAL: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled", "not_run"})
 """States a job does not leave. An unknown state is not one of them: it is looked at again, and people are told."""
+
+
+CREATE = "create a job"
+"""The act that costs money, as errors name it."""
+
+_NOT_READY = re.compile(r"not (?:yet )?(?:ready|processed|available)|still being|being processed|try again later", re.I)
+
+
+def says_not_ready(message: str) -> bool:
+    """Whether an error says that an upload is not read yet: providers have words for it and no code."""
+    return _NOT_READY.search(message) is not None
 
 
 class ProviderError(RuntimeError):

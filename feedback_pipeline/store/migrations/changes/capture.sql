@@ -7,13 +7,15 @@ ALTER TABLE feedback
     ADD COLUMN IF NOT EXISTS shown text,  -- the content as the voter's page showed it, where that is more or other than the answer's text
     ADD COLUMN IF NOT EXISTS shown_differently boolean NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS metadata text,  -- of the vote itself, where it was changed after the answer's was sent
+    ADD COLUMN IF NOT EXISTS from_browser boolean NOT NULL DEFAULT false,  -- its texts are a browser's, whoever vouches for the answer
     ADD COLUMN IF NOT EXISTS lane text NOT NULL DEFAULT '';  -- events of one lane follow each other
 
 DO $$
 DECLARE
     field text;
 BEGIN
-    FOREACH field IN ARRAY ARRAY['shown text', 'shown_differently boolean', 'metadata text', 'lane text'] LOOP
+    FOREACH field IN ARRAY ARRAY['shown text', 'shown_differently boolean', 'metadata text', 'lane text',
+        'from_browser boolean'] LOOP
         IF NOT EXISTS (
             SELECT FROM pg_attribute WHERE attrelid = 'vote_row'::regclass AND attname = split_part(field, ' ', 1)
         ) THEN
@@ -237,7 +239,7 @@ BEGIN
         COALESCE((k.vote).shown_differently, false) OR (
             k.brought_id IS NOT NULL AND k.same_id IS NULL AND k.known_id IS NOT NULL AND k.known_id <> k.brought_id
             AND NOT k.silent AND COALESCE(k.output, k.content_snapshot) IS NOT NULL),
-        (k.vote).metadata, (k.vote).lane)::vote_row ORDER BY (k.vote).ordinal)
+        (k.vote).metadata, (k.vote).lane, (k.vote).from_browser)::vote_row ORDER BY (k.vote).ordinal)
     INTO bound FROM known k;
     RETURN COALESCE(bound, '{}');
 END $$;
@@ -498,11 +500,12 @@ BEGIN
     INSERT INTO feedback (
         id, tenant, interaction_id, key_kind, key_value, kind, thumb, stars, value, comment, correction, reasons,
         preference, other_interaction_id, user_key, session_key, occurred_at, withdrawn, supersedes, idempotency_key,
-        source, source_id, raw, shown, shown_differently, metadata, lane)
+        source, source_id, raw, shown, shown_differently, metadata, from_browser, lane)
     SELECT v.id, tenant_name, v.interaction_id, v.key_kind, v.key_value, v.kind, v.thumb, v.stars, v.value, v.comment,
         v.correction, v.reasons, v.preference, v.other_interaction_id, v.user_key, v.session_key,
         COALESCE(v.occurred_at, now()), v.withdrawn, v.supersedes, v.idempotency_key, v.source, v.id::text, v.raw,
-        v.shown, COALESCE(v.shown_differently, false), v.metadata, COALESCE(v.lane, vote_lane(v.kind, v.value, v.id))
+        v.shown, COALESCE(v.shown_differently, false), v.metadata, COALESCE(v.from_browser, false),
+        COALESCE(v.lane, vote_lane(v.kind, v.value, v.id))
     FROM unnest(kept) v;
 
     -- Of several current votes of one person on one answer and in one lane, the latest stays current. Most votes are
@@ -555,13 +558,14 @@ BEGIN
 END $$;
 
 -- ---------------------------------------------------------------- what may be trained on
--- The one rule of what leaves the store as training material, for every way out: the text is one that a server vouches
--- for, the vote is about that very text, and the tenant, the voter and the asker allow it (no row of consent: they do).
+-- The one rule of what leaves the store as training material, for every way out: the text (a correction's own, or the
+-- answer's) is one that a server vouches for, the vote is about that very text, and the tenant, the voter and the asker
+-- allow it (no row of consent: they do).
 CREATE OR REPLACE FUNCTION admissible_vote(
-    provenance text, shown_differently boolean, tenant_analysis boolean, tenant_training boolean, voter_analysis boolean,
+    provenance text, shown_differently boolean, browsers_correction boolean, tenant_analysis boolean, tenant_training boolean, voter_analysis boolean,
     voter_training boolean, asker_analysis boolean, asker_training boolean
 ) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT COALESCE(provenance <> 'browser', false) AND NOT shown_differently AND tenant_analysis AND tenant_training
+    SELECT COALESCE(provenance <> 'browser', false) AND NOT shown_differently AND NOT browsers_correction AND tenant_analysis AND tenant_training
         AND COALESCE(voter_analysis, true) AND COALESCE(voter_training, true)
         AND COALESCE(asker_analysis, true) AND COALESCE(asker_training, true)
 $$;
@@ -581,7 +585,7 @@ RETURNS TABLE (messages jsonb, weight double precision, metadata jsonb) LANGUAGE
     LEFT JOIN consent a ON a.tenant = i.tenant AND a.user_key = i.user_key
     WHERE f.superseded_by IS NULL AND NOT f.withdrawn AND f.kind = 'explicit' AND f.thumb IS NOT NULL
         AND f.occurred_at >= now() - interval '7 days' AND i.prompt <> '' AND i.output <> ''
-        AND admissible_vote(i.provenance, f.shown_differently, t.use_for_analysis, t.use_for_training,
+        AND admissible_vote(i.provenance, f.shown_differently, false, t.use_for_analysis, t.use_for_training,
             v.use_for_analysis, v.use_for_training, a.use_for_analysis, a.use_for_training)
     ORDER BY f.occurred_at, f.id
 $$;
@@ -630,3 +634,152 @@ END $$;
 
 ALTER TABLE tenant DROP CONSTRAINT IF EXISTS tenant_named;
 ALTER TABLE tenant ADD CONSTRAINT tenant_named CHECK (btrim(name) <> '') NOT VALID;
+
+-- ---------------------------------------------------------------- feedback on what is no answer
+-- A session, a conversation, a tool call or a step can be voted on by itself; such votes are counted apart from those on
+-- answers. Their name stands where an answer's would.
+CREATE OR REPLACE FUNCTION about_subject(key_kind text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT COALESCE(key_kind IN ('session', 'conversation', 'tool_call', 'step'), false)
+$$;
+CREATE INDEX IF NOT EXISTS feedback_subject ON feedback (tenant, key_kind, key_value)
+    WHERE key_kind IN ('session', 'conversation', 'tool_call', 'step') AND superseded_by IS NULL;
+
+CREATE OR REPLACE FUNCTION feedback_counted_in() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    counted counted_vote[];
+    seen_people person_seen[];
+BEGIN
+    WITH current AS MATERIALIZED (
+        SELECT n.id, n.interaction_id, n.tenant, n.day, n.kind, n.thumb, n.stars, n.comment IS NOT NULL AS commented,
+            i.id AS matched, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used
+        FROM new_rows n
+        LEFT JOIN LATERAL (
+            SELECT a.id, a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used
+            FROM interaction a WHERE a.id = n.interaction_id AND a.tenant = n.tenant OFFSET 0
+        ) i ON true
+        WHERE n.superseded_by IS NULL AND NOT n.withdrawn AND NOT about_subject(n.key_kind)
+    ), noted AS (
+        INSERT INTO vote_unmatched (feedback_id, interaction_id)
+        SELECT c.id, c.interaction_id FROM current c WHERE c.matched IS NULL AND c.interaction_id IS NOT NULL
+    ), alike AS (
+        SELECT (count(*)::integer, c.tenant, c.day, c.model, c.intent, c.project, c.content_type, c.action_type,
+                c.memory_used, c.kind, c.thumb, c.stars, c.commented)::counted_vote AS votes
+        FROM current c
+        GROUP BY c.tenant, c.day, c.model, c.intent, c.project, c.content_type, c.action_type, c.memory_used, c.kind,
+            c.thumb, c.stars, c.commented
+    )
+    SELECT array_agg(a.votes) INTO counted FROM alike a;
+    IF counted IS NOT NULL THEN
+        PERFORM record_counts(counted);
+    END IF;
+    SELECT array_agg(p) INTO seen_people FROM (
+        SELECT n.tenant, 'user', n.user_key, n.day, NULL::date FROM new_rows n
+        WHERE n.user_key IS NOT NULL AND NOT n.withdrawn
+        UNION ALL
+        SELECT n.tenant, 'session', n.session_key, n.day, NULL FROM new_rows n
+        WHERE n.session_key IS NOT NULL AND NOT n.withdrawn
+            -- a change of an anonymous vote bears the first event's id instead of a session
+            AND NOT (n.supersedes IS NOT NULL AND n.session_key ~ '^[0-9a-f]{8}-[0-9a-f]{4}-')
+    ) p (tenant, kind, person, day, previous);
+    IF seen_people IS NOT NULL THEN
+        PERFORM record_people(seen_people);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION feedback_recounted() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    unmatched uuid[];
+    counted counted_vote[];
+BEGIN
+    WITH released AS (
+        DELETE FROM vote_unmatched u WHERE u.feedback_id = ANY (ARRAY(SELECT o.id FROM old_rows o))
+        RETURNING u.feedback_id
+    )
+    SELECT COALESCE(array_agg(feedback_id), '{}') INTO unmatched FROM released;
+    WITH after AS MATERIALIZED (
+        SELECT n.id, n.interaction_id, i.id AS matched,
+            (1, n.tenant, n.day, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used, n.kind,
+             n.thumb, n.stars, n.comment IS NOT NULL)::counted_vote AS vote
+        FROM new_rows n
+        LEFT JOIN LATERAL (
+            SELECT a.id, a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used
+            FROM interaction a WHERE a.id = n.interaction_id AND a.tenant = n.tenant OFFSET 0
+        ) i ON true
+        WHERE n.superseded_by IS NULL AND NOT n.withdrawn AND NOT about_subject(n.key_kind)
+    ), noted AS (
+        INSERT INTO vote_unmatched (feedback_id, interaction_id)
+        SELECT a.id, a.interaction_id FROM after a WHERE a.matched IS NULL AND a.interaction_id IS NOT NULL
+    ), before AS (
+        SELECT (-1, o.tenant, o.day, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used, o.kind,
+                o.thumb, o.stars, o.comment IS NOT NULL)::counted_vote AS vote
+        FROM old_rows o
+        LEFT JOIN LATERAL (
+            SELECT a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used FROM interaction a
+            WHERE a.id = o.interaction_id AND a.tenant = o.tenant AND o.id NOT IN (SELECT unnest(unmatched)) OFFSET 0
+        ) i ON true
+        WHERE o.superseded_by IS NULL AND NOT o.withdrawn AND NOT about_subject(o.key_kind)
+    )
+    SELECT array_agg(vote) INTO counted FROM (SELECT vote FROM before UNION ALL SELECT vote FROM after) both_sides;
+    IF counted IS NOT NULL THEN
+        PERFORM record_counts(counted);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION feedback_counted_out() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    unmatched uuid[];
+    counted counted_vote[];
+BEGIN
+    WITH released AS (
+        DELETE FROM vote_unmatched u WHERE u.feedback_id = ANY (ARRAY(SELECT o.id FROM old_rows o))
+        RETURNING u.feedback_id
+    )
+    SELECT COALESCE(array_agg(feedback_id), '{}') INTO unmatched FROM released;
+    SELECT array_agg((-1, o.tenant, o.day, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used,
+                      o.kind, o.thumb, o.stars, o.comment IS NOT NULL)::counted_vote)
+    INTO counted
+    FROM old_rows o
+    LEFT JOIN LATERAL (
+        SELECT a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used FROM interaction a
+        WHERE a.id = o.interaction_id AND a.tenant = o.tenant AND o.id NOT IN (SELECT unnest(unmatched)) OFFSET 0
+    ) i ON true
+    WHERE o.superseded_by IS NULL AND NOT o.withdrawn AND NOT about_subject(o.key_kind);
+    IF counted IS NOT NULL THEN
+        PERFORM record_counts(counted);
+    END IF;
+    WITH gone AS (
+        SELECT DISTINCT o.tenant, 'user' AS kind, o.user_key AS person FROM old_rows o WHERE o.user_key IS NOT NULL
+        UNION
+        SELECT DISTINCT o.tenant, 'session', o.session_key FROM old_rows o WHERE o.session_key IS NOT NULL
+    ), left_over AS (
+        SELECT g.tenant, g.kind, g.person, max(f.day) AS day
+        FROM gone g
+        LEFT JOIN feedback f ON f.tenant = g.tenant AND f.user_key = g.person AND NOT f.withdrawn
+        WHERE g.kind = 'user' GROUP BY 1, 2, 3
+        UNION ALL
+        SELECT g.tenant, g.kind, g.person, max(f.day)
+        FROM gone g
+        LEFT JOIN feedback f ON f.tenant = g.tenant AND f.session_key = g.person AND NOT f.withdrawn
+        WHERE g.kind = 'session' GROUP BY 1, 2, 3
+    ), forgotten AS (
+        DELETE FROM person_seen s USING left_over l
+        WHERE (s.tenant, s.kind, s.person) = (l.tenant, l.kind, l.person) AND l.day IS NULL
+        RETURNING s.tenant, s.kind, s.day AS previous, NULL::date AS day
+    ), moved AS (
+        UPDATE person_seen s SET previous = s.day, day = l.day FROM left_over l
+        WHERE (s.tenant, s.kind, s.person) = (l.tenant, l.kind, l.person) AND l.day <> s.day
+        RETURNING s.tenant, s.kind, s.previous, s.day
+    ), either AS (
+        SELECT * FROM forgotten UNION ALL SELECT * FROM moved
+    )
+    INSERT INTO person_delta
+    SELECT tenant, kind, previous, -1 FROM either
+    UNION ALL
+    SELECT tenant, kind, day, 1 FROM either WHERE day IS NOT NULL;
+    RETURN NULL;
+END $$;
