@@ -54,6 +54,6 @@ def languages_of(texts: pl.Series, declared: pl.Series | None = None) -> pl.Seri
 def _main_language(found: pl.Series) -> str:
     """The language of nearly all texts whose words tell it: short texts among them are taken to be of it, too."""
     counts = found.filter(found != "").value_counts(sort=True)
-    if counts.is_empty() or counts["count"][0] < MAIN_SHARE * counts["count"].sum():
+    if counts.is_empty() or counts["count"][0] < MAIN_SHARE * float(counts["count"].sum()):
         return ""
     return str(counts["language"][0])
