@@ -76,7 +76,7 @@ lock: ## Renew the lock files (pinned, hashed, naming no index)
 	@$(BIN)/uv $(LOCK) --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
 
 docs: $(DEV) ## The documentation as a site, under .feedback/site
-	@$(BIN)/python -m docs.reference && $(BIN)/mkdocs build --quiet --strict
+	@$(BIN)/mkdocs build --quiet --strict && echo "The site: .feedback/site/index.html"
 
 clean: ## Remove the environment; data under .feedback stays
 	rm -rf $(VENV)
