@@ -43,6 +43,9 @@ _MAIL_HOSTS = frozenset(
     for host in ("gmail", "googlemail", "hotmail", "outlook", "yahoo", "icloud", "proton", "protonmail", "gmx", "web")
     for end in ("com", "de", "net", "me", "fr", "es", "it", "co.uk")
 )
+_OF_SOMETHING = frozenset(
+    ("sha1", "sha256", "sha512", "md5", "blake3", "hash", "commit", "image", "layer", "build", "rev", "etag", "id")
+)
 _NOT_A_NAME = frozenset(_EVERYDAY["names"])
 _NOT_A_DOMAIN = frozenset(_EVERYDAY["domains"])
 _NOBODYS_FOLDERS = frozenset(_EVERYDAY["folders"])
@@ -119,9 +122,14 @@ def secret(value: str) -> Span | None:
 
 
 def prefixed_key(value: str) -> Span | None:
-    """A prefix and then a word drawn at random: capitals, small letters and digits throughout."""
-    word = re.split(r"[_-]", value)[-1]
-    return _all_if(value, _is_random(word) and any(c.isupper() for c in word) and any(c.islower() for c in word))
+    """A prefix and then a word drawn at random, unless the prefix says that it is the hash of something."""
+    parts = re.split(r"[_-]", value)
+    word = max(parts, key=len)
+    prefix = parts[: parts.index(word)]
+    mixed = any(c.isupper() for c in word) and any(c.islower() for c in word)
+    throughout = sum(a.isdigit() != b.isdigit() for a, b in pairwise(word)) >= len(word) // 4
+    of_something = any(one.lower() in _OF_SOMETHING for one in prefix)
+    return _all_if(value, _is_random(word) and (mixed or throughout) and not of_something)
 
 
 def random_word(value: str) -> Span | None:
