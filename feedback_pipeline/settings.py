@@ -75,7 +75,6 @@ OTHER_VARIABLES = frozenset(
         "FEEDBACK_API_URL",
         "FEEDBACK_BENCH_REPLAY",
         "FEEDBACK_BENCH_VOTES",
-        "FEEDBACK_CALL_PRICES",
         "FEEDBACK_PEER_PYTHON",
         "FEEDBACK_SHARED_DATA",
         "FEEDBACK_URL",
@@ -274,8 +273,10 @@ class JudgeSettings:
     judge_cost_cap_usd: float = setting(
         "FEEDBACK_JUDGE_COST_CAP", 1.0, "US dollars that judging one week may cost in all its runs", read=dollars
     )
-    judge_prices_file: Path | None = setting(
-        "FEEDBACK_JUDGE_PRICES", None, "what models cost, a file in the form of `prices.yaml`"
+    prices_file: Path | None = setting(
+        ("FEEDBACK_MODEL_PRICES", "FEEDBACK_JUDGE_PRICES"),
+        None,
+        "what models cost that the project's list lacks or has wrong, a file in the form of `llm/prices.yaml`",
     )
     audit_size: int = setting(
         "FEEDBACK_AUDIT_SAMPLE", 100, "answers of a week that people are asked to judge, drawn at random"

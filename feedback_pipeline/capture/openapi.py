@@ -7,7 +7,15 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
 from feedback_pipeline.capture.routes_votes import MAX_ANSWERS, MAX_ITEMS, VOTES
-from feedback_pipeline.capture.shapes import Change, ExportRequest, LoggedAnswer, StateRequest, TokenRequest
+from feedback_pipeline.capture.shapes import (
+    Change,
+    ExportRequest,
+    LoggedAnswer,
+    StateRequest,
+    StatesRequest,
+    TokenRequest,
+    TokensRequest,
+)
 
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM: dict[str, Any] = {
@@ -52,6 +60,21 @@ _PROBLEMS = {
     429: "Too many requests this minute",
     503: "The store cannot be reached; nothing was acknowledged",
 }
+_CONTEXT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "context": {
+            "type": "object",
+            "required": ["targetingKey"],
+            "properties": {"targetingKey": {"type": "string", "minLength": 1, "maxLength": 1000}},
+        }
+    },
+}
+_FLAG_ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["errorCode"],
+    "properties": {"key": {"type": "string"}, "errorCode": {"type": "string"}, "errorDetails": {"type": "string"}},
+}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -76,10 +99,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         ("/v1/feedback", "post"): vote,
         ("/v1/feedback/batch", "post"): _items(vote, MAX_ITEMS),
         ("/v1/feedback/state", "post"): _schema(TypeAdapter(StateRequest), schemas),
+        ("/v1/feedback/states", "post"): _schema(TypeAdapter(StatesRequest), schemas),
         ("/v1/feedback/{feedback_id}", "put"): _schema(TypeAdapter(Change), schemas),
         ("/v1/feedback/export/finetuning", "post"): _schema(TypeAdapter(ExportRequest), schemas),
         ("/v1/interactions", "post"): {"anyOf": [answer, _items(answer, MAX_ANSWERS)]},
-        ("/v1/tokens", "post"): _schema(TypeAdapter(TokenRequest), schemas),
+        ("/v1/tokens", "post"): _schema(TypeAdapter(TokenRequest | TokensRequest), schemas),
     }
     for path, operations in page["paths"].items():
         for method, operation in operations.items():
@@ -108,6 +132,10 @@ def _describe_answers(path: str, method: str, operation: dict[str, Any]) -> None
             "description": description,
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
+    if path.startswith("/ofrep/"):
+        # errors of a flag are the protocol's own
+        for status in ("400", "404"):
+            answers[status]["content"]["application/json"] = {"schema": _FLAG_ERROR}
 
 
 def _items(schema: dict[str, Any], most: int) -> dict[str, Any]:

@@ -334,11 +334,42 @@ class Change(Shape):
     session_id: Identifier | None = None
 
 
+class ContentState(Shape):
+    """One piece of content on a page, with the token that the page has for it."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+    content_type: ContentType
+    content_id: Identifier
+    content_snapshot: Any | None = None
+
+
+class StatesRequest(Shape):
+    """All the content of a page."""
+
+    items: Annotated[list[ContentState], Field(min_length=1, max_length=100)]
+
+
 class TokenRequest(Shape):
     """What a browser token is good for."""
 
     content_type: ContentType
     content_id: Identifier
+    origin: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
+    user_id: Identifier | None = None
+    seconds: Annotated[int, Field(ge=10, le=86_400)] = 3600
+
+
+class TokenContent(Shape):
+    """One piece of content."""
+
+    content_type: ContentType
+    content_id: Identifier
+
+
+class TokensRequest(Shape):
+    """What the browser tokens of a page are good for: one for each piece of its content."""
+
+    contents: Annotated[list[TokenContent], Field(min_length=1, max_length=100)]
     origin: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
     user_id: Identifier | None = None
     seconds: Annotated[int, Field(ge=10, le=86_400)] = 3600
