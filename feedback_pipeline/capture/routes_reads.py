@@ -197,6 +197,27 @@ async def read_stats(request: Request, wanted: Annotated[Stats, Query()]) -> Res
     return json_response(found)
 
 
+@router.get("/v1/feedback/subjects")
+async def read_subjects(
+    request: Request, kind: Literal["session", "conversation", "tool_call", "step"] | None = None,
+    id: Parameter | None = None,
+) -> Response:  # fmt: skip
+    """Votes on sessions, conversations, tool calls and steps, which no figure about answers counts: by kind, or with
+    `kind` by id."""
+    service = service_of(request)
+    principal = await reader(service, request)
+    if id is not None and kind is None:
+        raise invalid("kind", "is needed with id")
+    rows = await service.store.fetch(principal.tenant, "read_subjects", kind, id)
+    found = [
+        {name: row[name] for name in ("kind", "id", "votes", "up", "down", "comments", "people")}
+        | {"approval": views.share(row["up"], row["up"] + row["down"]),
+           "average_stars": round(row["stars_sum"] / row["stars"], 2) if row["stars"] else None}
+        for row in rows
+    ]  # fmt: skip
+    return json_response({"subjects": found})
+
+
 @router.get("/v1/feedback/summary")
 async def read_summary(request: Request) -> Response:
     """Thumbs by action type."""

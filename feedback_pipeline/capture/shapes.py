@@ -167,6 +167,13 @@ class Content(Shape):
     id: Identifier
 
 
+class Subject(Shape):
+    """What is no answer, and can be voted on by itself."""
+
+    kind: Literal["session", "conversation", "tool_call", "step"]
+    id: Identifier
+
+
 class Answer(Shape):
     """A model's answer, with what is known of how it came about."""
 
@@ -218,6 +225,7 @@ class StoreVote(Voter):
     request_id: Identifier | None = None
     message_id: Identifier | None = None
     content: Content | None = None
+    subject: Subject | None = Field(None, description="Instead of an answer: a session, a conversation …")
     thumb: bool | None = None
     stars: Stars | None = None
     value: Object | None = None
@@ -231,8 +239,12 @@ class StoreVote(Voter):
     @model_validator(mode="after")
     def _is_complete(self) -> "StoreVote":
         names = (self.interaction_id, self.request_id, self.message_id, self.content)
-        if self.answer is None and names == _NAMELESS:
-            raise ValueError("name the answer (interaction_id, request_id, message_id, content) or send it")
+        if self.subject is not None and (self.answer is not None or names != _NAMELESS):
+            raise ValueError("a vote is about a subject or about an answer, not both")
+        if self.subject is None and self.answer is None and names == _NAMELESS:
+            raise ValueError(
+                "name the answer (interaction_id, request_id, message_id, content) or send it; or a subject"
+            )
         if all(getattr(self, name) is None for name in _MAKES[self.kind]):
             raise ValueError(f"a vote of kind {self.kind} lacks what makes one: {' or '.join(_MAKES[self.kind])}")
         if self.kind == "preference" and self.other_interaction_id is None:
