@@ -6,6 +6,7 @@ import dagster as dg
 
 from feedback_pipeline.erasure import retention
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.privacy import audit_log
 
 RETENTION = "retention"
 HOUR = 3
@@ -23,6 +24,9 @@ def apply_policies(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pi
         pipeline.now(),
         pipeline.today(),
         context.log.info,
+    )
+    audit_log.append(
+        pipeline.database, pipeline.pseudonymiser, "retention.applied", actor="job retention", detail=applied.__dict__
     )
     context.log_event(dg.AssetObservation("raw_feedback", metadata={**applied.__dict__}))
 

@@ -44,6 +44,12 @@ HTMX_HEADERS = ("HX-Boosted", "HX-Current-URL", "HX-Request", "HX-Target", "HX-T
 """What HTMX adds to its requests: a page of another origin may post a vote with it as it is."""
 
 
+def routers() -> tuple[APIRouter, ...]:
+    """The routes of the API, in the order they are looked at."""
+    own = (routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments)
+    return tuple(routes.router for routes in own)
+
+
 def create_app(settings: Settings, *, address: str | None = None, pages: Sequence[APIRouter] = ()) -> FastAPI:
     """The application on the settings' database, which is opened (and migrated) here unless `address` names one that
     is ready. It connects when first used, and again whenever it must.
@@ -78,8 +84,7 @@ def create_app(settings: Settings, *, address: str | None = None, pages: Sequenc
         redoc_url=None,
     )
     app.state.service = service
-    own = (routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments)
-    for router in (*pages, *(routes.router for routes in own)):
+    for router in (*pages, *routers()):
         app.include_router(router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     _answer_problems(app)

@@ -57,6 +57,8 @@ def consent(
                 pipeline.database, pipeline.pseudonymiser, tenant, user,
                 collect=collect, use_for_analysis=analysis, use_for_training=training,
             )  # fmt: skip
+            said = {"collect": collect, "analysis": analysis, "training": training}
+            _note(pipeline, "consent.changed", tenant, person=_mark(pipeline, tenant, user), **said)
     except ValueError as error:
         raise _refuse(str(error)) from error
     console.print(
@@ -99,6 +101,10 @@ def forget(
         receipt = erasure.forget(house, subject, lambda line: console.print(line, highlight=False))
     except erasure.ErasureError as error:
         raise _refuse(str(error)) from error
+    _note(
+        pipeline, "subject.forgotten", subject.tenant or None,
+        kind=subject.kind, subject=subject.mark, erasure=receipt["erasure"],
+    )  # fmt: skip
     checked = receipt["steps"]["verification"]
     console.print(
         f"Erased. {checked['texts_searched']:,} texts in {checked['places']} tables and files searched: none left.\n"
@@ -120,6 +126,52 @@ def _show_unsearched(checked: Any) -> None:
         )
     for table, ids in checked["id_found_in_rows"].items():
         console.print(f"the id stands in {table}: {', '.join(ids)}", highlight=False, soft_wrap=True)
+
+
+def _note(pipeline: Any, action: str, tenant: str | None, **detail: Any) -> None:
+    """Writes what was done into the audit log."""
+    from feedback_pipeline.privacy import audit_log
+
+    audit_log.append(
+        pipeline.database, pipeline.pseudonymiser, action, actor=audit_log.account(), tenant=tenant, detail=detail
+    )
+
+
+def _mark(pipeline: Any, tenant: str, user: str) -> str:
+    """A keyed hash of a person, the same as in receipts of erasures."""
+    from feedback_pipeline.erasure.subjects import person
+
+    return str(person(pipeline.pseudonymiser, tenant, user).mark)
+
+
+def audit_log_command(
+    limit: Annotated[int, typer.Option(min=1, help="At most this many rows, the newest first.")] = 50,
+    action: Annotated[str | None, typer.Option(help="Only actions that begin with this, such as votes.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check that no row was changed or taken out.")] = False,
+) -> None:
+    """Show who read, exported, forgot, made keys, changed consent; nobody can take a row out unnoticed."""
+    from feedback_pipeline.privacy import audit_log
+
+    pipeline = _pipeline()
+    if verify:
+        checked = audit_log.check(pipeline.database, pipeline.pseudonymiser)
+        if checked.problems:
+            raise _refuse(f"the audit log is not whole: {'; '.join(checked.problems)}")
+        console.print(f"{checked.rows} rows, whole; sealed up to row {checked.sealed}", highlight=False)
+        return
+    table = Table("row", "at (UTC)", "who", "what", "tenant", "detail", box=None)
+    for row in audit_log.listed(pipeline.database, limit, action):
+        detail = ", ".join(f"{name} {value}" for name, value in row.detail.items() if value is not None)
+        shown = (
+            str(row.id),
+            f"{row.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            row.actor,
+            row.action,
+            row.tenant or "",
+            detail,
+        )
+        table.add_row(*(escape(text) for text in shown))
+    console.print(table)
 
 
 def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | None, tenant_all: str | None) -> Any:
@@ -226,10 +278,12 @@ def show_quarantined(refusal: Annotated[UUID, typer.Argument(help="The row's id.
     from feedback_pipeline.store import quarantine as store
 
     try:
-        held = store.shown(_pipeline().database, refusal)
+        pipeline = _pipeline()
+        held = store.shown(pipeline.database, refusal)
     except store.QuarantineError as error:
         raise _refuse(str(error)) from error
     row = held.refused
+    _note(pipeline, "quarantine.read", None, refusal=str(refusal))
     console.print(f"{row.source} {row.place}: {row.field or 'row'} {row.reason} ({row.state})", markup=False)
     console.print(held.payload or "what it held is not kept", markup=False, soft_wrap=True)
 
@@ -291,6 +345,7 @@ def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not
         typer.confirm("Everybody is a new person to the statistics from then on. Rotate?", abort=True)
     rotated = pipeline.pseudonymiser.rotate(pipeline.settings.home)
     keep_key_fingerprints(pipeline.database, rotated.fingerprints())
+    _note(pipeline, "pseudonyms.rotated", None, key_version=rotated.current)
     console.print(
         f"New pseudonyms are made under {rotated.current} by every process that starts from now on: start the API and "
         "the UI again, and keep a copy of keys.json. Wishes and erasures under earlier keys go on being obeyed.",
@@ -326,5 +381,6 @@ def mount(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     for command in (consent, forget, receipt, retention):
         app.command()(command)
+    app.command("audit-log")(audit_log_command)
     app.add_typer(quarantine, name="quarantine")
     app.add_typer(pseudonyms, name="pseudonyms")

@@ -81,9 +81,9 @@ def test_nothing_goes_before_its_time_or_before_the_day_was_computed(
     database: Database, home: Path, instance: dg.DagsterInstance
 ) -> None:
     changes.fold(database)
-    assert apply(pipeline_on(home, database, DAY + timedelta(days=91))) == Applied(0, 0, 0, 0, 0, 0, 0)
+    assert apply(pipeline_on(home, database, DAY + timedelta(days=91))) == Applied(0, 0, 0, 0, 0, 0, 0, 0, 0)
     runs.compute(pipeline_on(home, database, DAY + timedelta(days=2)), instance)
-    assert apply(pipeline_on(home, database, DAY + timedelta(days=90))) == Applied(0, 0, 0, 0, 0, 0, 0)
+    assert apply(pipeline_on(home, database, DAY + timedelta(days=90))) == Applied(0, 0, 0, 0, 0, 0, 0, 0, 0)
     assert one(database, TEXTS) == (2, 1, 1)
 
 
