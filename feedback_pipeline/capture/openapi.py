@@ -134,8 +134,8 @@ def _describe_answers(path: str, method: str, operation: dict[str, Any]) -> None
         }
     if path.startswith("/ofrep/"):
         # errors of a flag are the protocol's own
-        for status in ("400", "404"):
-            answers[status]["content"]["application/json"] = {"schema": _FLAG_ERROR}
+        for code in ("400", "404"):
+            answers[code]["content"]["application/json"] = {"schema": _FLAG_ERROR}
 
 
 def _items(schema: dict[str, Any], most: int) -> dict[str, Any]:
