@@ -39,7 +39,7 @@ from feedback_pipeline.environment import (
 
 __all__ = ["CaptureSettings", "Settings", "SettingsError", "ShownSetting", "project_root", "without_password"]
 
-Executor = Literal["in_process", "multiprocess"]
+Executor = Literal["in_process", "multiprocess", "k8s", "ray", "celery"]
 Environment = Literal["development", "production"]
 TuningProvider = Literal["dry_run", "openai", "azure", "together", "fireworks", "vertex", "local", "trl"]
 PromptOptimiser = Literal["rules", "gepa"]
@@ -188,6 +188,12 @@ class StorageSettings:
     keep_raw: bool = setting("FEEDBACK_KEEP_RAW", False, "keep unredacted originals in PostgreSQL")
     raw_text_days: int = setting(
         "FEEDBACK_RAW_TEXT_DAYS", 90, "days that prompt and answer text is kept; older days are sealed", low=1
+    )
+    retention_max_rows: int = setting(
+        "FEEDBACK_RETENTION_MAX_ROWS", 1_000_000, "rows that one run of the retention may empty", low=1
+    )
+    retention_max_share: float = setting(
+        "FEEDBACK_RETENTION_MAX_SHARE", 0.1, "share of all rows that one run of the retention may empty", read=share
     )
 
 

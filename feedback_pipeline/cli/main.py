@@ -57,6 +57,7 @@ def mount_all() -> None:
     from feedback_pipeline.cli import (
         actions,
         alerts,
+        backup,
         capture,
         experiments,
         findings,
@@ -72,6 +73,7 @@ def mount_all() -> None:
         capture,
         findings,
         alerts,
+        backup,
         actions,
         judging,
         privacy,
@@ -217,6 +219,15 @@ def hold() -> None:
     database = _pipeline().database
     console.print(database.name)
     sys.stdin.read()
+
+
+@app.command()
+def migrate() -> None:
+    """Make the databases where they are missing, and bring them to this version's shape and rights."""
+    from feedback_pipeline.store.database import open_database, schema_revision
+
+    database = open_database(Settings.from_environment())
+    console.print(f"{database.name} is at revision {schema_revision(database)}", highlight=False)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """The commands about people and their data, mounted by `cli.main`: `feedback consent`, `forget`, `receipt`,
 `retention`, `quarantine …`, `pseudonyms …`."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -88,7 +88,7 @@ def forget(
 
     pipeline = _pipeline()
     subject = _subject(pipeline, user, tenant, interaction, tenant_all)
-    house = _house(pipeline, replace_mentions=replace_mentions)
+    house = open_house(pipeline, replace_mentions=replace_mentions)
     preview = erasure.preview(house, subject)
     _show_preview(preview)
     if dry_run:
@@ -189,7 +189,8 @@ def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | No
     return subjects.whole_tenant(pipeline.pseudonymiser, str(tenant_all))
 
 
-def _house(pipeline: Any, *, replace_mentions: bool) -> Any:
+def open_house(pipeline: Any, *, replace_mentions: bool = False) -> Any:
+    """Everything that an erasure reaches."""
     from datetime import timedelta
 
     from feedback_pipeline.erasure.erasure import House
@@ -355,20 +356,43 @@ def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not
 
 def retention(
     apply: Annotated[bool, typer.Option("--apply", help="Apply the policies now.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    beyond_limits: Annotated[bool, typer.Option("--beyond-limits", help="Remove more than one run may.")] = False,
+    take_back: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Give a day back what was emptied in the last 7 days.")
+    ] = None,
 ) -> None:
-    """Show how long what is kept; with --apply, remove what has had its time (the job `retention` does so nightly)."""
+    """Show how long what is kept and what would go; --apply removes it (the job `retention` does so nightly)."""
     from feedback_pipeline.erasure import retention as policies
+    from feedback_pipeline.erasure import retention_limits
 
     pipeline = _pipeline()
+    settings = pipeline.settings
+    if take_back is not None:
+        try:
+            rows = retention_limits.take_back(pipeline.database, take_back.date())
+        except retention_limits.RetentionRefusedError as error:
+            raise _refuse(str(error)) from error
+        console.print(f"{rows:,} rows of {take_back:%Y-%m-%d} have their words back; compute it: feedback materialize")
+        return
     in_force = policies.policies(pipeline.settings.raw_text_days)
     table = Table("data", "days", "then", box=None)
     for policy in in_force:
         table.add_row(policy.data, "for ever" if policy.days is None else str(policy.days), policy.removed)
     console.print(table)
+    console.print(f"Now: {policies.planned(pipeline.database, in_force, pipeline.today())}", highlight=False)
     if apply:
-        done = policies.apply(
-            pipeline.database, pipeline.frames, pipeline.settings.home, in_force, pipeline.now(), pipeline.today()
-        )
+        if not yes:
+            typer.confirm("Remove that, and the files that have had their time?", abort=True)
+        limits = retention_limits.Limits(settings.retention_max_rows, settings.retention_max_share)
+        try:
+            retention_limits.compare_clocks(pipeline.database)
+            done = policies.apply(
+                pipeline.database, pipeline.frames, settings.home, in_force, pipeline.now(), pipeline.today(),
+                limits=None if beyond_limits else limits,
+            )  # fmt: skip
+        except retention_limits.RetentionRefusedError as error:
+            raise _refuse(str(error)) from error
         console.print(
             f"{done.sealed} days sealed, {done.emptied:,} rows emptied, {done.expired} days expired, "
             f"{done.unnamed:,} rows unnamed, {done.files + done.reject_files} files, {done.exports} exports and "
