@@ -16,12 +16,8 @@ from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.computed import Loop
-<<<<<<< HEAD
 from jobs import failures, fine_tuning, housekeeping, loops, ramping, retention, schedules, sensors
-=======
-from jobs import failures, fine_tuning, housekeeping, loops, retention, schedules, sensors
 from jobs.executors import executor_of
->>>>>>> main
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
