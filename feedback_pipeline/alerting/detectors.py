@@ -199,8 +199,6 @@ def approval_drift(
 ) -> Reading:
     """Error where the e-detector's evidence that approval fell under target reaches `average_run_length` (days).
 
-    A fall from 83 to 70 % is seen after 3 days at 200 votes a day and 13 at 20.
-
     Started `since` the last incident was closed, or at the first day there is. It does not forget: run it from the same
     start every day.
     """
