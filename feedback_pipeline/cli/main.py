@@ -65,6 +65,7 @@ def mount_all() -> None:
         lineage,
         privacy,
         prompts,
+        reset,
         training,
         tuning,
     )
@@ -82,6 +83,7 @@ def mount_all() -> None:
         lineage,
         experiments,
         prompts,
+        reset,
     ):
         subject.mount(app)
 

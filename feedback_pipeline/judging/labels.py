@@ -16,22 +16,27 @@ def human_labels(verdicts: pl.DataFrame) -> pl.DataFrame:
             ignored), optionally `criterion` (satisfaction where missing) and `voter` (one row each is used).
 
     Returns:
-        `interaction_id`, `criterion`, `human_value` (mean, 0–1), `human_verdict` (the majority's; neutral where it
-        is split evenly), `voters`; sorted.
+        `interaction_id`, `criterion`, `human_value` (mean, 0–1, neutral counting half), `human_verdict` (what most
+        said; neutral where no verdict was said more often than each other), `voters`; sorted.
     """
     rows = person_verdicts(verdicts)
     value = pl.col("verdict").replace_strict(VERDICT_VALUES, return_dtype=pl.Float64)
     return (
         rows.group_by("interaction_id", "criterion")
-        .agg(value.mean().alias("human_value"), pl.len().alias("voters"))
+        .agg(
+            value.mean().alias("human_value"),
+            pl.len().alias("voters"),
+            *((pl.col("verdict") == verdict).sum().alias(verdict) for verdict in VERDICT_VALUES),
+        )
         .with_columns(
-            pl.when(pl.col("human_value") > 0.5)
+            pl.when(pl.col("up") > pl.max_horizontal("neutral", "down"))
             .then(pl.lit("up"))
-            .when(pl.col("human_value") < 0.5)
+            .when(pl.col("down") > pl.max_horizontal("neutral", "up"))
             .then(pl.lit("down"))
             .otherwise(pl.lit("neutral"))
             .alias("human_verdict")
         )
+        .drop(*VERDICT_VALUES)
         .sort("interaction_id", "criterion")
     )
 

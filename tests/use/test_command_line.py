@@ -105,3 +105,22 @@ def test_what_goes_wrong_is_one_line_that_says_what_to_do(
     assert said in failed.stderr.replace("\n", " ")
     assert "Traceback" not in failed.stderr
     assert "secret" not in failed.stderr
+
+
+def test_the_sample_can_be_taken_away_and_only_the_sample(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert run(home, "sample", "--votes", "100", "--weeks", "1").returncode == 0
+    assert (home / "start").exists()
+    gone = run(home, "reset", "--yes")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert not (home / "postgres").exists()
+    assert (home / "keys.json").exists()
+    assert "The store is empty" in run(home, "status").stdout
+    rows = "id,at,up,q,a\n1,2026-11-12,1,A?,A.\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    mapping = "{id: id, occurred_at: at, thumb: up, prompt: q, output: a}"
+    (tmp_path / "sources.yaml").write_text(f"sources:\n  own: {{kind: csv, path: rows.csv, mapping: {mapping}}}\n")
+    assert run(home, "import", "--sources", str(tmp_path / "sources.yaml")).returncode == 0
+    refused = run(home, "reset", "--yes")
+    assert refused.returncode == 2
+    assert "2 answers and events that are not the sample's, and nothing was removed" in " ".join(refused.stderr.split())
