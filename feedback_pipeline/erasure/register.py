@@ -144,6 +144,12 @@ HOME = (
         "run",
         unsearched="it holds what is looked for, and is removed when the erasure is finished",
     ),
+    Place(
+        "home/erasures/erasures.jsonl",
+        "pseudonyms of forgotten people, for restored backups",
+        "stays",
+        unsearched="it holds the tombstones, as the table consent does",
+    ),
     Place("home/erasures/*", "receipts", "stays"),
     Place("home/keys.json", "keys of pseudonyms", "nothing", unsearched="random numbers"),
     Place(

@@ -121,7 +121,7 @@ def test_nothing_is_left_however_often_it_is_killed(
             died = subprocess.run(
                 [sys.executable, str(KILLED), *arguments], capture_output=True, text=True, check=False
             )
-            assert died.returncode == -signal.SIGKILL, (moment, died.stderr)
+            assert died.returncode == -signal.SIGKILL, f"{moment}: {died.stderr[-3000:]}"
         receipt = erasure.forget(house(pipeline, instance), ada(pipeline))
     assert places_with(words, tmp_path, urls, leave_out=()) == set()
     assert places_with([key(pipeline, "ada")], tmp_path, urls, leave_out=()) == {
