@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-browser test-validators test-llm test-aimock test-trl lint format docs pictures bench calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl lint format docs pictures bench calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ test-llm: $(DEV) ## A small real language model as a judge (installs it under .f
 test-aimock: $(DEV) ## Judging against another's implementation of the API (npm installs it under .feedback)
 	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
 
+test-chaos: $(DEV) ## Kills, crashes and an erasure that is killed five times: by hand and before each release
+	@FEEDBACK_CHAOS_KILLS=5 timeout 1200 $(BIN)/python -m pytest -q tests/chaos tests/erasure/test_erasure.py tests/ingest/test_importing.py tests/capture/test_outage.py tests/capture/test_workers.py tests/store/test_embedded.py tests/tables/test_parquet.py tests/judging/test_stored_replies.py -k "kill or crash or died or dies or outage or worker or chaos or interrupted or languages"
+
+sbom: $(DEV) ## What a release contains (CycloneDX), in dist/sbom.json
+	@mkdir -p dist && $(BIN)/python deploy/sbom.py dist/sbom.json requirements.lock
+
 lint: $(DEV) ## ruff, mypy, the order of the packages, and whether the definitions load
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy && $(BIN)/dg check defs
 
@@ -76,7 +82,7 @@ lock: ## Renew the lock files (pinned, hashed, naming no index)
 	@$(BIN)/uv $(LOCK) --constraint requirements.lock --group dev pyproject.toml -o requirements-dev.lock
 
 docs: $(DEV) ## The documentation as a site, under .feedback/site
-	@$(BIN)/python -m docs.reference && $(BIN)/mkdocs build --quiet --strict
+	@$(BIN)/mkdocs build --quiet --strict && echo "The site: .feedback/site/index.html"
 
 clean: ## Remove the environment; data under .feedback stays
 	rm -rf $(VENV)

@@ -24,6 +24,7 @@ from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
 from assets.faults import unreadable, where
 from assets.partitions import Calendar
+from assets.step_sizes import op_tags
 from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import computed, locks
@@ -80,6 +81,7 @@ def build(
         ],
         automation_condition=condition,
         pool=declaration.pool,
+        op_tags=op_tags(declaration.name),
         # a pool is a service beyond the network: it may be away for a moment
         retry_policy=RETRY if declaration.pool else None,
         # an asset that may refuse makes nothing then, and what depends on it does not run

@@ -11,10 +11,18 @@ from assets.building import build
 from assets.declaration import Check, Declaration, Outcome, daily, weekly
 from assets.partitions import Calendar
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
-from feedback_pipeline.experiments import prompts, registry
+from feedback_pipeline.experiments import prompts, registry, routing
 from feedback_pipeline.experiments.readout import read_experiment
 from feedback_pipeline.experiments.signals import seen
-from feedback_pipeline.experiments.tables import EXPERIMENT_READOUT, PROMPT_CANDIDATES, PROMPT_EFFECT, PROMPT_EVALUATION
+from feedback_pipeline.experiments.tables import (
+    APPROVAL_OF_ALL,
+    EXPERIMENT_READOUT,
+    PROMPT_CANDIDATES,
+    PROMPT_EFFECT,
+    PROMPT_EVALUATION,
+    ROUTING_POLICY,
+    SHADOW_COMPARISON,
+)
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.tuning import effect
 from feedback_pipeline.tuning import registry as registry_of_candidates
@@ -144,6 +152,66 @@ def prompt_effect(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(rows, checks=[Check("approval_held", not fell, {}, said, "warn")])
 
 
+@daily(
+    ROUTING_POLICY,
+    group=GROUP,
+    kinds=("polars", "parquet", "postgres"),
+    after=["experiment_readout"],
+    warning=["best_arm"],
+)
+def routing_policy(pipeline: Pipeline, day: date) -> Outcome:
+    """The weight of one arm in one leaf of an adaptive experiment after the day (Thompson sampling with a floor, from
+    votes that had time to come), and what each arm alone would have earned. The newest day's weights are served."""
+    frames = []
+    for found in registry.experiments(pipeline.database, None):
+        if not found.adaptive or not _concerned(pipeline, found, day):
+            continue
+        read = pipeline.frames.read(EXPERIMENT_READOUT, [day]).filter(
+            (pl.col("tenant") == found.tenant) & (pl.col("experiment") == found.experiment.name)
+        )
+        off = frozenset(read.filter(pl.col("verdict") == "guardrail")["arm"])
+        policy = routing.route(found, seen(pipeline, found, day), day, off=off)
+        if found.state == "running" and not read.filter(pl.col("verdict") == "broken_assignment").height:
+            routing.serve(pipeline, found, policy, day)
+        frames.append(policy.rows)
+    rows = pl.concat([ROUTING_POLICY.empty(), *frames])
+    best = rows.filter(pl.col("advice").is_not_null())
+    named = ", ".join(f"{row['experiment']}/{row['arm']}" for row in best.iter_rows(named=True))
+    said = f"{named}: the best arm is known, conclude the experiment" if named else "no arm is known to be the best"
+    return Outcome(rows, checks=[Check("best_arm", best.is_empty(), {"arms": best.height}, said, "warn")])
+
+
+@daily(
+    SHADOW_COMPARISON,
+    group=GROUP,
+    kinds=("polars", "parquet", "openai"),
+    after=["clean_interactions"],
+    pool=GROUP,
+)
+def shadow_comparison(pipeline: Pipeline, day: date) -> Outcome:
+    """One measure of a candidate's shadow answers of the day against what was shown: judged in both orders where a
+    judge is configured; length, refusals, personal data, cost and time beside."""
+    from feedback_pipeline.experiments.shadow_comparison import compare_day
+
+    rows = compare_day(pipeline, day)
+    return Outcome(rows, numbers={"candidates": rows["candidate"].n_unique()})
+
+
+@weekly(
+    APPROVAL_OF_ALL,
+    group=GROUP,
+    kinds=("polars", "parquet", "postgres"),
+    after=["clean_feedback", "clean_interactions", "judgements"],
+)
+def approval_of_all(pipeline: Pipeline, week: date) -> Outcome:
+    """Approval of all answers of the week, from the random few that somebody was asked about, beside that of the people
+    who chose to vote; refused where nobody was asked."""
+    from feedback_pipeline.experiments.asked_answers import approvals_of_week
+
+    rows = approvals_of_week(pipeline, week)
+    return Outcome(rows, numbers={"asked": int(rows["asked"].sum()), "answered": int(rows["answered"].sum())})
+
+
 ON_DEMAND: tuple[Declaration, ...] = (prompt_candidates, prompt_evaluation)
 
 
@@ -155,4 +223,7 @@ def build_on_demand(calendar: Calendar) -> list[Any]:
 def declarations() -> Iterator[object]:
     """The assets of this stage that belong to the loop."""
     yield experiment_readout
+    yield routing_policy
+    yield shadow_comparison
+    yield approval_of_all
     yield prompt_effect

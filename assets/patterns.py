@@ -40,7 +40,6 @@ KNOWN_WEEKS = 8
 TAXONOMY_WEEKS = 13
 MAX_TEXTS = 20_000
 """Rejected texts of a week that are looked at: more change no share by a point, and cost 100 µs each."""
-_VERDICT_CODES = {"up": 1, "neutral": 0, "down": -1}
 
 
 @daily(tables.SLICE_COUNTS, group=GROUP, after=["vote_facts"])

@@ -23,6 +23,7 @@ from feedback_pipeline.alerting.tables import ALERT_READINGS
 from feedback_pipeline.calendar import days_of, days_of_month, monday_of, month_before, weeks_before, window
 from feedback_pipeline.cleaning import days as cleaning
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, VOTE_FACTS
+from feedback_pipeline.experiments import tables as experiments
 from feedback_pipeline.judging import tables as judging
 from feedback_pipeline.patterns import tables as patterns
 from feedback_pipeline.patterns.change import approval_change
@@ -82,6 +83,8 @@ SUGGESTIONS = 3
         "alert_readings",
         "clean_feedback",
         "clean_interactions",
+        "experiment_readout",
+        "approval_of_all",
     ],
     warning=["told"],
 )
@@ -119,6 +122,8 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
         exports=uses["exports"],
         training_files=_training_files(pipeline, week),
         training_advice=_training_advice(pipeline, week),
+        experiments=frames.read(experiments.EXPERIMENT_READOUT, days),
+        all_answers=frames.read(experiments.APPROVAL_OF_ALL, [week]),
         alert_readings=rules.readings_of(frames.read(ALERT_READINGS, days)) or None,
         alert_states=incidents.states(database, days[0], days[-1]),
         actions=register.decisions(database),

@@ -21,6 +21,7 @@ ROOMS = (
     "training",
     "lineage",
     "capture",
+    "experiments",
 )
 
 

@@ -287,6 +287,13 @@ def count_alerts(series: int = 60, days: int = 100) -> Iterator[Line]:
     )
 
 
+def experiments(runs: int) -> Iterator[Line]:
+    """Experiments that find nothing, something, or a broken split; values of other policies; all answers."""
+    from bench.experiments import calibration
+
+    yield from calibration(runs)
+
+
 PARTS: dict[str, Callable[[int], Iterator[Line]]] = {
     "shuffled": lambda part: shuffled_weeks(weeks=200 // part),
     "planted": lambda part: planted_weeks(weeks=100 // part),
@@ -295,6 +302,7 @@ PARTS: dict[str, Callable[[int], Iterator[Line]]] = {
     "clustered": lambda part: clustered_comparisons(runs=2_000 // part),
     "approval": lambda part: approval_alerts(runs=200 // part),
     "counts": lambda part: count_alerts(series=60 // part),
+    "experiments": lambda part: experiments(runs=1_000 // part),
 }
 
 

@@ -9,6 +9,9 @@ MODULES = {
     "spacy": "names",
     "posthog": "posthog",
     "gepa": "prompts",
+    "dagster_k8s": "k8s",
+    "dagster_ray": "ray",
+    "dagster_celery": "celery",
 }
 """The extra that brings a module."""
 

@@ -39,7 +39,7 @@ from feedback_pipeline.environment import (
 
 __all__ = ["CaptureSettings", "Settings", "SettingsError", "ShownSetting", "project_root", "without_password"]
 
-Executor = Literal["in_process", "multiprocess"]
+Executor = Literal["in_process", "multiprocess", "k8s", "ray", "celery"]
 Environment = Literal["development", "production"]
 TuningProvider = Literal["dry_run", "openai", "azure", "together", "fireworks", "vertex", "local", "trl"]
 PromptOptimiser = Literal["rules", "gepa"]
@@ -75,7 +75,6 @@ OTHER_VARIABLES = frozenset(
         "FEEDBACK_API_URL",
         "FEEDBACK_BENCH_REPLAY",
         "FEEDBACK_BENCH_VOTES",
-        "FEEDBACK_CALL_PRICES",
         "FEEDBACK_PEER_PYTHON",
         "FEEDBACK_SHARED_DATA",
         "FEEDBACK_URL",
@@ -190,6 +189,12 @@ class StorageSettings:
     raw_text_days: int = setting(
         "FEEDBACK_RAW_TEXT_DAYS", 90, "days that prompt and answer text is kept; older days are sealed", low=1
     )
+    retention_max_rows: int = setting(
+        "FEEDBACK_RETENTION_MAX_ROWS", 1_000_000, "rows that one run of the retention may empty", low=1
+    )
+    retention_max_share: float = setting(
+        "FEEDBACK_RETENTION_MAX_SHARE", 0.1, "share of all rows that one run of the retention may empty", read=share
+    )
 
 
 @dataclass(frozen=True)
@@ -274,8 +279,10 @@ class JudgeSettings:
     judge_cost_cap_usd: float = setting(
         "FEEDBACK_JUDGE_COST_CAP", 1.0, "US dollars that judging one week may cost in all its runs", read=dollars
     )
-    judge_prices_file: Path | None = setting(
-        "FEEDBACK_JUDGE_PRICES", None, "what models cost, a file in the form of `prices.yaml`"
+    prices_file: Path | None = setting(
+        ("FEEDBACK_MODEL_PRICES", "FEEDBACK_JUDGE_PRICES"),
+        None,
+        "what models cost that the project's list lacks or has wrong, a file in the form of `llm/prices.yaml`",
     )
     audit_size: int = setting(
         "FEEDBACK_AUDIT_SAMPLE", 100, "answers of a week that people are asked to judge, drawn at random"

@@ -1,5 +1,6 @@
 """The composition root: the code location that Dagster loads, the tests build and the command line runs."""
 
+import os
 import warnings
 from collections.abc import Mapping
 from functools import cache
@@ -16,6 +17,7 @@ from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.computed import Loop
 from jobs import failures, fine_tuning, housekeeping, loops, retention, schedules, sensors
+from jobs.executors import executor_of
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
@@ -56,7 +58,7 @@ def build_definitions(
     """
     calendar = Calendar(settings.start, settings.timezone)
     every = declarations()
-    executor = dg.in_process_executor if settings.executor == "in_process" else dg.multiprocess_executor
+    executor = executor_of(settings, os.environ)
     loop_jobs = {job.name: job for job in loops.loop_jobs(every, executor)}
     loop_of = {loop.period: loop for loop in loops_of_assets()}
     running = settings.automation

@@ -4,8 +4,10 @@ from typing import Any
 
 import dagster as dg
 
-from feedback_pipeline.erasure import retention
+from feedback_pipeline.erasure import retention, retention_limits
+from feedback_pipeline.erasure.retention_limits import Limits
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.privacy import audit_log
 
 RETENTION = "retention"
 HOUR = 3
@@ -15,6 +17,7 @@ HOUR = 3
 def apply_policies(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
     """Applies the policies and says in the event log how much was removed."""
     settings = pipeline.settings
+    retention_limits.compare_clocks(pipeline.database)
     applied = retention.apply(
         pipeline.database,
         pipeline.frames,
@@ -23,6 +26,10 @@ def apply_policies(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pi
         pipeline.now(),
         pipeline.today(),
         context.log.info,
+        Limits(settings.retention_max_rows, settings.retention_max_share),
+    )
+    audit_log.append(
+        pipeline.database, pipeline.pseudonymiser, "retention.applied", actor="job retention", detail=applied.__dict__
     )
     context.log_event(dg.AssetObservation("raw_feedback", metadata={**applied.__dict__}))
 

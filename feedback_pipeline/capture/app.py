@@ -34,10 +34,20 @@ PAGE_HEADERS = {
     b"referrer-policy": b"same-origin",
     b"x-frame-options": b"DENY",
     b"content-security-policy": (
-        b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        b"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
     ),
 }
+
+
+HTMX_HEADERS = ("HX-Boosted", "HX-Current-URL", "HX-Request", "HX-Target", "HX-Trigger", "HX-Trigger-Name")
+"""What HTMX adds to its requests: a page of another origin may post a vote with it as it is."""
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """The routes of the API, in the order they are looked at."""
+    own = (routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments)
+    return tuple(routes.router for routes in own)
 
 
 def create_app(settings: Settings, *, address: str | None = None, pages: Sequence[APIRouter] = ()) -> FastAPI:
@@ -74,8 +84,7 @@ def create_app(settings: Settings, *, address: str | None = None, pages: Sequenc
         redoc_url=None,
     )
     app.state.service = service
-    own = (routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments)
-    for router in (*pages, *(routes.router for routes in own)):
+    for router in (*pages, *routers()):
         app.include_router(router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     _answer_problems(app)
@@ -85,7 +94,7 @@ def create_app(settings: Settings, *, address: str | None = None, pages: Sequenc
         CORSMiddleware,
         allow_origins=settings.capture.origins,
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", SESSION_HEADER],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", SESSION_HEADER, *HTMX_HEADERS],
         expose_headers=["Idempotency-Replayed", "Retry-After"],
         max_age=600,
     )

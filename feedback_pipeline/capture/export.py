@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import IO, Any
 
+import orjson
 import polars as pl
 from upath import UPath
 
@@ -87,6 +88,8 @@ async def write(
             positive, negative = positive + up, negative + lines.height - up
             skipped += len(rows) - lines.height
     await store.fetch(tenant, "finish_export", noted[0]["id"], positive + negative)
+    detail = {"export": str(noted[0]["id"]), "first": str(first), "last": str(last), "lines": positive + negative}
+    await store.fetch(tenant, "note_audit", by, "votes.exported", tenant, orjson.dumps(detail).decode())
     return Exported("/".join(file.parts[-2:]), positive + negative, positive, negative, skipped, start, end)
 
 

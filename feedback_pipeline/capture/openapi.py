@@ -7,7 +7,15 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
 from feedback_pipeline.capture.routes_votes import MAX_ANSWERS, MAX_ITEMS, VOTES
-from feedback_pipeline.capture.shapes import Change, ExportRequest, LoggedAnswer, StateRequest, TokenRequest
+from feedback_pipeline.capture.shapes import (
+    Change,
+    ExportRequest,
+    LoggedAnswer,
+    StateRequest,
+    StatesRequest,
+    TokenRequest,
+    TokensRequest,
+)
 
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM: dict[str, Any] = {
@@ -76,10 +84,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         ("/v1/feedback", "post"): vote,
         ("/v1/feedback/batch", "post"): _items(vote, MAX_ITEMS),
         ("/v1/feedback/state", "post"): _schema(TypeAdapter(StateRequest), schemas),
+        ("/v1/feedback/states", "post"): _schema(TypeAdapter(StatesRequest), schemas),
         ("/v1/feedback/{feedback_id}", "put"): _schema(TypeAdapter(Change), schemas),
         ("/v1/feedback/export/finetuning", "post"): _schema(TypeAdapter(ExportRequest), schemas),
         ("/v1/interactions", "post"): {"anyOf": [answer, _items(answer, MAX_ANSWERS)]},
-        ("/v1/tokens", "post"): _schema(TypeAdapter(TokenRequest), schemas),
+        ("/v1/tokens", "post"): _schema(TypeAdapter(TokenRequest | TokensRequest), schemas),
     }
     for path, operations in page["paths"].items():
         for method, operation in operations.items():

@@ -16,7 +16,7 @@ from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.routes_votes import current, json_response, parsed, require_own
 from feedback_pipeline.capture.service import Service, service_of
-from feedback_pipeline.capture.shapes import Parameter, StateRequest
+from feedback_pipeline.capture.shapes import ContentState, Parameter, StateRequest, StatesRequest
 from feedback_pipeline.store.rows import content_name
 
 router = APIRouter()
@@ -101,11 +101,41 @@ async def read_state(request: Request) -> Response:
     person = await service.person(request, principal, wanted.user_id, wanted.session_id, writes=False)
     if person.voter is None:
         raise invalid("user_id", "name a person: user_id or session_id")
-    shown = None
-    if wanted.content_snapshot is not None:
-        snapshot, _, _ = votes.opened(wanted.content_snapshot)
-        shown = service.door.snapshot(bodies.to_json(snapshot, "content_snapshot"))
+    shown = _shown(service, wanted.content_snapshot)
     return json_response(await _voted(service, principal, content, person, shown))
+
+
+@router.post("/v1/feedback/states")
+async def read_states(request: Request) -> Response:
+    """What a browser voted on all the content of a page, in order: each item with its own token, or its own refusal."""
+    service = service_of(request)
+    await service.limits.take("address", service.client_address(request), service.settings.capture.address_requests)
+    body = await bodies.read(request, service.settings.capture.body_bytes)
+    value = bodies.parse(body, request.headers.get("content-type", ""))
+    wanted: StatesRequest = parsed(TypeAdapter(StatesRequest), value)
+    return json_response({"results": [await _state_of(service, request, item) for item in wanted.items]})
+
+
+async def _state_of(service: Service, request: Request, item: ContentState) -> dict[str, Any]:
+    try:
+        principal = await service.browser(request, item.token)
+        if (item.content_type, item.content_id) != principal.content:
+            raise ProblemError(403, "wrong_content", "the token belongs to other content")
+        person = await service.person(request, principal, None, None, writes=False)
+        found = await _voted(service, principal, principal.content, person, _shown(service, item.content_snapshot))
+        return {"status": 200, "items": found["items"]}
+    except ProblemError as problem:
+        if problem.status == 503:
+            raise
+        return {"status": problem.status, "items": []}
+
+
+def _shown(service: Service, content_snapshot: Any) -> str | None:
+    """A snapshot as the store knows it; None where none was named."""
+    if content_snapshot is None:
+        return None
+    snapshot, _, _ = votes.opened(content_snapshot)
+    return service.door.snapshot(bodies.to_json(snapshot, "content_snapshot"))
 
 
 async def listing(service: Service, tenant: str, wanted: Listing) -> dict[str, Any]:
@@ -165,6 +195,27 @@ async def read_stats(request: Request, wanted: Annotated[Stats, Query()]) -> Res
         service.store, principal.tenant, int(wanted.days), wanted.model, wanted.intent, wanted.project
     )
     return json_response(found)
+
+
+@router.get("/v1/feedback/subjects")
+async def read_subjects(
+    request: Request, kind: Literal["session", "conversation", "tool_call", "step"] | None = None,
+    id: Parameter | None = None,
+) -> Response:  # fmt: skip
+    """Votes on sessions, conversations, tool calls and steps, which no figure about answers counts: by kind, or with
+    `kind` by id."""
+    service = service_of(request)
+    principal = await reader(service, request)
+    if id is not None and kind is None:
+        raise invalid("kind", "is needed with id")
+    rows = await service.store.fetch(principal.tenant, "read_subjects", kind, id)
+    found = [
+        {name: row[name] for name in ("kind", "id", "votes", "up", "down", "comments", "people")}
+        | {"approval": views.share(row["up"], row["up"] + row["down"]),
+           "average_stars": round(row["stars_sum"] / row["stars"], 2) if row["stars"] else None}
+        for row in rows
+    ]  # fmt: skip
+    return json_response({"subjects": found})
 
 
 @router.get("/v1/feedback/summary")

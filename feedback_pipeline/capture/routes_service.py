@@ -1,5 +1,7 @@
 """What is not about single votes: the export, health, metrics, the component and its demo page."""
 
+import re
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -128,8 +130,16 @@ async def static(name: str) -> Response:
     """The component."""
     if name not in _STATIC:
         raise not_found("file")
-    text = (resources.files("feedback_pipeline.capture") / "static" / name).read_bytes()
-    return Response(text, media_type=_STATIC[name], headers=STATIC_HEADERS)
+    return Response(_script(name), media_type=_STATIC[name], headers=STATIC_HEADERS)
+
+
+@cache
+def _script(name: str) -> bytes:
+    """A script as it is served: without the comments and the indentation that are there for its readers."""
+    text = (resources.files("feedback_pipeline.capture") / "static" / name).read_text(encoding="utf-8")
+    lines = re.sub(r"^\s*/\*.*?\*/\s*$", "", text, flags=re.DOTALL | re.MULTILINE).split("\n")
+    kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("//")]
+    return ("\n".join(kept) + "\n").encode()
 
 
 @router.get("/demo", include_in_schema=False)

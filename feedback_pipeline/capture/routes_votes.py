@@ -25,13 +25,14 @@ from feedback_pipeline.capture.shapes import (
     Parameter,
     StoreVote,
     TokenRequest,
+    TokensRequest,
     Voter,
     shortened,
 )
 from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
 from feedback_pipeline.capture.writer import Outcome
 from feedback_pipeline.cleaning.tags import look_alikes
-from feedback_pipeline.llm.call_prices import read_prices
+from feedback_pipeline.llm.prices import read_prices
 from feedback_pipeline.store.rows import content_name
 
 router = APIRouter()
@@ -451,7 +452,8 @@ def _logged(service: Service, tenant: str, item: Any) -> tuple[AnswerRow, list[N
     if row.content_snapshot is not None and len(row.content_snapshot) > service.settings.capture.snapshot_bytes:
         raise invalid("content_snapshot", "too large")
     if row.cost_usd is None:
-        row = row._replace(cost_usd=read_prices().cost(row.model, row.input_tokens, row.output_tokens))
+        prices = read_prices(service.settings.prices_file)
+        row = row._replace(cost_usd=prices.cost(row.model, row.input_tokens, row.output_tokens))
     return row, names, cut
 
 
@@ -465,15 +467,19 @@ def _logged_result(identity: UUID, outcome: str | ProblemError) -> dict[str, Any
 
 @router.post("/v1/tokens", status_code=201)
 async def mint_token(request: Request) -> Response:
-    """Make a short-lived token for one browser: for one piece of content, on pages of one origin."""
+    """Make a short-lived token for one browser: for one piece of content, on pages of one origin; or, with `contents`,
+    one for each of a page's."""
     service = service_of(request)
     principal = await service.authenticate(request, "write")
     if principal.browser:
         raise ProblemError(403, "missing_scope", "tokens are made with an API key")
-    value = bodies.parse(await bodies.read(request, 10_000), request.headers.get("content-type", ""))
-    wanted: TokenRequest = parsed(TypeAdapter(TokenRequest), value)
-    token = service.tokens.mint(
-        principal.tenant, (wanted.content_type, wanted.content_id), wanted.origin,
-        service.door.pseudonym(principal.tenant, wanted.user_id), wanted.seconds,
-    )  # fmt: skip
-    return json_response({"token": token, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})
+    value = bodies.parse(await bodies.read(request, 60_000), request.headers.get("content-type", ""))
+    many = isinstance(value, dict) and "contents" in value
+    wanted: TokenRequest | TokensRequest = parsed(TypeAdapter(TokensRequest if many else TokenRequest), value)
+    user = service.door.pseudonym(principal.tenant, wanted.user_id)
+    tokens = [
+        service.tokens.mint(principal.tenant, (one.content_type, one.content_id), wanted.origin, user, wanted.seconds)
+        for one in (wanted.contents if isinstance(wanted, TokensRequest) else [wanted])
+    ]
+    found = {"tokens": tokens} if many else {"token": tokens[0]}
+    return json_response({**found, "expires_in": wanted.seconds}, 201, {"Cache-Control": "no-store"})

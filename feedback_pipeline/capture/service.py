@@ -110,11 +110,7 @@ class Service:
             raise unauthorized("missing_key", "send an API key: Authorization: Bearer …")
         if shown.startswith(TOKEN_PREFIXES):
             await self.limits.take("address", self.client_address(request), capture.address_requests)
-            origin = request.headers.get("origin") or self._same_origin(request)
-            if shown.startswith(TOKEN_PREFIX):
-                return self.tokens.read(shown, origin)
-            browser, user = await read_local_token(self.store, shown, origin)
-            return replace(browser, user_key=self.door.pseudonym(browser.tenant, user))
+            return await self.browser(request, shown)
         try:
             principal = await self.keys.find(shown)
         except ProblemError as problem:
@@ -124,6 +120,20 @@ class Service:
         principal.require(scope)
         await self.limits.take("key", str(principal.key_id), capture.key_requests)
         return principal
+
+    async def browser(self, request: Request, token: str) -> Principal:
+        """The browser behind a token that a page of its origin shows.
+
+        Raises:
+            ProblemError: 401, forged, malformed or expired; 403, shown by a page of another origin.
+        """
+        if not token.startswith(TOKEN_PREFIXES):
+            raise unauthorized("invalid_token", "the token is not one of ours")
+        origin = request.headers.get("origin") or self._same_origin(request)
+        if token.startswith(TOKEN_PREFIX):
+            return self.tokens.read(token, origin)
+        browser, user = await read_local_token(self.store, token, origin)
+        return replace(browser, user_key=self.door.pseudonym(browser.tenant, user))
 
     def _same_origin(self, request: Request) -> str | None:
         """Browsers send no Origin when they read from the page's own server; Sec-Fetch-Site says that it is one."""

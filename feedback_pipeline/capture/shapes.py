@@ -167,6 +167,13 @@ class Content(Shape):
     id: Identifier
 
 
+class Subject(Shape):
+    """What is no answer, and can be voted on by itself."""
+
+    kind: Literal["session", "conversation", "tool_call", "step"]
+    id: Identifier
+
+
 class Answer(Shape):
     """A model's answer, with what is known of how it came about."""
 
@@ -218,6 +225,7 @@ class StoreVote(Voter):
     request_id: Identifier | None = None
     message_id: Identifier | None = None
     content: Content | None = None
+    subject: Subject | None = Field(None, description="Instead of an answer: a session, a conversation …")
     thumb: bool | None = None
     stars: Stars | None = None
     value: Object | None = None
@@ -231,8 +239,12 @@ class StoreVote(Voter):
     @model_validator(mode="after")
     def _is_complete(self) -> "StoreVote":
         names = (self.interaction_id, self.request_id, self.message_id, self.content)
-        if self.answer is None and names == _NAMELESS:
-            raise ValueError("name the answer (interaction_id, request_id, message_id, content) or send it")
+        if self.subject is not None and (self.answer is not None or names != _NAMELESS):
+            raise ValueError("a vote is about a subject or about an answer, not both")
+        if self.subject is None and self.answer is None and names == _NAMELESS:
+            raise ValueError(
+                "name the answer (interaction_id, request_id, message_id, content) or send it; or a subject"
+            )
         if all(getattr(self, name) is None for name in _MAKES[self.kind]):
             raise ValueError(f"a vote of kind {self.kind} lacks what makes one: {' or '.join(_MAKES[self.kind])}")
         if self.kind == "preference" and self.other_interaction_id is None:
@@ -334,11 +346,42 @@ class Change(Shape):
     session_id: Identifier | None = None
 
 
+class ContentState(Shape):
+    """One piece of content on a page, with the token that the page has for it."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+    content_type: ContentType
+    content_id: Identifier
+    content_snapshot: Any | None = None
+
+
+class StatesRequest(Shape):
+    """All the content of a page."""
+
+    items: Annotated[list[ContentState], Field(min_length=1, max_length=100)]
+
+
 class TokenRequest(Shape):
     """What a browser token is good for."""
 
     content_type: ContentType
     content_id: Identifier
+    origin: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
+    user_id: Identifier | None = None
+    seconds: Annotated[int, Field(ge=10, le=86_400)] = 3600
+
+
+class TokenContent(Shape):
+    """One piece of content."""
+
+    content_type: ContentType
+    content_id: Identifier
+
+
+class TokensRequest(Shape):
+    """What the browser tokens of a page are good for: one for each piece of its content."""
+
+    contents: Annotated[list[TokenContent], Field(min_length=1, max_length=100)]
     origin: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
     user_id: Identifier | None = None
     seconds: Annotated[int, Field(ge=10, le=86_400)] = 3600

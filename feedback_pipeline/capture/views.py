@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 from asyncpg import Record
 
+SUBJECTS = ("session", "conversation", "tool_call", "step")
+"""What can be voted on beside answers."""
 _OWN = ("id", "event_id", "kind", "rating", "feedback", "thumb", "stars", "value", "comment", "correction", "reasons",
         "preference", "content_type", "content_id", "created_at", "updated_at")  # fmt: skip
 """What a browser reads of its own vote: what the person gave, and nothing that the server knows of the answer."""
@@ -38,6 +40,7 @@ def vote(row: Record, identity: Any = None, first_at: datetime | None = None) ->
         "other_interaction_id": _text(row["other_interaction_id"]),
         "content_type": row["content_type"] or kind or None,
         "content_id": name or None,
+        "subject": {"kind": row["key_kind"], "id": row["key_value"]} if row["key_kind"] in SUBJECTS else None,
         "request_id": row["key_value"] if row["key_kind"] == "request" else None,
         "message_id": row["key_value"] if row["key_kind"] == "message" else None,
         "query": row["prompt"],

@@ -291,8 +291,10 @@ def _read_rating(vote: Vote, value: dict[str, Any]) -> None:
 
 @read.register
 def _(shape: StoreVote) -> Vote:
-    key = None
-    if shape.content is not None:
+    key: tuple[str, str] | None = None
+    if shape.subject is not None:
+        key = (shape.subject.kind, shape.subject.id)
+    elif shape.content is not None:
         key = content_name(shape.content.type, shape.content.id)
     elif shape.request_id is not None:
         key = ("request", shape.request_id)

@@ -11,7 +11,7 @@ from feedback_pipeline.cleaning.conversations import with_whole_prompts
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
 from feedback_pipeline.cleaning.verdicts import DEFAULT_POLICY, VerdictPolicy, add_verdicts
 
-PARTS = ("current", "superseded", "withdrawn", "duplicate", "opted_out", "pending", "quarantined")
+PARTS = ("current", "superseded", "withdrawn", "duplicate", "opted_out", "pending", "subject", "quarantined")
 """What can become of an event."""
 
 
@@ -81,6 +81,7 @@ def account(
             "duplicate": categories.get("duplicate", 0),
             "opted_out": states.get("opted_out", 0) + categories.get("opted_out", 0),
             "pending": states.get("pending", 0),
+            "subject": states.get("subject", 0),
             "quarantined": categories.get("quarantined", 0),
             **({"after_seal": after_seal} if after_seal else {}),
         },

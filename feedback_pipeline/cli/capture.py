@@ -1,7 +1,7 @@
 """The commands of live capture: `feedback serve`, `feedback keys …`, `feedback dashboard`; mounted by `cli.main`."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -111,6 +111,7 @@ def create_key(
         identity, text = key_store.create(_database(), name, scope, tenant, timedelta(days=days) if days else None)
     except key_store.KeyStoreError as error:
         raise typer.BadParameter(str(error)) from error
+    _note("key.made", tenant, key=str(identity), scopes=scope)
     _show(identity, text)
 
 
@@ -140,6 +141,7 @@ def rotate_key(
         made, text = key_store.rotate(_database(), identity, timedelta(hours=grace))
     except key_store.KeyStoreError as error:
         raise typer.BadParameter(str(error)) from error
+    _note("key.rotated", None, key=str(identity), made=str(made))
     _show(made, text)
 
 
@@ -152,6 +154,7 @@ def revoke_key(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The 
         key_store.revoke(_database(), identity)
     except key_store.KeyStoreError as error:
         raise typer.BadParameter(str(error)) from error
+    _note("key.revoked", None, key=str(identity))
     console.print(f"{identity} is revoked", highlight=False)
 
 
@@ -161,6 +164,17 @@ def sign_out(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The ke
     from feedback_pipeline.capture import key_store
 
     console.print(f"{key_store.end_sessions(_database(), identity)} sessions ended", highlight=False)
+
+
+def _note(action: str, tenant: str | None, **detail: Any) -> None:
+    """Writes what was done into the audit log."""
+    from feedback_pipeline.pipeline import Pipeline
+    from feedback_pipeline.privacy import audit_log
+
+    pipeline = Pipeline(Settings.from_environment())
+    audit_log.append(
+        pipeline.database, pipeline.pseudonymiser, action, actor=audit_log.account(), tenant=tenant, detail=detail
+    )
 
 
 def _show(identity: UUID, text: str) -> None:

@@ -32,6 +32,9 @@ def create(
     layer: Annotated[str | None, typer.Option(help="Experiments of one layer share no person.")] = None,
     layer_share: Annotated[float | None, typer.Option(help="How much of the layer it takes.")] = None,
     condition: Annotated[str, typer.Option(help='Whom it is for, as JSON: {"plan": "pro"}.')] = "{}",
+    context: Annotated[
+        list[str] | None, typer.Option(help="Leaf of an adaptive experiment, as JSON; give it once a leaf.")
+    ] = None,
     adaptive: Annotated[bool, typer.Option("--adaptive", help="Weights are computed daily.")] = False,
     people: Annotated[int | None, typer.Option(help="People with a vote to wait for.")] = None,
     smallest: Annotated[float, typer.Option(help="Smallest difference of approval that matters.")] = 0.03,
@@ -51,6 +54,10 @@ def create(
         made = experiment_from({
             "name": name, "arms": arms, "default": default, "unit": unit, "holdout": holdout, "layer": layer,
             "condition": json.loads(condition),
+            "contexts": [
+                {"leaf": number, "condition": json.loads(text), "weights": [one["weight"] for one in arms]}
+                for number, text in enumerate(context or ())
+            ],
         })  # fmt: skip
         steps = tuple(_step(part) for part in ramp.split(",") if part)
         wanted = people or planned_people(0.8, smallest, arms=len(arms))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from feedback_pipeline.cli.groups import Grouped
 from feedback_pipeline.cli.options import day_of, week_over
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.environment import unknown_variables
@@ -24,7 +26,7 @@ app = typer.Typer(
     name="feedback",
     help="The feedback loop for applications built on language models: from votes to a better model.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=Grouped,
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
 )
@@ -35,13 +37,27 @@ errors = PlainConsole(stderr=True)
 def main() -> None:
     """The entry point: errors that say what to do are shown as one line, others with their traceback."""
     os.umask(0o077)  # what the home folder holds is its owner's alone
-    import adbc_driver_manager.dbapi as adbc
-    import psycopg
-    from sqlalchemy.exc import SQLAlchemyError
+    mount_all()
+    if "doctor" not in sys.argv[1:2]:  # which shows them among its findings
+        for name, nearest in unknown_variables(os.environ, known_variables()):
+            hint = f"; did you mean {nearest}?" if nearest else ""
+            errors.print(f"feedback: {name} is set and means nothing{hint}", style="yellow", highlight=False)
+    try:
+        app()
+    except Exception as error:
+        if (said := _in_a_line(error)) is None:
+            raise
+        errors.print(f"feedback: {escape(said)}", style="red", highlight=False)
+        sys.exit(2)
 
+
+@cache
+def mount_all() -> None:
+    """Adds the commands of every subject."""
     from feedback_pipeline.cli import (
         actions,
         alerts,
+        backup,
         capture,
         experiments,
         findings,
@@ -52,6 +68,31 @@ def main() -> None:
         training,
         tuning,
     )
+
+    for subject in (
+        capture,
+        findings,
+        alerts,
+        backup,
+        actions,
+        judging,
+        privacy,
+        tuning,
+        training,
+        lineage,
+        experiments,
+        prompts,
+    ):
+        subject.mount(app)
+
+
+def _in_a_line(error: Exception) -> str | None:
+    """What an error says to whoever typed the command; None where it is no error of theirs."""
+    # imported when something went wrong: who asks for help need not wait for drivers of databases
+    import adbc_driver_manager.dbapi as adbc
+    import psycopg
+    from sqlalchemy.exc import SQLAlchemyError
+
     from feedback_pipeline.extras import advice
     from feedback_pipeline.ingest.documents import SourcesError
     from feedback_pipeline.llm.endpoint_refusal import EndpointRefusedError
@@ -63,43 +104,20 @@ def main() -> None:
     from feedback_pipeline.tuning.registry import PromotionRefusedError
     from feedback_pipeline.tuning.signing import ApprovalKeyError
 
-    for subject in (
-        capture,
-        findings,
-        alerts,
-        actions,
-        judging,
-        privacy,
-        tuning,
-        training,
-        lineage,
-        experiments,
-        prompts,
-    ):
-        subject.mount(app)
-    if "doctor" not in sys.argv[1:2]:  # which shows them among its findings
-        for name, nearest in unknown_variables(os.environ, known_variables()):
-            hint = f"; did you mean {nearest}?" if nearest else ""
-            errors.print(f"feedback: {name} is set and means nothing{hint}", style="yellow", highlight=False)
-    try:
-        app()
-    except (
+    own = (
         SettingsError, DatabaseError, EmbeddedPostgresError, SourcesError, MissingKeyError, InvalidKeyError,
         WrongKeyError, EndpointRefusedError, UnknownPriceError, ApprovalKeyError, ApprovalsTamperedError,
         PromotionRefusedError, OSError,
-    ) as error:  # fmt: skip
-        errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False)
-        sys.exit(2)
-    except ModuleNotFoundError as error:
-        if (said := advice(error.name)) is None:
-            raise
-        errors.print(f"feedback: {escape(said)}", style="red", highlight=False)
-        sys.exit(2)
-    except (adbc.Error, psycopg.Error, SQLAlchemyError) as error:
+    )  # fmt: skip
+    if isinstance(error, own):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return advice(error.name)
+    if isinstance(error, adbc.Error | psycopg.Error | SQLAlchemyError):
         # only the first line: what follows quotes the row
-        said = str(error).strip().partition("\n")[0]
-        errors.print(f"feedback: the database refused: {escape(said)}", style="red", highlight=False)
-        sys.exit(2)
+        first, _, _ = str(error).strip().partition("\n")
+        return f"the database refused: {first}"
+    return None
 
 
 @app.command()
@@ -201,6 +219,15 @@ def hold() -> None:
     database = _pipeline().database
     console.print(database.name)
     sys.stdin.read()
+
+
+@app.command()
+def migrate() -> None:
+    """Make the databases where they are missing, and bring them to this version's shape and rights."""
+    from feedback_pipeline.store.database import open_database, schema_revision
+
+    database = open_database(Settings.from_environment())
+    console.print(f"{database.name} is at revision {schema_revision(database)}", highlight=False)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """The commands about people and their data, mounted by `cli.main`: `feedback consent`, `forget`, `receipt`,
 `retention`, `quarantine …`, `pseudonyms …`."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -57,6 +57,8 @@ def consent(
                 pipeline.database, pipeline.pseudonymiser, tenant, user,
                 collect=collect, use_for_analysis=analysis, use_for_training=training,
             )  # fmt: skip
+            said = {"collect": collect, "analysis": analysis, "training": training}
+            _note(pipeline, "consent.changed", tenant, person=_mark(pipeline, tenant, user), **said)
     except ValueError as error:
         raise _refuse(str(error)) from error
     console.print(
@@ -86,7 +88,7 @@ def forget(
 
     pipeline = _pipeline()
     subject = _subject(pipeline, user, tenant, interaction, tenant_all)
-    house = _house(pipeline, replace_mentions=replace_mentions)
+    house = open_house(pipeline, replace_mentions=replace_mentions)
     preview = erasure.preview(house, subject)
     _show_preview(preview)
     if dry_run:
@@ -99,6 +101,10 @@ def forget(
         receipt = erasure.forget(house, subject, lambda line: console.print(line, highlight=False))
     except erasure.ErasureError as error:
         raise _refuse(str(error)) from error
+    _note(
+        pipeline, "subject.forgotten", subject.tenant or None,
+        kind=subject.kind, subject=subject.mark, erasure=receipt["erasure"],
+    )  # fmt: skip
     checked = receipt["steps"]["verification"]
     console.print(
         f"Erased. {checked['texts_searched']:,} texts in {checked['places']} tables and files searched: none left.\n"
@@ -122,6 +128,52 @@ def _show_unsearched(checked: Any) -> None:
         console.print(f"the id stands in {table}: {', '.join(ids)}", highlight=False, soft_wrap=True)
 
 
+def _note(pipeline: Any, action: str, tenant: str | None, **detail: Any) -> None:
+    """Writes what was done into the audit log."""
+    from feedback_pipeline.privacy import audit_log
+
+    audit_log.append(
+        pipeline.database, pipeline.pseudonymiser, action, actor=audit_log.account(), tenant=tenant, detail=detail
+    )
+
+
+def _mark(pipeline: Any, tenant: str, user: str) -> str:
+    """A keyed hash of a person, the same as in receipts of erasures."""
+    from feedback_pipeline.erasure.subjects import person
+
+    return str(person(pipeline.pseudonymiser, tenant, user).mark)
+
+
+def audit_log_command(
+    limit: Annotated[int, typer.Option(min=1, help="At most this many rows, the newest first.")] = 50,
+    action: Annotated[str | None, typer.Option(help="Only actions that begin with this, such as votes.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check that no row was changed or taken out.")] = False,
+) -> None:
+    """Show who read, exported, forgot, made keys, changed consent; nobody can take a row out unnoticed."""
+    from feedback_pipeline.privacy import audit_log
+
+    pipeline = _pipeline()
+    if verify:
+        checked = audit_log.check(pipeline.database, pipeline.pseudonymiser)
+        if checked.problems:
+            raise _refuse(f"the audit log is not whole: {'; '.join(checked.problems)}")
+        console.print(f"{checked.rows} rows, whole; sealed up to row {checked.sealed}", highlight=False)
+        return
+    table = Table("row", "at (UTC)", "who", "what", "tenant", "detail", box=None)
+    for row in audit_log.listed(pipeline.database, limit, action):
+        detail = ", ".join(f"{name} {value}" for name, value in row.detail.items() if value is not None)
+        shown = (
+            str(row.id),
+            f"{row.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            row.actor,
+            row.action,
+            row.tenant or "",
+            detail,
+        )
+        table.add_row(*(escape(text) for text in shown))
+    console.print(table)
+
+
 def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | None, tenant_all: str | None) -> Any:
     from feedback_pipeline.erasure import subjects
 
@@ -137,7 +189,8 @@ def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | No
     return subjects.whole_tenant(pipeline.pseudonymiser, str(tenant_all))
 
 
-def _house(pipeline: Any, *, replace_mentions: bool) -> Any:
+def open_house(pipeline: Any, *, replace_mentions: bool = False) -> Any:
+    """Everything that an erasure reaches."""
     from datetime import timedelta
 
     from feedback_pipeline.erasure.erasure import House
@@ -226,10 +279,12 @@ def show_quarantined(refusal: Annotated[UUID, typer.Argument(help="The row's id.
     from feedback_pipeline.store import quarantine as store
 
     try:
-        held = store.shown(_pipeline().database, refusal)
+        pipeline = _pipeline()
+        held = store.shown(pipeline.database, refusal)
     except store.QuarantineError as error:
         raise _refuse(str(error)) from error
     row = held.refused
+    _note(pipeline, "quarantine.read", None, refusal=str(refusal))
     console.print(f"{row.source} {row.place}: {row.field or 'row'} {row.reason} ({row.state})", markup=False)
     console.print(held.payload or "what it held is not kept", markup=False, soft_wrap=True)
 
@@ -291,6 +346,7 @@ def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not
         typer.confirm("Everybody is a new person to the statistics from then on. Rotate?", abort=True)
     rotated = pipeline.pseudonymiser.rotate(pipeline.settings.home)
     keep_key_fingerprints(pipeline.database, rotated.fingerprints())
+    _note(pipeline, "pseudonyms.rotated", None, key_version=rotated.current)
     console.print(
         f"New pseudonyms are made under {rotated.current} by every process that starts from now on: start the API and "
         "the UI again, and keep a copy of keys.json. Wishes and erasures under earlier keys go on being obeyed.",
@@ -300,20 +356,43 @@ def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not
 
 def retention(
     apply: Annotated[bool, typer.Option("--apply", help="Apply the policies now.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    beyond_limits: Annotated[bool, typer.Option("--beyond-limits", help="Remove more than one run may.")] = False,
+    take_back: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Give a day back what was emptied in the last 7 days.")
+    ] = None,
 ) -> None:
-    """Show how long what is kept; with --apply, remove what has had its time (the job `retention` does so nightly)."""
+    """Show how long what is kept and what would go; --apply removes it (the job `retention` does so nightly)."""
     from feedback_pipeline.erasure import retention as policies
+    from feedback_pipeline.erasure import retention_limits
 
     pipeline = _pipeline()
+    settings = pipeline.settings
+    if take_back is not None:
+        try:
+            rows = retention_limits.take_back(pipeline.database, take_back.date())
+        except retention_limits.RetentionRefusedError as error:
+            raise _refuse(str(error)) from error
+        console.print(f"{rows:,} rows of {take_back:%Y-%m-%d} have their words back; compute it: feedback materialize")
+        return
     in_force = policies.policies(pipeline.settings.raw_text_days)
     table = Table("data", "days", "then", box=None)
     for policy in in_force:
         table.add_row(policy.data, "for ever" if policy.days is None else str(policy.days), policy.removed)
     console.print(table)
+    console.print(f"Now: {policies.planned(pipeline.database, in_force, pipeline.today())}", highlight=False)
     if apply:
-        done = policies.apply(
-            pipeline.database, pipeline.frames, pipeline.settings.home, in_force, pipeline.now(), pipeline.today()
-        )
+        if not yes:
+            typer.confirm("Remove that, and the files that have had their time?", abort=True)
+        limits = retention_limits.Limits(settings.retention_max_rows, settings.retention_max_share)
+        try:
+            retention_limits.compare_clocks(pipeline.database)
+            done = policies.apply(
+                pipeline.database, pipeline.frames, settings.home, in_force, pipeline.now(), pipeline.today(),
+                limits=None if beyond_limits else limits,
+            )  # fmt: skip
+        except retention_limits.RetentionRefusedError as error:
+            raise _refuse(str(error)) from error
         console.print(
             f"{done.sealed} days sealed, {done.emptied:,} rows emptied, {done.expired} days expired, "
             f"{done.unnamed:,} rows unnamed, {done.files + done.reject_files} files, {done.exports} exports and "
@@ -326,5 +405,6 @@ def mount(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     for command in (consent, forget, receipt, retention):
         app.command()(command)
+    app.command("audit-log")(audit_log_command)
     app.add_typer(quarantine, name="quarantine")
     app.add_typer(pseudonyms, name="pseudonyms")

@@ -10,11 +10,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.pipeline import Pipeline
+
 if TYPE_CHECKING:
     from datetime import date
-
-    from feedback_pipeline.cli.printing import PlainConsole
-from feedback_pipeline.pipeline import Pipeline
 
 prompt = typer.Typer(help="Prompts: versions, proposals from votes, evaluation, rollout.", no_args_is_help=True)
 console = PlainConsole()

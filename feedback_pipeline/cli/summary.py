@@ -18,7 +18,9 @@ from feedback_pipeline.patterns.tables import RECOMMENDATIONS, SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.stats.intervals import wilson
 from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import files_below, names_in
+from feedback_pipeline.tables.room import free_bytes
 from feedback_pipeline.training import costs
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
 from feedback_pipeline.tuning.configured import training_format
@@ -249,5 +251,28 @@ def status(pipeline: Pipeline, console: Console) -> None:
     for page in pages[-SHOWN:]:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", page.stem):
             console.print(f"report {page.stem}: {page}", highlight=False, soft_wrap=True)
+    _storage(pipeline, console)
     if due:
         console.print("Compute what waits: feedback materialize")
+
+
+def _storage(pipeline: Pipeline, console: Console) -> None:
+    """How far behind the loop is, how large things are, and how long the disk lasts at the pace of the last 28 days."""
+    with pipeline.database.engine.connect() as connection:
+        sizes = dict(connection.execute(sa.text(query("storage"))).mappings().one())
+    waited = sizes["lag_seconds"]
+    lag = "no day waits" if waited is None else f"the first day waits for {float(waited) / 60:,.0f} min"
+    console.print(f"changes that wait: {sizes['waiting']:,}; {lag}", highlight=False)
+    console.print(
+        f"database {sizes['bytes'] / 1e6:,.0f} MB; {sizes['per_day']:,.0f} events a day over the last 28 days",
+        highlight=False,
+    )
+    if pipeline.settings.database_url is not None or not sizes["events"] or not sizes["per_day"]:
+        return
+    growth = sizes["bytes"] / sizes["events"] * float(sizes["per_day"])
+    free = free_bytes(pipeline.settings.home)
+    console.print(
+        f"disk: {free / 1e9:,.1f} GB free; at {growth / 1e6:,.1f} MB a day (a forecast from these figures) "
+        f"that is {min(free / growth, 99_999):,.0f} days",
+        highlight=False,
+    )  # fmt: skip

@@ -11,6 +11,7 @@ from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.cli.review import review
 from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.privacy import audit_log
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.tables.parquet import location, replaced_file
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
@@ -78,6 +79,10 @@ def _write(pipeline: Pipeline, output: Path, found: list[Part], wanted: Wanted) 
     with replaced_file(place) as file:
         for text in framed([part.lines for part in found], wanted.format):
             file.write(text.encode())
+    audit_log.append(
+        pipeline.database, pipeline.pseudonymiser, "votes.exported", actor=audit_log.account(), tenant=wanted.tenant,
+        detail={"export": str(noted), "format": wanted.format, "first": str(wanted.first), "last": str(wanted.last)},
+    )  # fmt: skip
     exports.finish(pipeline.database, noted, sum(len(part.lines) for part in found), exports.sha256_of(place))
 
 

@@ -17,7 +17,7 @@ import orjson
 import sqlalchemy as sa
 from upath import UPath
 
-from feedback_pipeline.erasure import exports, leftovers, receipts, register, traces, verification
+from feedback_pipeline.erasure import exports, leftovers, receipts, register, replay, traces, verification
 from feedback_pipeline.erasure.subjects import Evidence, Scope, Subject, find, weeks_touched
 from feedback_pipeline.erasure.verification import Verification
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
@@ -96,9 +96,14 @@ class Preview:
     """An erasure of the subject is under way or was interrupted."""
 
     @property
+    def has_rows(self) -> bool:
+        """There is something to erase."""
+        return bool(self.interactions or self.feedback or self.refusals or self.interrupted)
+
+    @property
     def unknown(self) -> bool:
         """Nothing is known of the subject."""
-        return not (self.interactions or self.feedback or self.refusals or self.interrupted)
+        return not self.has_rows
 
 
 @dataclass
@@ -191,7 +196,10 @@ def forget(house: House, subject: Subject, report: Callable[[str], None] = lambd
                 continue
             report(name.replace("_", " "))
             step(erasure)
-        return _finished(erasure)
+        receipt = _finished(erasure)
+        # a backup that was made before knows nothing of it
+        replay.note(house.home, subject)
+        return receipt
 
 
 @contextmanager

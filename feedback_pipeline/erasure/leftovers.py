@@ -18,7 +18,7 @@ from feedback_pipeline.tables.parquet import files_below, is_local, remove_file
 
 QUIET = timedelta(hours=1)
 """A temporary file that nobody wrote to for so long, and whose writer cannot be asked for, is a leftover."""
-_WRITER = re.compile(r"\.(\d{1,7})\.[0-9a-f]{8,32}\.partial$")
+_WRITER = re.compile(r"\.(\d{1,7})\.[0-9a-z_]{8,32}\.partial$")
 _LIVE_FOLDERS = ("postgres", "validators", "sample")
 """Folders of the home in which others write under names of their own."""
 

@@ -85,6 +85,7 @@ STORE = (
     Place("store.feedback", "votes, comments, corrections", "rows", "raw_text", others=True),
     Place("store.prompt", "prompts of the application, by version: nobody's words", "nothing", others=True),
     *_store("refusal", "refused deliveries as delivered, redacted", "rows", "raw_text"),
+    *_store("retention_grace", "rows that were emptied in the last days, as they were", "rows", "raw_text"),
     *_store("interaction_key idempotency review vote_unmatched audit_item audit_label", "names of a row, and what was "
             "decided about it", "rows"),
     *_store("person_seen assignment exposure ask", "pseudonyms", "rows", "cleaned"),
@@ -178,6 +179,9 @@ HOME = (
     ),
     Place("home/validators/*", "installed programs", "nothing", unsearched="installed programs"),
     Place("home/dagster/*", "output of runs: progress, without words", "found", "cleaned"),
+    Place("home/dev.lock", "where feedback dev runs", "nothing"),
+    Place("home/backups.json", "where backups are", "nothing"),
+    Place("home/logs/*", "what the services wrote: progress and warnings, without words", "found", "cleaned"),
     Place("home/sources.yaml", "where data is imported from", "nothing"),
 )
 

@@ -7,13 +7,13 @@ left in the store names nobody, and its counts stay as they were for ever.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 from upath import UPath
 
-from feedback_pipeline.erasure import exports, leftovers
+from feedback_pipeline.erasure import exports, leftovers, retention_limits
 from feedback_pipeline.erasure.register import Period, folders
 from feedback_pipeline.store import changes, computed
 from feedback_pipeline.store.database import Database
@@ -106,6 +106,7 @@ def apply(
     now: datetime,
     today: date,
     report: Callable[[str], None] = lambda line: None,
+    limits: retention_limits.Limits | None = None,
 ) -> Applied:
     """Applies the policies; applying them again changes nothing. A day that is not computed yet waits until it is.
 
@@ -117,7 +118,13 @@ def apply(
         now: the time (UTC).
         today: the day in the configured zone.
         report: takes a line of progress.
+        limits: what this run may remove at most; None where a person has said that more is meant.
+
+    Raises:
+        RetentionRefusedError: more would go than the limits allow; nothing was removed.
     """
+    if limits is not None:
+        retention_limits.hold_to(limits, planned(database, in_force, today))
     ends = {place: policy.days for policy in in_force for place in policy.held_in if policy.days is not None}
     raw_before, cleaned_before = (
         today - timedelta(days=ends["refusal"]), today - timedelta(days=ends["clean_feedback"])
@@ -136,7 +143,15 @@ def apply(
     files = _old_partitions(database, frames, cleaned_before)
     exported = exports.remove_older(database, frames.root, home, now - timedelta(days=ends["exports"])).files
     swept = leftovers.sweep(frames.root, home, now)
+    retention_limits.end_grace(database, datetime.now(UTC))
     return Applied(sealed, emptied, rejects, len(expiring), unnamed, files, replies, exported, swept)
+
+
+def planned(database: Database, in_force: Sequence[Policy], today: date) -> retention_limits.Plan:
+    """What applying the policies would remove from the store."""
+    ends = {place: policy.days for policy in in_force for place in policy.held_in if policy.days is not None}
+    raw_before, cleaned_before = (today - timedelta(days=ends[place]) for place in ("refusal", "clean_feedback"))
+    return retention_limits.plan(database, raw_before, cleaned_before)
 
 
 def _days(database: Database, statement: str, **parameters: object) -> list[date]:
@@ -148,6 +163,7 @@ def _emptied(database: Database, day: date, report: Callable[[str], None]) -> in
     """Removes a sealed day's words from the store. Nothing is computed from them any more, so the day is not due."""
     parameters: Mapping[str, object] = {"day": day}
     with database.engine.begin() as connection:
+        retention_limits.keep_for_grace(connection, day)
         rows = sum(
             connection.execute(sa.text(query(f"empty_{table}")), parameters).rowcount
             for table in ("interactions", "feedback")
@@ -165,6 +181,7 @@ def _expired(database: Database, day: date) -> int:
     """Removes the names from a day's rows and keeps its counts for ever."""
     parameters: Mapping[str, object] = {"day": day}
     with database.engine.begin() as connection:
+        retention_limits.keep_for_grace(connection, day)
         connection.execute(sa.text("UPDATE day_state SET expired = true WHERE day = :day"), parameters)
         rows = sum(
             connection.execute(sa.text(query(f"unname_{table}")), parameters).rowcount

@@ -10,7 +10,7 @@ import yaml
 from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.rubrics import read_rubric
 from feedback_pipeline.llm.calls import CallLayer, Endpoint
-from feedback_pipeline.llm.prices import FREE, PRICE_FILE, Price, UnknownPriceError, read_prices
+from feedback_pipeline.llm.prices import FREE, Price, UnknownPriceError, read_prices
 from feedback_pipeline.llm.progress import LoggedProgress, Report
 from feedback_pipeline.settings import Settings, SettingsError
 from feedback_pipeline.store import replies
@@ -98,7 +98,7 @@ def judge_endpoint(settings: Settings) -> Endpoint:
 
 def _price(settings: Settings, model: str) -> Price:
     try:
-        return read_prices(settings.judge_prices_file or PRICE_FILE).price(model)
+        return read_prices(settings.prices_file).price(model)
     except UnknownPriceError:
         if urlsplit(settings.judge_url).hostname in LOOPBACK:
             return FREE

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -43,10 +44,11 @@ class _PriceRow(BaseModel):
 
 
 class PriceList(BaseModel):
-    """The price file as read."""
+    """A price file as read."""
 
     model_config = ConfigDict(extra="forbid")
     as_of: datetime.date
+    source: str = ""
     models: dict[str, _PriceRow]
 
     def price(self, model: str) -> Price:
@@ -58,19 +60,38 @@ class PriceList(BaseModel):
         known = [name for name in self.models if model == name or model.startswith(f"{name}-20")]
         if not known:
             raise UnknownPriceError(
-                f"no price for model {model}: list it, with 0 if it is free, in a file named by FEEDBACK_JUDGE_PRICES"
+                f"no price for model {model}: list it, with 0 if it is free, in a file named by FEEDBACK_MODEL_PRICES"
             )
         row = self.models[max(known, key=len)]
         return Price(row.input, row.output, row.input if row.cached_input is None else row.cached_input)
 
+    def cost(self, model: str | None, input_tokens: int | None, output_tokens: int | None) -> float | None:
+        """US dollars of a call that was logged; None where the model's price or the tokens are unknown."""
+        if model is None or input_tokens is None or output_tokens is None:
+            return None
+        try:
+            return self.price(model).cost(input_tokens, output_tokens)
+        except UnknownPriceError:
+            return None
 
-def read_prices(path: Path = PRICE_FILE) -> PriceList:
-    """Reads a price file.
+
+@cache
+def read_prices(own: Path | None = None) -> PriceList:
+    """The prices that come with the project, with those of one's own file before them.
 
     Raises:
+        OSError: the file cannot be read.
         pydantic.ValidationError: it does not have the form of `prices.yaml`.
     """
-    return PriceList.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    listed = _read(PRICE_FILE)
+    if own is None:
+        return listed
+    named = _read(own)
+    return named.model_copy(update={"models": listed.models | named.models})
+
+
+def _read(path: Path) -> PriceList:
+    return PriceList.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
 
 
 def estimated_tokens(text: bytes) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.findings import RepeatedFailures, Standings, Terms, Topics
 from feedback_pipeline.reports.operations import JudgedQuality, Method, Training, VersionComparison, Versions
-from feedback_pipeline.reports.parts import CannotSay, Count, Rate
+from feedback_pipeline.reports.parts import CannotSay, Count, Difference, Rate
+from feedback_pipeline.reports.trials import Trials
 
 Row = tuple[str, ...]
 
@@ -13,6 +14,8 @@ NOTHING = "–"
 SIGNIFICANT = 0.05
 
 TITLES = {
+    "all-answers": "Approval of all answers",
+    "experiments": "Experiments",
     "judged-quality": "Judged quality beside approval",
     "model-and-prompt-versions": "Model and prompt versions",
     "best-and-worst": "Best and worst performing",
@@ -94,6 +97,28 @@ def _rate_cells(rate: Rate | CannotSay) -> tuple[str, str, str]:
     if isinstance(rate, CannotSay):
         return f"cannot say: {rate.cannot_say}", NOTHING, NOTHING
     return wording.percent(rate.value), wording.interval(rate), wording.count(rate.votes)
+
+
+def trial_rows(trials: Trials) -> list[Row]:
+    """One row per arm of an experiment."""
+    return [
+        (
+            f"{one.experiment}: {one.arm} against {one.control}",
+            wording.count(one.people),
+            *_differences(one.difference),
+            _differences(one.planned)[1],
+            "" if one.expected is None else wording.signed_points(one.expected),
+            one.verdict.replace("_", " ") + ("" if one.beyond is None else f" {wording.points(one.beyond)}"),
+            one.advice,
+        )
+        for one in trials.arms
+    ]
+
+
+def _differences(found: Difference | CannotSay) -> tuple[str, str]:
+    if isinstance(found, CannotSay):
+        return "cannot say", found.cannot_say
+    return wording.signed_points(found.value), wording.difference_interval(found)
 
 
 def standing_rows(standings: Standings) -> list[Row]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.parts import CannotSay
-from feedback_pipeline.reports.sections import analysis, incidents, loop, opening, parameters, quality
+from feedback_pipeline.reports.sections import analysis, incidents, loop, opening, parameters, quality, trials
 from feedback_pipeline.reports.sources import Sources
 from feedback_pipeline.reports.summary import Period
 
@@ -36,6 +36,8 @@ def assemble(
         past_actions=loop.past_actions(sources),
         improvements=silent or analysis.improvements(sources),
         alerts=incidents.alerts(sources, target),
+        all_answers=trials.all_answers(sources),
+        experiments=trials.trials(sources),
         judged_quality=quality.judged_quality(sources),
         versions=silent or quality.versions(sources),
         standings=silent or quality.standings(sources),

@@ -28,6 +28,7 @@ from feedback_pipeline.reports.operations import (
 )
 from feedback_pipeline.reports.parts import CannotSay, Part
 from feedback_pipeline.reports.summary import Coverage, Period, Trend, Verdict
+from feedback_pipeline.reports.trials import AllAnswers, Trials
 
 NOT_COMPUTED = CannotSay("this section was not computed")
 
@@ -50,6 +51,8 @@ class ReportContent(Part):
     past_actions: PastActions | CannotSay = NOT_COMPUTED
     improvements: Improvements | CannotSay = NOT_COMPUTED
     alerts: Alerts | CannotSay = NOT_COMPUTED
+    all_answers: AllAnswers | CannotSay = NOT_COMPUTED
+    experiments: Trials | CannotSay = NOT_COMPUTED
     judged_quality: JudgedQuality | CannotSay = NOT_COMPUTED
     versions: Versions | CannotSay = NOT_COMPUTED
     standings: Standings | CannotSay = NOT_COMPUTED

@@ -65,6 +65,7 @@ _FILTERS = {
     "short_day": wording.short_day,
     "signed_points": wording.signed_points,
     "standing_rows": appendix.standing_rows,
+    "trial_rows": appendix.trial_rows,
     "telling_comparisons": appendix.telling_comparisons,
     "term_rows": appendix.term_rows,
     "topic_rows": appendix.topic_rows,

@@ -10,7 +10,6 @@ from feedback_pipeline.actions.evidence import Evidence
 from feedback_pipeline.actions.suggest import Suggestions
 from feedback_pipeline.alerting.detectors import Reading
 from feedback_pipeline.cleaning.days import Conservation
-from feedback_pipeline.patterns.covering import SliceSettings
 from feedback_pipeline.patterns.slices import SearchRecord
 from feedback_pipeline.reports.document import ReportDocument
 from feedback_pipeline.reports.operations import TrainingFile
@@ -47,6 +46,10 @@ class Sources:
     """What every rule saw on every day of the period."""
     alert_states: Mapping[str, str] | None = None
     """open, acknowledged or closed, by incident; an incident that is not among them is open."""
+    experiments: pl.DataFrame | None = None
+    """`experiment_readout` of the period's days."""
+    all_answers: pl.DataFrame | None = None
+    """`approval_of_all`."""
     judged_quality: pl.DataFrame | None = None
     judge_calibration: pl.DataFrame | None = None
     version_comparison: pl.DataFrame | None = None
@@ -65,10 +68,6 @@ class Sources:
     """The training stage's `funnel`."""
     training_files: Sequence[TrainingFile] = ()
     training_advice: str | None = None
-    slice_settings: SliceSettings = field(default_factory=SliceSettings)
-    """The floors the slice findings were searched with."""
-    notes: Sequence[str] = ()
-    """Anything else a reader must know: levels folded, days sealed …"""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Versions of code, redaction rules, taxonomy …, for the method table."""
     examples: pl.DataFrame | None = None

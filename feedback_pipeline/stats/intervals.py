@@ -140,23 +140,6 @@ def wilson(up: int, n: int, *, people: int | None = None, confidence: float = 0.
     return Rate(n, up, n if people is None else people, up / n, float(low), float(high))
 
 
-def jeffreys(up: int, n: int, *, people: int | None = None, confidence: float = 0.95) -> Rate:
-    """The rate up/n with its Jeffreys interval: quantiles of Beta(up + ½, n − up + ½), 0 at no up and 1 at all up.
-
-    Source: Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion", Statistical Science 16, §4.1.
-
-    Raises:
-        ValueError: not 0 ≤ up ≤ n.
-    """
-    _check(up, n)
-    if n == 0:
-        return Rate(0, 0, 0, None, None, None, NO_VOTES)
-    tail = (1.0 - confidence) / 2.0
-    low = 0.0 if up == 0 else float(betaincinv(up + 0.5, n - up + 0.5, tail))
-    high = 1.0 if up == n else float(betaincinv(up + 0.5, n - up + 0.5, 1.0 - tail))
-    return Rate(n, up, n if people is None else people, up / n, low, high)
-
-
 def clustered_standard_error(up_by_person: ArrayLike, n_by_person: ArrayLike) -> float | None:
     """Standard error of a rate whose votes cluster by person; None for fewer than two people.
 

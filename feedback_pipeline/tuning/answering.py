@@ -13,7 +13,7 @@ import polars as pl
 from feedback_pipeline.judging.model_judge import LOOPBACK, NO_KEY
 from feedback_pipeline.llm.calls import CallLayer, ChatCall, Endpoint
 from feedback_pipeline.llm.endpoint import ChatReply
-from feedback_pipeline.llm.prices import FREE, PRICE_FILE, Price, UnknownPriceError, read_prices
+from feedback_pipeline.llm.prices import FREE, Price, UnknownPriceError, read_prices
 from feedback_pipeline.settings import OPENAI_URL, Settings
 from feedback_pipeline.store import replies
 from feedback_pipeline.store.database import Database
@@ -137,7 +137,7 @@ def _messages(text: str) -> tuple[dict[str, str], ...]:
 
 
 def _price(settings: Settings, url: str, model: str, base: str | None) -> Price:
-    listed = read_prices(settings.judge_prices_file or PRICE_FILE)
+    listed = read_prices(settings.prices_file)
     for name in (model, base):
         try:
             if name is not None:

@@ -1,7 +1,6 @@
 """Whether a week's training file may be trained on, and a run's steps from planned to over."""
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,9 +36,6 @@ from feedback_pipeline.tuning.runs import PLANNING, Ledger, Run
 
 FILES = "training_files"
 FAMILIES = {"supervised": "sft", "preference": "dpo", "kto": "kto"}
-
-Observe = Callable[[JobState], None]
-"""Told what the provider said of a job when it was asked."""
 
 
 @dataclass(frozen=True)

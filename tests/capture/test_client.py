@@ -25,7 +25,7 @@ from feedback_client import (
     request_id,
 )
 
-from feedback_pipeline.llm.call_prices import read_prices
+from feedback_pipeline.llm.prices import read_prices
 from tests.support.serving import serve
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens

@@ -33,7 +33,8 @@ def test_every_kind_of_event_is_accounted_for(database: Database) -> None:
     account = days.account(bulk.count_events(database, DAY), raw, refused, clean.height)
     assert account.delivered == 6
     assert account.parts == {
-        "current": 1, "superseded": 1, "withdrawn": 1, "duplicate": 1, "opted_out": 0, "pending": 1, "quarantined": 1,
+        "current": 1, "superseded": 1, "withdrawn": 1, "duplicate": 1, "opted_out": 0, "pending": 1, "subject": 0,
+        "quarantined": 1,
     }  # fmt: skip
     assert account.missing == 0
     assert account.quarantined_by_reason == {"out_of_range": 1}

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK, VOTE_FACTS
-from feedback_pipeline.erasure import retention
+from feedback_pipeline.erasure import retention, retention_limits
 from feedback_pipeline.erasure.retention import Applied
+from feedback_pipeline.erasure.retention_limits import Limits, RetentionRefusedError, compare_clocks
 from feedback_pipeline.patterns.tables import SLICE_COUNTS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -81,9 +82,9 @@ def test_nothing_goes_before_its_time_or_before_the_day_was_computed(
     database: Database, home: Path, instance: dg.DagsterInstance
 ) -> None:
     changes.fold(database)
-    assert apply(pipeline_on(home, database, DAY + timedelta(days=91))) == Applied(0, 0, 0, 0, 0, 0, 0)
+    assert apply(pipeline_on(home, database, DAY + timedelta(days=91))) == Applied(0, 0, 0, 0, 0, 0, 0, 0, 0)
     runs.compute(pipeline_on(home, database, DAY + timedelta(days=2)), instance)
-    assert apply(pipeline_on(home, database, DAY + timedelta(days=90))) == Applied(0, 0, 0, 0, 0, 0, 0)
+    assert apply(pipeline_on(home, database, DAY + timedelta(days=90))) == Applied(0, 0, 0, 0, 0, 0, 0, 0, 0)
     assert one(database, TEXTS) == (2, 1, 1)
 
 
@@ -159,3 +160,42 @@ def test_the_job_applies_the_policies_and_quotes_nobody(
     logged = "".join(str(entry) for entry in instance.all_logs(result.run_id))
     assert "4 rows emptied" in logged
     assert SAID not in logged
+
+
+def test_a_run_that_would_remove_too_much_removes_nothing_and_says_how_to_go_on(
+    home: Path, database: Database, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock in 2029 once emptied a whole store in one run."""
+    assert runs.compute(pipeline_on(home, database, DAY + timedelta(days=1)), instance).failed == ()
+    pipeline = pipeline_on(home, database, date(2029, 1, 1))
+    in_force = retention.policies(pipeline.settings.raw_text_days)
+    before = one(database, TEXTS)
+    monkeypatch.setattr(retention_limits, "MIN_LIMITED_ROWS", 0)
+    for limits in (Limits(rows=1, share=0.99), Limits(rows=10**9, share=0.5)):
+        with pytest.raises(RetentionRefusedError, match=r"of [\d,]+ of [\d,]+ rows at once.*--beyond-limits"):
+            retention.apply(database, pipeline.frames, home, in_force, pipeline.now(), pipeline.today(), limits=limits)
+    assert one(database, TEXTS) == before
+    assert retention.planned(database, in_force, pipeline.today()).texts == 3
+    compare_clocks(database)  # the machine's own clock, which is right here
+
+
+def test_an_emptied_day_can_be_taken_back_for_a_while(
+    home: Path, database: Database, instance: dg.DagsterInstance
+) -> None:
+    assert runs.compute(pipeline_on(home, database, DAY + timedelta(days=1)), instance).failed == ()
+    before = one(database, TEXTS)
+    names = "SELECT array_agg(user_key ORDER BY id) FROM feedback"
+    known = one(database, names)
+    apply(pipeline_on(home, database, date(2029, 1, 1)))
+    assert one(database, TEXTS) == (0, 0, 0)
+    assert one(database, names) != known
+    assert retention_limits.take_back(database, DAY) == 5
+    assert one(database, TEXTS) == before
+    assert one(database, names) == known
+    with pytest.raises(RetentionRefusedError, match="can be taken back"):
+        retention_limits.take_back(database, DAY)
+    changes.fold(database)
+    assert [due.day for due in changes.due(database)] == [DAY], "what was deleted is computed again"
+    apply(pipeline_on(home, database, date(2029, 1, 1)))
+    retention_limits.end_grace(database, datetime.now(UTC) + timedelta(days=8))
+    assert one(database, "SELECT count(*) FROM retention_grace") == (0,)

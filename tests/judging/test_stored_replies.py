@@ -170,7 +170,7 @@ def test_a_model_without_a_price_is_free_on_this_machine_and_refused_elsewhere(t
     )
     assert judge_endpoint(local).price == FREE
     remote = Settings.from_environment({"FEEDBACK_JUDGE_MODEL": "own", "OPENAI_API_KEY": "sk-secret"})
-    with pytest.raises(UnknownPriceError, match="FEEDBACK_JUDGE_PRICES") as caught:
+    with pytest.raises(UnknownPriceError, match="FEEDBACK_MODEL_PRICES") as caught:
         judge_endpoint(remote)
     assert "sk-secret" not in str(caught.value)
 

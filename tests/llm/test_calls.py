@@ -244,6 +244,16 @@ def test_a_dated_model_name_has_the_price_of_its_family() -> None:
     assert prices.price("gpt-6-luna-2026-09-22") == prices.price("gpt-6-luna")
 
 
+def test_own_prices_come_before_those_of_the_project(tmp_path: Path) -> None:
+    own = tmp_path / "prices.yaml"
+    own.write_text("as_of: 2026-11-01\nmodels:\n  gpt-6-luna: {input: 9, output: 9}\n  ours: {input: 0, output: 0}\n")
+    prices = read_prices(own)
+    assert prices.price("gpt-6-luna") == Price(9, 9, 9)
+    assert prices.cost("ours", 5, 5) == 0
+    assert prices.price("gpt-6-sol") == read_prices().price("gpt-6-sol")
+    assert prices.cost("nobody-1", 5, 5) is prices.cost("ours", None, 5) is None
+
+
 def test_a_judge_that_always_prefers_the_first_answer_yields_only_ties() -> None:
     pairs = answers(10).with_columns(
         pl.format("other-{}", "interaction_id").alias("other_interaction_id"), pl.lit("Other.").alias("other_answer")

@@ -77,6 +77,7 @@ def _states(events: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     return current.with_columns(
         outranked=pl.col("rank") > pl.col("rank").min().over("interaction_id", "voter"),
         day=pl.col("occurred_at").dt.date(),
+        admissible=pl.col("provenance") != "browser",
         feedback_id=pl.col("id"),
         other_model=pl.lit(None, pl.String),
         use_for_training=pl.lit(value=True),

@@ -84,11 +84,6 @@ class ModelJudge:
                 records.append(ids | {"criterion": criterion} | compared(*orders, tie_band=self._form.tie_band))
         return pl.DataFrame(records, infer_schema_length=None)
 
-    def planned_cost_usd(self, answers: pl.DataFrame) -> float:
-        """The most judging these answers could cost without retries and repairs, were nothing in the cache."""
-        rows = answers.with_columns(pl.col("prompt").fill_null("")).to_dicts()
-        return self.calls.estimate_usd(self._calls(rows, self._questions(rows, pairwise=False)))
-
     @cached_property
     def _form(self) -> Form:
         forms: dict[Mode, Callable[[], Form]] = {

@@ -1,5 +1,6 @@
 """The section about method: the floors and error rates behind the findings."""
 
+from feedback_pipeline.patterns.covering import SliceSettings
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.operations import Method
 from feedback_pipeline.reports.parts import CannotSay
@@ -13,7 +14,7 @@ EARLIER_WEEKS = (
 
 def method(sources: Sources, content: ReportContent) -> Method:
     """The settings of the search, and how much was looked at and left out."""
-    settings = sources.slice_settings
+    settings = SliceSettings()
     return Method(
         groups_tested=None if isinstance(content.causes, CannotSay) else content.causes.tested,
         terms_tested=None if isinstance(content.terms, CannotSay) else content.terms.tested,
@@ -24,7 +25,6 @@ def method(sources: Sources, content: ReportContent) -> Method:
         notes=(
             f"A cause has a negative rate at least {100 * settings.min_difference:.0f} points above the rest.",
             EARLIER_WEEKS,
-            *sources.notes,
         ),
         versions=tuple(sorted(sources.versions.items())),
     )

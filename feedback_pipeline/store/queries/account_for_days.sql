@@ -6,6 +6,7 @@ WITH events AS (
             WHEN f.superseded_by IS NOT NULL THEN 'superseded'
             WHEN f.withdrawn THEN 'withdrawn'
             WHEN NOT (t.use_for_analysis AND COALESCE(c.use_for_analysis, true)) THEN 'opted_out'
+            WHEN about_subject(f.key_kind) THEN 'subject'
             WHEN i.id IS NULL OR (f.other_interaction_id IS NOT NULL AND o.id IS NULL) THEN 'pending'
             ELSE 'current'
         END AS part,
@@ -29,6 +30,7 @@ SELECT
     count(*) FILTER (WHERE part = 'duplicate') AS duplicate,
     count(*) FILTER (WHERE part = 'opted_out') AS opted_out,
     count(*) FILTER (WHERE part = 'pending') AS pending,
+    count(*) FILTER (WHERE part = 'subject') AS subject,
     count(*) FILTER (WHERE part = 'quarantined') AS quarantined,
     array_remove(array_agg(reason ORDER BY reason), NULL) AS reasons
 FROM events GROUP BY day ORDER BY day

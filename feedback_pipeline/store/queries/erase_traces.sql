@@ -1,5 +1,11 @@
 -- Refused deliveries, and the places in which a pseudonym stands by itself.
-WITH refusal_gone AS (
+WITH retention_grace_gone AS (
+    DELETE FROM retention_grace
+    WHERE id = ANY (CAST(:refusals AS uuid[])) OR id = ANY (CAST(:interactions AS uuid[]))
+        OR id = ANY (CAST(:feedback AS uuid[])) OR content ->> 'user_key' = ANY (CAST(:pseudonyms AS text[]))
+        OR (:kind = 'tenant' AND content ->> 'tenant' = :tenant)
+    RETURNING 1
+), refusal_gone AS (
     DELETE FROM refusal WHERE id = ANY (CAST(:refusals AS uuid[])) RETURNING 1
 ), idempotency_gone AS (
     DELETE FROM idempotency
@@ -24,6 +30,7 @@ WITH refusal_gone AS (
     RETURNING 1
 )
 SELECT
+    (SELECT count(*) FROM retention_grace_gone) AS retention_grace,
     (SELECT count(*) FROM refusal_gone) AS refusal,
     (SELECT count(*) FROM idempotency_gone) AS idempotency,
     (SELECT count(*) FROM vote_unmatched_gone) AS vote_unmatched,

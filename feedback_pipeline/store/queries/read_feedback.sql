@@ -14,6 +14,7 @@ SELECT
         WHEN f.superseded_by IS NOT NULL THEN 'superseded'
         WHEN f.withdrawn THEN 'withdrawn'
         WHEN NOT (t.use_for_analysis AND COALESCE(c.use_for_analysis, true)) THEN 'opted_out'
+        WHEN about_subject(f.key_kind) THEN 'subject'
         WHEN i.id IS NULL OR (f.other_interaction_id IS NOT NULL AND o.id IS NULL) THEN 'pending'
         ELSE 'current'
     END AS state,

@@ -634,3 +634,152 @@ END $$;
 
 ALTER TABLE tenant DROP CONSTRAINT IF EXISTS tenant_named;
 ALTER TABLE tenant ADD CONSTRAINT tenant_named CHECK (btrim(name) <> '') NOT VALID;
+
+-- ---------------------------------------------------------------- feedback on what is no answer
+-- A session, a conversation, a tool call or a step can be voted on by itself; such votes are counted apart from those on
+-- answers. Their name stands where an answer's would.
+CREATE OR REPLACE FUNCTION about_subject(key_kind text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT COALESCE(key_kind IN ('session', 'conversation', 'tool_call', 'step'), false)
+$$;
+CREATE INDEX IF NOT EXISTS feedback_subject ON feedback (tenant, key_kind, key_value)
+    WHERE key_kind IN ('session', 'conversation', 'tool_call', 'step') AND superseded_by IS NULL;
+
+CREATE OR REPLACE FUNCTION feedback_counted_in() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    counted counted_vote[];
+    seen_people person_seen[];
+BEGIN
+    WITH current AS MATERIALIZED (
+        SELECT n.id, n.interaction_id, n.tenant, n.day, n.kind, n.thumb, n.stars, n.comment IS NOT NULL AS commented,
+            i.id AS matched, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used
+        FROM new_rows n
+        LEFT JOIN LATERAL (
+            SELECT a.id, a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used
+            FROM interaction a WHERE a.id = n.interaction_id AND a.tenant = n.tenant OFFSET 0
+        ) i ON true
+        WHERE n.superseded_by IS NULL AND NOT n.withdrawn AND NOT about_subject(n.key_kind)
+    ), noted AS (
+        INSERT INTO vote_unmatched (feedback_id, interaction_id)
+        SELECT c.id, c.interaction_id FROM current c WHERE c.matched IS NULL AND c.interaction_id IS NOT NULL
+    ), alike AS (
+        SELECT (count(*)::integer, c.tenant, c.day, c.model, c.intent, c.project, c.content_type, c.action_type,
+                c.memory_used, c.kind, c.thumb, c.stars, c.commented)::counted_vote AS votes
+        FROM current c
+        GROUP BY c.tenant, c.day, c.model, c.intent, c.project, c.content_type, c.action_type, c.memory_used, c.kind,
+            c.thumb, c.stars, c.commented
+    )
+    SELECT array_agg(a.votes) INTO counted FROM alike a;
+    IF counted IS NOT NULL THEN
+        PERFORM record_counts(counted);
+    END IF;
+    SELECT array_agg(p) INTO seen_people FROM (
+        SELECT n.tenant, 'user', n.user_key, n.day, NULL::date FROM new_rows n
+        WHERE n.user_key IS NOT NULL AND NOT n.withdrawn
+        UNION ALL
+        SELECT n.tenant, 'session', n.session_key, n.day, NULL FROM new_rows n
+        WHERE n.session_key IS NOT NULL AND NOT n.withdrawn
+            -- a change of an anonymous vote bears the first event's id instead of a session
+            AND NOT (n.supersedes IS NOT NULL AND n.session_key ~ '^[0-9a-f]{8}-[0-9a-f]{4}-')
+    ) p (tenant, kind, person, day, previous);
+    IF seen_people IS NOT NULL THEN
+        PERFORM record_people(seen_people);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION feedback_recounted() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    unmatched uuid[];
+    counted counted_vote[];
+BEGIN
+    WITH released AS (
+        DELETE FROM vote_unmatched u WHERE u.feedback_id = ANY (ARRAY(SELECT o.id FROM old_rows o))
+        RETURNING u.feedback_id
+    )
+    SELECT COALESCE(array_agg(feedback_id), '{}') INTO unmatched FROM released;
+    WITH after AS MATERIALIZED (
+        SELECT n.id, n.interaction_id, i.id AS matched,
+            (1, n.tenant, n.day, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used, n.kind,
+             n.thumb, n.stars, n.comment IS NOT NULL)::counted_vote AS vote
+        FROM new_rows n
+        LEFT JOIN LATERAL (
+            SELECT a.id, a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used
+            FROM interaction a WHERE a.id = n.interaction_id AND a.tenant = n.tenant OFFSET 0
+        ) i ON true
+        WHERE n.superseded_by IS NULL AND NOT n.withdrawn AND NOT about_subject(n.key_kind)
+    ), noted AS (
+        INSERT INTO vote_unmatched (feedback_id, interaction_id)
+        SELECT a.id, a.interaction_id FROM after a WHERE a.matched IS NULL AND a.interaction_id IS NOT NULL
+    ), before AS (
+        SELECT (-1, o.tenant, o.day, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used, o.kind,
+                o.thumb, o.stars, o.comment IS NOT NULL)::counted_vote AS vote
+        FROM old_rows o
+        LEFT JOIN LATERAL (
+            SELECT a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used FROM interaction a
+            WHERE a.id = o.interaction_id AND a.tenant = o.tenant AND o.id NOT IN (SELECT unnest(unmatched)) OFFSET 0
+        ) i ON true
+        WHERE o.superseded_by IS NULL AND NOT o.withdrawn AND NOT about_subject(o.key_kind)
+    )
+    SELECT array_agg(vote) INTO counted FROM (SELECT vote FROM before UNION ALL SELECT vote FROM after) both_sides;
+    IF counted IS NOT NULL THEN
+        PERFORM record_counts(counted);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE FUNCTION feedback_counted_out() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    unmatched uuid[];
+    counted counted_vote[];
+BEGIN
+    WITH released AS (
+        DELETE FROM vote_unmatched u WHERE u.feedback_id = ANY (ARRAY(SELECT o.id FROM old_rows o))
+        RETURNING u.feedback_id
+    )
+    SELECT COALESCE(array_agg(feedback_id), '{}') INTO unmatched FROM released;
+    SELECT array_agg((-1, o.tenant, o.day, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used,
+                      o.kind, o.thumb, o.stars, o.comment IS NOT NULL)::counted_vote)
+    INTO counted
+    FROM old_rows o
+    LEFT JOIN LATERAL (
+        SELECT a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used FROM interaction a
+        WHERE a.id = o.interaction_id AND a.tenant = o.tenant AND o.id NOT IN (SELECT unnest(unmatched)) OFFSET 0
+    ) i ON true
+    WHERE o.superseded_by IS NULL AND NOT o.withdrawn AND NOT about_subject(o.key_kind);
+    IF counted IS NOT NULL THEN
+        PERFORM record_counts(counted);
+    END IF;
+    WITH gone AS (
+        SELECT DISTINCT o.tenant, 'user' AS kind, o.user_key AS person FROM old_rows o WHERE o.user_key IS NOT NULL
+        UNION
+        SELECT DISTINCT o.tenant, 'session', o.session_key FROM old_rows o WHERE o.session_key IS NOT NULL
+    ), left_over AS (
+        SELECT g.tenant, g.kind, g.person, max(f.day) AS day
+        FROM gone g
+        LEFT JOIN feedback f ON f.tenant = g.tenant AND f.user_key = g.person AND NOT f.withdrawn
+        WHERE g.kind = 'user' GROUP BY 1, 2, 3
+        UNION ALL
+        SELECT g.tenant, g.kind, g.person, max(f.day)
+        FROM gone g
+        LEFT JOIN feedback f ON f.tenant = g.tenant AND f.session_key = g.person AND NOT f.withdrawn
+        WHERE g.kind = 'session' GROUP BY 1, 2, 3
+    ), forgotten AS (
+        DELETE FROM person_seen s USING left_over l
+        WHERE (s.tenant, s.kind, s.person) = (l.tenant, l.kind, l.person) AND l.day IS NULL
+        RETURNING s.tenant, s.kind, s.day AS previous, NULL::date AS day
+    ), moved AS (
+        UPDATE person_seen s SET previous = s.day, day = l.day FROM left_over l
+        WHERE (s.tenant, s.kind, s.person) = (l.tenant, l.kind, l.person) AND l.day <> s.day
+        RETURNING s.tenant, s.kind, s.previous, s.day
+    ), either AS (
+        SELECT * FROM forgotten UNION ALL SELECT * FROM moved
+    )
+    INSERT INTO person_delta
+    SELECT tenant, kind, previous, -1 FROM either
+    UNION ALL
+    SELECT tenant, kind, day, 1 FROM either WHERE day IS NOT NULL;
+    RETURN NULL;
+END $$;

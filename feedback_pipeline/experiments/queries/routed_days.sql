@@ -1,0 +1,1 @@
+SELECT max(day) AS day FROM routing_weight WHERE tenant = :tenant AND experiment = :name

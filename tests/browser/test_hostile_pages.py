@@ -1,0 +1,298 @@
+"""The element on pages as real ones are: strict policies, late tokens, hasty fingers, services that fail."""
+
+import json
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed").expect
+
+pytestmark = pytest.mark.browser
+
+
+class Host:
+    """A web application of another origin than the API's: its pages, its policy, its address that mints tokens."""
+
+    def __init__(self) -> None:
+        self.html, self.policy, self.mints, self.seconds = "", "", [], 3600
+        self.site: Any = None
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def token(self, content: str, seconds: int | None = None) -> str:
+        body = {"content_type": "qa", "content_id": content, "origin": self.url, "seconds": seconds or self.seconds}
+        headers = {"Authorization": f"Bearer {self.site.key}"}
+        answer = httpx.post(f"{self.site.url}/v1/tokens", json=body, headers=headers)
+        return str(answer.json()["token"])
+
+    def show(self, page: Any, *elements: str) -> None:
+        script = f'<script src="{self.site.url}/static/llm-feedback.js"></script>'
+        self.html = f'<!doctype html><html lang="en"><head>{script}</head><body>{"".join(elements)}</body></html>'
+        page.goto(self.url)
+
+    def element(self, content: str, more: str = "", token: bool = True) -> str:
+        given = f'token="{self.token(content)}"' if token else ""
+        return (f'<llm-feedback id="{content}" api="{self.site.url}" content-type="qa" content-id="{content}" '
+                f'snapshot="the answer {content}" {given} {more}></llm-feedback>')  # fmt: skip
+
+    def votes(self, kind: str = "explicit") -> list[dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {self.site.key}"}
+        found = httpx.get(f"{self.site.url}/v1/feedback", params={"kind": kind}, headers=headers).json()["items"]
+        return list(found)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def __init__(self, host: Host, *arguments: Any) -> None:
+        self.host = host
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        self._answer("text/html; charset=utf-8", self.host.html.encode())
+
+    def do_POST(self) -> None:
+        wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["contents"]
+        self.host.mints.append(wanted)
+        headers = {"Authorization": f"Bearer {self.host.site.key}"}
+        body = {"contents": wanted, "origin": self.host.url}
+        self._answer(
+            "application/json", httpx.post(f"{self.host.site.url}/v1/tokens", json=body, headers=headers).content
+        )
+
+    def _answer(self, kind: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if self.host.policy:
+            self.send_header("Content-Security-Policy", self.host.policy)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing is written."""
+
+
+@pytest.fixture
+def host(settings: Any, database: Any) -> Iterator[Host]:
+    from dataclasses import replace
+
+    from tests.browser.conftest import Site
+
+    host = Host()
+    capture = replace(settings.capture, origins=(host.url,))
+    host.site = Site(replace(settings, capture=capture), database)
+    yield host
+    host.server.shutdown()
+    host.server.server_close()
+    host.site.stop()
+
+
+def filed(page: Any) -> Any:
+    return page.expect_response(lambda answer: answer.url.endswith("/v1/feedback") and answer.request.method == "POST")
+
+
+def settled(page: Any, host: Host, expected: list[Any], field: str = "thumb") -> None:
+    """Waits until the store says what is expected: writes are in order, so the last one wins."""
+    for _ in range(40):
+        if [vote[field] for vote in host.votes()] == expected:
+            return
+        page.wait_for_timeout(50)
+    assert [vote[field] for vote in host.votes()] == expected
+
+
+def strict(host: Host) -> str:
+    return (f"default-src 'none'; script-src {host.site.url}; connect-src {host.site.url}; style-src 'self'; "
+            "require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'")  # fmt: skip
+
+
+def test_under_a_strict_policy_it_looks_and_works_as_elsewhere(host: Host, page: Any) -> None:
+    host.policy = strict(host)
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text) if "Policy" in message.text else None)
+    host.show(page, host.element("a", "stars suggest"), host.element("general", "floating"))
+    turned = page.evaluate("""() => getComputedStyle(document.querySelector("#a").shadowRoot
+        .querySelector(".down svg")).transform""")
+    assert turned.startswith("matrix(-1")  # the down thumb points down
+    assert page.evaluate("() => getComputedStyle(document.querySelector('#general')).position") == "fixed"
+    box = page.locator("#a .down").bounding_box()
+    assert min(box["width"], box["height"]) >= 44
+    with filed(page):
+        page.locator("#a .down").click()
+    page.locator("#a textarea").fill("not true")
+    with filed(page):
+        page.locator("#a .submit").click()
+    assert [(vote["thumb"], vote["comment"]) for vote in host.votes()] == [(False, "not true")]
+    assert (page.crashes, refused) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("clicks", "stays"), [([".up", ".undo"], []), ([".up", ".down"], [False]), ([".up", ".up"], []),
+                          ([".down", ".down"], [False]), ([".up", ".undo", ".down"], [False])]
+)  # fmt: skip
+def test_hasty_clicks_end_as_they_look(host: Host, page: Any, clicks: list[str], stays: list[bool]) -> None:
+    host.show(page, host.element("a"))
+    page.route("**/v1/feedback", lambda route: (page.wait_for_timeout(150), route.continue_())[1])
+    page.evaluate(
+        """(clicks) => { const root = document.querySelector("#a").shadowRoot;
+        for (const click of clicks) root.querySelector(click).click(); }""",
+        clicks,
+    )
+    settled(page, host, stays)
+    shown = page.locator("#a [aria-pressed=true]").count()
+    assert shown == len(stays)
+    page.reload()
+    for thumb, value in (("up", True), ("down", False)):
+        expect(page.locator(f"#a .{thumb}")).to_have_attribute("aria-pressed", str(stays == [value]).lower())
+
+
+def test_a_token_that_comes_late_restores_and_files_one_vote(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    with filed(page):
+        page.locator("#a .up").click()
+    host.show(page, host.element("a", token=False))
+    expect(page.locator("#a .up")).to_have_attribute("aria-pressed", "false")
+    page.evaluate("(token) => document.querySelector('#a').setAttribute('token', token)", host.token("a"))
+    expect(page.locator("#a .up")).to_have_attribute("aria-pressed", "true")
+    host.show(page, host.element("a", token=False))
+    page.locator("#a .down").click()  # before there is a token
+    page.evaluate("(token) => document.querySelector('#a').setAttribute('token', token)", host.token("a"))
+    settled(page, host, [False])
+
+
+def test_an_expired_token_is_renewed_and_words_are_not_lost(host: Host, page: Any) -> None:
+    host.seconds = 10
+    host.show(page, host.element("a"))
+    with filed(page):
+        page.locator("#a .down").click()
+    page.locator("#a textarea").fill("words of an hour")
+    page.route("**/v1/feedback", lambda route: route.fulfill(status=401, body='{"code": "expired_token"}', headers={
+        "Access-Control-Allow-Origin": host.url, "Content-Type": "application/json"}))  # fmt: skip
+    page.locator("#a .submit").click()
+    expect(page.locator("#a .said")).to_contain_text("expired")
+    assert page.locator("#a textarea").input_value() == "words of an hour"
+    page.unroute("**/v1/feedback")
+    page.evaluate("(token) => { document.querySelector('#a').renewToken = async () => token; }", host.token("a", 60))
+    page.evaluate("() => { document.querySelector('#a').setAttribute('token', 'fbt_old.one'); }")
+    with filed(page):
+        page.locator("#a .submit").click()
+    settled(page, host, ["words of an hour"], "comment")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(429, "Too many requests"), (503, "cannot be reached"), (None, "cannot be reached")]
+)
+def test_what_is_said_of_a_failure_is_true(host: Host, page: Any, status: int | None, said: str) -> None:
+    host.show(page, host.element("a"))
+    headers = {"Access-Control-Allow-Origin": host.url}
+    page.route("**/v1/feedback", lambda route: (
+        route.abort() if status is None else route.fulfill(status=status, body="{}", headers=headers)))  # fmt: skip
+    page.locator("#a .up").click()
+    expect(page.locator("#a .said")).to_contain_text(said)
+    expect(page.locator("#a .said")).not_to_contain_text("back online")
+    page.unroute("**/v1/feedback")
+    page.evaluate("() => window.dispatchEvent(new Event('online'))")
+    settled(page, host, [True])
+
+
+def test_a_closed_comment_box_can_be_opened_again_and_a_stored_comment_is_named(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    with filed(page):
+        page.locator("#a .down").click()
+    page.locator("#a .close").click()
+    expect(page.locator("#a .down")).to_be_focused()
+    page.locator("#a .more").click()
+    page.locator("#a textarea").fill("still wrong")
+    with filed(page):
+        page.locator("#a .submit").click()
+    page.reload()
+    expect(page.locator("#a .said")).to_have_text("Your comment is stored.")
+    page.locator("#a .down").click()  # asks, and takes nothing back
+    expect(page.locator("#a textarea")).to_be_focused()
+    settled(page, host, [False])
+
+
+def test_two_elements_for_one_content_follow_each_other(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"), host.element("a").replace('<llm-feedback id="a"', '<llm-feedback id="again"'))
+    with filed(page):
+        page.locator("#a .up").click()
+    expect(page.locator("#again .up")).to_have_attribute("aria-pressed", "true")
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        page.locator("#again .undo").click()
+    expect(page.locator("#a .up")).to_have_attribute("aria-pressed", "false")
+
+
+def test_fifty_answers_need_one_call_for_tokens_and_one_for_states(host: Host, page: Any) -> None:
+    calls: list[str] = []
+    page.on("request", lambda request: calls.append(request.url) if request.method == "POST" else None)
+    host.show(page, *(host.element(f"n{n}", 'token-url="/tokens"', token=False) for n in range(50)))
+    with page.expect_response("**/v1/feedback/states"):
+        expect(page.locator("#n49 .up")).to_be_visible()
+    assert len(host.mints) == 1
+    assert len(host.mints[0]) == 50
+    assert [call.rpartition("/")[2] for call in calls] == ["tokens", "states"]
+    with filed(page) as answer:
+        page.locator("#n7 .up").click()
+    assert answer.value.status == 201
+
+
+def test_stars_are_radios_that_are_filed_when_chosen(host: Host, page: Any) -> None:
+    host.show(page, host.element("a", "stars"), host.element("b", 'stars="false"'))
+    assert page.locator("#b .star").count() == 0
+    page.locator("#a input[type=radio]").first.focus()
+    posts: list[str] = []
+    page.on("request", lambda one: posts.append(one.url) if one.url.endswith("/v1/feedback") else None)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    settled(page, host, [4], "stars")
+    assert len(posts) <= 2  # a preflight apart, one vote and not three
+    assert page.locator("#a .star").all_text_contents() == ["★", "★", "★", "★", "☆"]
+
+
+@pytest.mark.parametrize(("page_colors", "system"), [(("#fff", "#111"), "dark"), (("#111", "#eee"), "light")])
+def test_the_box_follows_the_page_and_not_the_system(
+    host: Host, page: Any, page_colors: tuple[str, str], system: str
+) -> None:
+    page.emulate_media(color_scheme=system)
+    background, ink = page_colors
+    host.show(page, f"<style>body {{ background: {background}; color: {ink} }}</style>", host.element("a"))
+    page.locator("#a .down").click()
+    shown = page.evaluate("""() => { const box = document.querySelector("#a").shadowRoot.querySelector("textarea");
+        const style = getComputedStyle(box); return [style.color, style.backgroundColor,
+        getComputedStyle(document.body).color]; }""")
+    assert shown[0] == shown[2]
+    assert shown[1] == "rgba(0, 0, 0, 0)"
+
+
+def test_it_speaks_the_language_of_the_page(host: Host, page: Any) -> None:
+    host.show(page, '<div lang="de-AT">', host.element("a"), '</div><div lang="ja">', host.element("b"), "</div>",
+              host.element("c", 'lang="xx"'))  # fmt: skip
+    assert page.locator("#a .up").get_attribute("aria-label") == "Gute Antwort"
+    assert page.locator("#b .down").get_attribute("aria-label") == "悪い回答"
+    assert page.locator("#c .up").get_attribute("aria-label") == "Good answer"
+
+
+def test_a_survey_of_posthog_is_a_pop_over_and_a_wrong_id_our_own_form(host: Host, page: Any) -> None:
+    host.show(page, host.element("general", 'floating survey="s-1"'), host.element("other", 'floating survey="nope"'))
+    page.evaluate("""() => { window.shown = []; window.posthog = {
+        getSurveys: (callback) => callback([{ id: "s-1" }]),
+        displaySurvey: (id, options) => window.shown.push([id, options.displayType]),
+        renderSurvey: () => window.shown.push("on top of the page"),
+        capture: () => window.shown.push("counted twice") }; }""")
+    page.evaluate("() => document.querySelector('#general').shadowRoot.querySelector('.general').click()")
+    page.wait_for_timeout(100)
+    assert page.evaluate("() => window.shown") == [["s-1", "popover"]]
+    page.evaluate("() => document.querySelector('#other').shadowRoot.querySelector('.general').click()")
+    expect(page.locator("#other textarea")).to_be_visible()
+
+
+def test_what_is_served_is_small(host: Host) -> None:
+    import gzip
+
+    script = httpx.get(f"{host.site.url}/static/llm-feedback.js").content
+    assert len(gzip.compress(script, 9)) < 12_000
+    assert b"innerHTML" not in script
