@@ -63,13 +63,15 @@ def voted_texts(pipeline: Pipeline, day: date) -> pl.DataFrame:
         .select("feedback_id", "interaction_id", "interaction_day", "comment")
         .collect()
     )
-    people = pipeline.frames.read(VOTE_FACTS, [day]).select("feedback_id", "person", "verdict")
+    people = pipeline.frames.read(VOTE_FACTS, [day]).select(
+        "feedback_id", "person", "verdict", pl.col("language").cast(pl.String)
+    )
     counted = counted.join(people, on="feedback_id", maintain_order="left")
     # a vote may come days after its answer
     answered_on = counted["interaction_day"].unique().sort().to_list()
     prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, answered_on).select("interaction_id", text="prompt")
     by_prompt = counted.lazy().join(prompts, on="interaction_id", maintain_order="left").collect()
-    columns = ["text", "verdict", "person", "field"]
+    columns = ["text", "verdict", "person", "field", "language"]
     return pl.concat(
         [
             by_prompt.with_columns(field=pl.lit("prompt")).select(columns),

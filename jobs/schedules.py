@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from feedback_pipeline.calendar import first_of_month, month_before
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, periods
 from feedback_pipeline.store.changes import AT_ONCE
@@ -47,7 +48,7 @@ def loop_schedules(jobs: dict[str, Any], timezone: str, status: dg.DefaultSchedu
         name="every_month", description="Reports on the month that ended, where that is not done.",
     )  # fmt: skip
     def every_month(context: dg.ScheduleEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> Any:
-        first = (pipeline.today().replace(day=1) - timedelta(days=1)).replace(day=1)
+        first = month_before(first_of_month(pipeline.today()))
         return _periods(pipeline, "month", first)
 
     return [every_day, every_monday, every_month]

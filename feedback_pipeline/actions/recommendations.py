@@ -18,6 +18,8 @@ from feedback_pipeline.patterns.tracking import HELD, Slice, parse_slice
 
 Row = dict[str, Any]
 
+NEARLY_NONE = 0.25
+"""Approval, at the interval's upper end, under which the whole is what has to be fixed."""
 MIX_PART = 0.5
 """The part of a change that mix must explain to be named its reason."""
 TOPIC_SHARE = 0.1
@@ -74,6 +76,7 @@ def recommend(
         (pl.col("week") == week) & pl.col("status").is_in(HELD) & pl.col("covered_by").is_null()
     ).to_dicts()
     advice = list(_about_slices(findings, releases, noun))
+    advice += _about_everything(whole, noun)
     advice += _about_releases(releases, findings, whole, noun)
     advice += _about_mix(changes, whole)
     if failure_topics is not None:
@@ -122,6 +125,20 @@ def _about_slices(findings: Iterable[Row], releases: list[Row], noun: str) -> It
             avoided=row["excess_negatives"],
             avoided_low=max(0.0, row["excess_negatives_low"]) if row["excess_negatives_low"] is not None else None,
         )
+
+
+def _about_everything(whole: Row | None, noun: str) -> Iterator[_Advice]:
+    """Votes that are nearly all down: there is nothing to compare a group with, and nothing that matters more."""
+    if whole is None or not whole["votes"] or whole["high"] is None or whole["high"] >= NEARLY_NONE:
+        return
+    down = whole["votes"] - whole["up"]
+    yield _Advice(
+        "fix_slice",
+        f"Fix the answers as a whole: {down:,} of {whole['votes']:,} votes this {noun} are down, from "
+        f"{whole['people']:,} people. No group is worse than the rest; read the newest ones first.",
+        ("all",),
+        avoided=float(down),
+    )
 
 
 def _about_releases(releases: Iterable[Row], findings: list[Row], whole: Row | None, noun: str) -> Iterator[_Advice]:

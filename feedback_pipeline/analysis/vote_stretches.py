@@ -92,8 +92,10 @@ def say_unread(votes: Votes) -> None:
 
 
 def _terms(votes: Votes, facts: pl.DataFrame, day: date) -> pl.DataFrame:
-    texts = facts.select("feedback_id", "person", "verdict").join(votes.texts, on="feedback_id", maintain_order="left")
-    said = texts.unpivot(["prompt", "comment"], index=["person", "verdict"], variable_name="field", value_name="text")
+    facts = facts.select("feedback_id", "person", "verdict", pl.col("language").cast(pl.String))
+    texts = facts.join(votes.texts, on="feedback_id", maintain_order="left")
+    index = ["person", "verdict", "language"]
+    said = texts.unpivot(["prompt", "comment"], index=index, variable_name="field", value_name="text")
     return count_terms(said, day=day)
 
 

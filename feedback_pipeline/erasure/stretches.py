@@ -13,6 +13,7 @@ import orjson
 import polars as pl
 
 from feedback_pipeline.erasure.normal_form import normal_form
+from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 
 STRETCH = 24
 """Letters of a stretch, in scripts that write sounds."""
@@ -23,7 +24,6 @@ MIN_LETTERS = 3
 MAX_STRETCHES = 40_000
 """Of one person in all; of very much text, stretches at equal distances are taken."""
 _DENSE = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
-_PLACEHOLDER = r"\[[A-Z][A-Z_]*_[0-9]+\]"
 _APPLICATION = ("system", "developer")
 """Roles whose words are the application's, not the person's."""
 
@@ -48,7 +48,7 @@ class Wording:
 def wording(texts: Iterable[str]) -> Wording:
     """The stretches and short texts of some texts; JSON is taken apart into its strings."""
     said = pl.Series("text", [part for text in texts for part in _strings(text)], dtype=pl.String)
-    pieces = said.str.replace_all(_PLACEHOLDER, "\n\x1f\n").str.split("\x1f").list.explode(empty_as_null=False)
+    pieces = said.str.replace_all(PLACEHOLDER, "\n\x1f\n").str.split("\x1f").list.explode(empty_as_null=False)
     forms = normal_form(pieces).unique(maintain_order=True)
     length = _lengths(forms)
     letters = forms.str.len_chars()

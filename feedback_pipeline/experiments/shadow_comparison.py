@@ -5,6 +5,7 @@ import datetime as dt
 import orjson
 import polars as pl
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
 from feedback_pipeline.experiments.registry import statement
 from feedback_pipeline.experiments.tables import SHADOW_COMPARISON
@@ -66,7 +67,7 @@ def _candidate(
     prompts = drawn.select(
         prompt_id="request_id", suite=pl.lit("held_out"), messages=pl.coalesce("messages", asked.alias("asked"))
     )  # fmt: skip
-    week = day - dt.timedelta(days=day.weekday())
+    week = monday_of(day)
     budget = Budget(pipeline.database, week, pipeline.settings.judge_cost_cap_usd)
     found = compare(pipeline.settings, budget, candidate, "shown", both, prompts, None, judge).rows()
     kept = found.filter((pl.col("measure") == HELD_OUT) | pl.col("measure").str.starts_with("answers/"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.experiments.readout import HISTORY, SIGNALS, UNITS, Seen
 from feedback_pipeline.experiments.registry import Registered, statement
@@ -94,7 +95,7 @@ def _judged(pipeline: Pipeline, answers: pl.DataFrame, days: Sequence[dt.date]) 
 
     Corrected by answer as (v + specificity − 1) / (sensitivity + specificity − 1): the mean is Rogan & Gladen's (1978).
     """
-    weeks = sorted({day - dt.timedelta(days=day.weekday()) for day in days})
+    weeks = sorted({monday_of(day) for day in days})
     found = pipeline.frames.read(JUDGEMENTS, weeks).filter(
         (pl.col("status") == "ok") & (pl.col("other_interaction_id") == "") & pl.col("verdict").is_in(["up", "down"])
     )

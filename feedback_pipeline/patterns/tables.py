@@ -68,6 +68,7 @@ TERM_COUNTS = Table(
     (
         Column("day", pl.Date, "Day of the votes.", nullable=False),
         Column("field", pl.String, "Which text.", nullable=False, values=TERM_FIELDS),
+        Column("language", pl.String, "Language of the texts as a code; empty where their words do not tell."),
         Column("term", pl.String, "Words in lower case, joined by spaces; empty for all texts.", False, text=True),
         Column("words", pl.Int8, "Words in the phrase, 0–3.", nullable=False),
         Column("verdict", pl.Int8, "1 up, 0 neutral, −1 down.", nullable=False),
@@ -75,7 +76,7 @@ TERM_COUNTS = Table(
         Column("people", pl.Int64, "Distinct people behind these texts that day.", nullable=False),
         Column("term_people", pl.Int64, "The same over all verdicts: at least 5.", nullable=False),
     ),
-    key=("day", "field", "term", "verdict"),
+    key=("day", "field", "language", "term", "verdict"),
 )
 
 SAFETY_COUNTS = Table(
@@ -169,6 +170,7 @@ TERM_FINDINGS = Table(
     (
         Column("week", pl.Date, "Monday of the week.", nullable=False),
         Column("field", pl.String, "Which text.", nullable=False, values=TERM_FIELDS),
+        Column("language", pl.String, "Language of the texts compared: those of one language among themselves."),
         Column("term", pl.String, "The phrase.", nullable=False, text=True),
         Column("words", pl.Int8, "Words in it.", nullable=False),
         Column("side", pl.String, "The verdict it goes with.", nullable=False, values=TERM_SIDES),
@@ -176,7 +178,7 @@ TERM_FINDINGS = Table(
         Column("up_documents", pl.Int64, "Texts with it that got a vote up.", nullable=False),
         Column("people", pl.Int64, "People behind them: at least this many in one day.", nullable=False),
         Column("negative_rate", pl.Float64, "down / (up + down) of texts with it.", nullable=False),
-        Column("base_negative_rate", pl.Float64, "The same over all texts of the field.", nullable=False),
+        Column("base_negative_rate", pl.Float64, "The same over all texts of the field and language.", nullable=False),
         Column("log_odds", pl.Float64, "Log-odds ratio with informative prior, down against up.", nullable=False),
         Column("z", pl.Float64, "log_odds over its standard error.", nullable=False),
         Column("p_value", pl.Float64, "Two-sided.", nullable=False),
@@ -184,7 +186,7 @@ TERM_FINDINGS = Table(
         Column("tests", pl.Int64, "Phrases tested in the field.", nullable=False),
         Column("rank", pl.Int32, "Place by |z| within field and side.", nullable=False),
     ),
-    key=("week", "field", "term"),
+    key=("week", "field", "language", "term"),
 )
 
 FAILURE_TOPICS = Table(

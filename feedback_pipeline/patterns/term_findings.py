@@ -60,14 +60,24 @@ class _Field:
 def find_terms(term_counts: pl.DataFrame, *, week: dt.date, settings: TermSettings | None = None) -> pl.DataFrame:
     """The week's `term_findings` from its days' `term_counts`, sorted by field, side and rank.
 
+    Texts are compared with texts of their own language: else every word of the language whose speakers are less content
+    would be a finding. The correction is over the phrases of all languages of a field.
+
     Empty where a field has no vote down, or none up: there is nothing to compare.
     """
     settings = settings or TermSettings()
     frames = []
-    for field in sorted(term_counts["field"].unique().to_list()):
-        counts = _week(term_counts.filter(pl.col("field") == field), settings)
-        if counts is not None:
-            frames.append(_compare(counts, settings).with_columns(pl.lit(field).alias("field")))
+    named = term_counts.with_columns(pl.col("language").fill_null(""))
+    for (field,), of_field in sorted(named.partition_by("field", as_dict=True).items()):
+        parts = sorted(of_field.partition_by("language", as_dict=True).items())
+        languages = [(language, counts) for (language,), part in parts if (counts := _week(part, settings)) is not None]
+        tests = sum(len(counts.terms) for _, counts in languages)
+        frames += [
+            _compare(counts, settings, tests).with_columns(
+                pl.lit(field).alias("field"), pl.lit(language).alias("language")
+            )
+            for language, counts in languages
+        ]
     if not frames:
         return TERM_FINDINGS.empty()
     findings = pl.concat(frames).with_columns(pl.lit(week).alias("week"))
@@ -128,12 +138,12 @@ def log_odds(
     return ratio, ratio / np.sqrt(variance)
 
 
-def _compare(field: _Field, settings: TermSettings) -> pl.DataFrame:
+def _compare(field: _Field, settings: TermSettings, tests: int) -> pl.DataFrame:
     ratio, z = log_odds(
         field.down, field.up, field.total_down, field.total_up, settings.prior_documents, field.inflation
     )
     p = 2.0 * ndtr(-np.abs(z))
-    q = benjamini_hochberg(p)
+    q = benjamini_hochberg(p, tests=tests)
     rate = field.down / (field.down + field.up)
     significant = (q <= settings.false_discovery_rate) & (np.abs(rate - field.base) >= settings.min_difference)
     frames = [
@@ -156,7 +166,7 @@ def _compare(field: _Field, settings: TermSettings) -> pl.DataFrame:
     ).with_row_index("place")
     kept = pl.concat(frames)
     return kept.join(columns, on="place", how="inner").with_columns(
-        base_negative_rate=pl.lit(field.base), tests=pl.lit(len(field.terms), dtype=pl.Int64)
+        base_negative_rate=pl.lit(field.base), tests=pl.lit(tests, dtype=pl.Int64)
     )
 
 

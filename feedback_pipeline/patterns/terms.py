@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feedback_pipeline.patterns.languages import languages_of
 from feedback_pipeline.patterns.tables import TERM_COUNTS
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 
@@ -51,17 +52,21 @@ def count_terms(
 
     Args:
         texts: `text` (redacted), `verdict` (1, 0, −1), `person`, `field` (prompt, answer, comment); one row per voted
-            text. Null texts are left out. Placeholders of redaction are no words and end a phrase.
+            text, and where declared the `language`. Null texts are left out. Texts are counted by the language their
+            words tell, else by the declared one. Placeholders of redaction are no words and end a phrase.
         day: the texts' day.
         min_people: phrases of fewer people are dropped for good. A week's sum therefore misses fewer than this many
             people for each day on which a phrase was rarer.
         max_characters: of each text, from its start.
     """
+    known = texts.filter(pl.col("text").is_not_null())
+    declared = known["language"] if "language" in known.columns else None
+    known = known.with_columns(language=languages_of(known["text"], declared))
     counted = [
-        _count_field(
-            texts.filter((pl.col("field") == field) & pl.col("text").is_not_null()), min_people, max_characters
-        ).with_columns(pl.lit(field).alias("field"), pl.lit(day).alias("day"))
-        for field in sorted(texts["field"].unique().to_list())
+        _count_field(part, min_people, max_characters).with_columns(
+            pl.lit(field).alias("field"), pl.lit(language).alias("language"), pl.lit(day).alias("day")
+        )
+        for (field, language), part in sorted(known.partition_by("field", "language", as_dict=True).items())
     ]
     if not counted:
         return TERM_COUNTS.empty()

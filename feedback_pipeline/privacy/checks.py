@@ -10,7 +10,7 @@ import tomllib
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import pairwise
 from math import log2
 from pathlib import Path
@@ -43,10 +43,17 @@ _MAIL_HOSTS = frozenset(
     for host in ("gmail", "googlemail", "hotmail", "outlook", "yahoo", "icloud", "proton", "protonmail", "gmx", "web")
     for end in ("com", "de", "net", "me", "fr", "es", "it", "co.uk")
 )
+_OF_SOMETHING = frozenset(
+    ("sha1", "sha256", "sha512", "md5", "blake3", "hash", "commit", "image", "layer", "build", "rev", "etag", "id")
+)
 _NOT_A_NAME = frozenset(_EVERYDAY["names"])
 _NOT_A_DOMAIN = frozenset(_EVERYDAY["domains"])
 _NOBODYS_FOLDERS = frozenset(_EVERYDAY["folders"])
 _NOT_A_HOST = (0, 127, 255)
+_DOCUMENTATION = tuple(IPv4Network(f"{prefix}.0/24") for prefix in ("192.0.2", "198.51.100", "203.0.113"))
+_DOCUMENTATION_6 = IPv6Network("2001:db8::/32")
+_RESOLVERS = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "4.2.2.2", "4.2.2.1"})
+"""Hosts whose addresses look like numbers of sections."""
 _SEPARATORS = str.maketrans("", "", " -")
 _MAX_PHONE = 15
 _MIN_CARD, _MAX_CARD = 13, 19
@@ -115,9 +122,14 @@ def secret(value: str) -> Span | None:
 
 
 def prefixed_key(value: str) -> Span | None:
-    """A prefix and then a word drawn at random: capitals, small letters and digits throughout."""
-    word = re.split(r"[_-]", value)[-1]
-    return _all_if(value, _is_random(word) and any(c.isupper() for c in word) and any(c.islower() for c in word))
+    """A prefix and then a word drawn at random, unless the prefix says that it is the hash of something."""
+    parts = re.split(r"[_-]", value)
+    word = max(parts, key=len)
+    prefix = parts[: parts.index(word)]
+    mixed = any(c.isupper() for c in word) and any(c.islower() for c in word)
+    throughout = sum(a.isdigit() != b.isdigit() for a, b in pairwise(word)) >= len(word) // 4
+    of_something = any(one.lower() in _OF_SOMETHING for one in prefix)
+    return _all_if(value, _is_random(word) and (mixed or throughout) and not of_something)
 
 
 def random_word(value: str) -> Span | None:
@@ -214,16 +226,31 @@ def mac(value: str) -> Span | None:
 
 
 def ip_address(value: str) -> Span | None:
-    """An address that can point at someone: not loopback, unspecified, a network mask or the number of a section."""
+    """An address that names a host: not loopback, unspecified, a network mask, a range kept for documentation (RFC
+    5737, RFC 3849), or the number of a section."""
     return _ipv6(value) if ":" in value else _ipv4(value)
 
 
-def _ipv4(value: str) -> Span | None:
-    parts = [int(part) for part in value.split(".")]
-    if len(parts) != 4 or max(parts) > 255:
+def host_address(value: str) -> Span | None:
+    """The same beside a word that announces a host, where small numbers are no section."""
+    try:
+        address = IPv4Address(value)
+    except AddressValueError:
         return None
-    section_number = max(parts) < 10
-    return _all_if(value, parts[0] not in _NOT_A_HOST and not section_number)
+    return _all_if(value, _names_a_host(address))
+
+
+def _ipv4(value: str) -> Span | None:
+    try:
+        address = IPv4Address(value)
+    except AddressValueError:
+        return None
+    section_number = max(address.packed) < 10 and value not in _RESOLVERS
+    return _all_if(value, _names_a_host(address) and not section_number)
+
+
+def _names_a_host(address: IPv4Address) -> bool:
+    return address.packed[0] not in _NOT_A_HOST and not any(address in network for network in _DOCUMENTATION)
 
 
 def _ipv6(value: str) -> Span | None:
@@ -232,9 +259,11 @@ def _ipv6(value: str) -> Span | None:
         address = IPv6Address(text)
     except AddressValueError:
         return None
+    if address.ipv4_mapped is not None:
+        return (0, len(text)) if _names_a_host(address.ipv4_mapped) else None
     hexadecimal = text.replace(":", "").replace(".", "")
     specific = not address.is_loopback and any(c.isdigit() for c in hexadecimal) and len(hexadecimal) >= 5
-    return (0, len(text)) if specific else None
+    return (0, len(text)) if specific and address not in _DOCUMENTATION_6 else None
 
 
 def iban(value: str) -> Span | None:
@@ -266,6 +295,15 @@ def card(value: str) -> Span | None:
         for last in range(len(groups), first, -1):
             if _is_card("".join(group[0] for group in groups[first:last])):
                 return groups[first].start(), groups[last - 1].end()
+    return None
+
+
+def card_named(value: str) -> Span | None:
+    """Twelve to nineteen digits with a Luhn digit, of any issuer, beside a word for a card."""
+    for end in _ends(value):
+        digits = _digits(value[:end])
+        if 12 <= len(digits) <= _MAX_CARD and _has_luhn_digit(digits) and len(set(digits)) > 1:
+            return 0, end
     return None
 
 

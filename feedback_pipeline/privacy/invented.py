@@ -153,7 +153,7 @@ def ip(random: Random) -> str:
             str(number) for number in (random.randint(11, 126), *(random.randint(1, 254) for _ in range(3)))
         )
     groups = [f"{random.randint(0x1000, 0xFFFF):x}" for _ in range(8)]
-    return random.choice((":".join(groups), "2001:db8::" + ":".join(groups[:2]), "fe80::" + ":".join(groups[:4])))
+    return random.choice((":".join(groups), "fd2a:db8::" + ":".join(groups[:2]), "fe80::" + ":".join(groups[:4])))
 
 
 def mac(random: Random) -> str:

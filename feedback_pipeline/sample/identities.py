@@ -87,10 +87,10 @@ class _Invention:
         return f"{number}{_DNI_LETTERS[number % 23]}"
 
     def ipv4(self) -> str:
-        return f"{self.pick(('192.0.2', '198.51.100', '203.0.113'))}.{self.number(1, 255)}"
+        return f"{self.pick(('10.20.30', '172.16.40', '192.168.50'))}.{self.number(1, 255)}"
 
     def ipv6(self) -> str:
-        return f"2001:db8:{self.hexadecimal(3)}f:{self.hexadecimal(3)}a::{self.hexadecimal(3)}1"
+        return f"fd2a:db8:{self.hexadecimal(3)}f:{self.hexadecimal(3)}a::{self.hexadecimal(3)}1"
 
     def url(self) -> str:
         token = self.letters(12)

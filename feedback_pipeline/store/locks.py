@@ -22,6 +22,8 @@ class Lock(IntEnum):
     """Seed of the hash by which two votes of one person on one answer wait for each other: `file_votes`."""
     ERASURE = 7_203_115_943
     """Forgetting people and emptying days."""
+    AUDIT_LOG = 7_203_115_944
+    """Appending to the chain of `audit_log`: taken by its SQL function."""
     INCIDENTS = 7_203_115_951
     """Filing a day's alerts under their incidents."""
 

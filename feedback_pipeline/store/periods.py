@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import sqlalchemy as sa
 
+from feedback_pipeline.calendar import days_of_month
 from feedback_pipeline.store.changes import AT_ONCE, MAX_ATTEMPTS, Patience
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import statement
@@ -133,4 +134,4 @@ def last_day(period: str, first: date) -> date:
     """The last day of a week or month."""
     if period == "week":
         return first + timedelta(days=6)
-    return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return days_of_month(first)[-1]

@@ -104,3 +104,12 @@ def test_empty_optional_tables_are_fine(make_facts, week, advise):
         repeated_failures=REPEATED_FAILURES.empty(),
     )  # fmt: skip
     assert RECOMMENDATIONS.problems(advice) == []
+
+
+def test_votes_that_are_all_down_are_the_strongest_finding(make_facts, week):
+    """200 of 200 down: nothing to compare with, and the first thing to do."""
+    facts = make_facts(200, base=1.0)
+    change = approval_change(facts, facts.head(0), (), week=week).table
+    findings = find_slices(facts, DIMENSIONS, week=week).findings
+    advice = recommend(week=week, slice_findings=findings, approval_change=change)
+    assert "200 of 200 votes this week are down" in advice.sort("rank")["text"][0]

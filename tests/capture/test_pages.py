@@ -32,7 +32,7 @@ def visitor(service: Any) -> Any:
 def test_the_console_needs_a_key_that_may_read(service: Any, visitor: httpx.Client) -> None:
     assert "API key" in visitor.get("/console").text
     assert visitor.post("/console/login", data={"key": "fbk_wrong"}).status_code == 401
-    assert visitor.post("/console/login", data={"key": service.new_key(None, "write")}).status_code == 401
+    assert visitor.post("/console/login", data={"key": service.new_key(None, "write")}).status_code == 403
     answer = visitor.post("/console/login", data={"key": service.key})
     assert (answer.status_code, service.tenant in answer.text) == (200, True)
     cookie = answer.history[0].headers["set-cookie"]

@@ -80,6 +80,8 @@ REVOKE EXECUTE ON FUNCTION labelled_prompt FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION labelled_prompt TO feedback_api;
 
 -- ---------------------------------------------------------------- numbers
+-- The views read as whoever asks, so that the tables' policies hold.
+GRANT SELECT ON feedback_votes, model_accuracy_by_intent TO feedback_api;
 
 -- ---------------------------------------------------------------- intake
 
