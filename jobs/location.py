@@ -16,7 +16,7 @@ from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.computed import Loop
-from jobs import failures, fine_tuning, housekeeping, loops, retention, schedules, sensors
+from jobs import failures, fine_tuning, housekeeping, loops, ramping, retention, schedules, sensors
 from jobs.executors import executor_of
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
@@ -64,6 +64,7 @@ def build_definitions(
     running = settings.automation
     watching = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
     keep, tidy = retention.retention_job(), housekeeping.housekeeping_job()
+    ramp = ramping.ramp_job()
     importing, looking = loops.import_job(executor), loops.freshness_job(executor)
     tuning_jobs = fine_tuning.fine_tuning_jobs(executor)
     scheduled = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
@@ -76,12 +77,13 @@ def build_definitions(
             *(build(one, calendar, loop_of[one.by]) for one in every),
         ],
         asset_checks=freshness.build_freshness(),
-        jobs=[*loop_jobs.values(), *tuning_jobs.values(), importing, looking, keep, tidy],
+        jobs=[*loop_jobs.values(), *tuning_jobs.values(), importing, looking, keep, tidy, ramp],
         schedules=[
             *schedules.loop_schedules(loop_jobs, settings.timezone, scheduled),
             schedules.import_schedule(importing, settings.timezone, scheduled),
             schedules.freshness_schedule(looking, settings.timezone, scheduled),
             retention.retention_schedule(keep, settings.timezone, scheduled),
+            ramping.ramp_schedule(ramp, settings.timezone, scheduled),
             housekeeping.housekeeping_schedule(tidy, settings.timezone, scheduled),
         ],
         sensors=[

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from feedback_pipeline.capture import key_store
+from feedback_pipeline.erasure import leftovers
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import project_root
 from feedback_pipeline.store import embedded
@@ -72,6 +73,7 @@ def run_services(pipeline: Pipeline, port: int | None, api_port: int | None, con
             ],
             "capture API": [sys.executable, "-m", "feedback_pipeline.cli", "serve", "--port", str(api)],
         }  # fmt: skip
+        leftovers.sweep(pipeline.frames.root, home, pipeline.now())
         links = _links(pipeline, ui, api)
         return _supervise(commands, environment, links, ServiceLog(home / "logs" / "dev.log", console), console)
 

@@ -119,9 +119,10 @@ class Store:
             return await connection.fetchrow(statement, *arguments)
 
     async def ready(self) -> bool:
-        """Whether the database answers now."""
+        """Whether the database answers and takes writes now: after a failover the old one may only be read."""
+        writable = "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'"
         try:
-            return await asyncio.wait_for(self.value("SELECT true"), 2.0) is True
+            return await asyncio.wait_for(self.value(writable), 2.0) is True
         except (ProblemError, TimeoutError):
             return False
 

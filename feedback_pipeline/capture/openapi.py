@@ -60,6 +60,21 @@ _PROBLEMS = {
     429: "Too many requests this minute",
     503: "The store cannot be reached; nothing was acknowledged",
 }
+_CONTEXT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "context": {
+            "type": "object",
+            "required": ["targetingKey"],
+            "properties": {"targetingKey": {"type": "string", "minLength": 1, "maxLength": 1000}},
+        }
+    },
+}
+_FLAG_ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["errorCode"],
+    "properties": {"key": {"type": "string"}, "errorCode": {"type": "string"}, "errorDetails": {"type": "string"}},
+}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -117,6 +132,10 @@ def _describe_answers(path: str, method: str, operation: dict[str, Any]) -> None
             "description": description,
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
+    if path.startswith("/ofrep/"):
+        # errors of a flag are the protocol's own
+        for code in ("400", "404"):
+            answers[code]["content"]["application/json"] = {"schema": _FLAG_ERROR}
 
 
 def _items(schema: dict[str, Any], most: int) -> dict[str, Any]:

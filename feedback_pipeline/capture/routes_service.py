@@ -18,6 +18,7 @@ from feedback_pipeline.capture.routes_votes import json_response, parsed
 from feedback_pipeline.capture.service import host_name, is_loopback, service_of
 from feedback_pipeline.capture.shapes import ExportRequest
 from feedback_pipeline.capture.templating import environment
+from feedback_pipeline.tables.room import MIN_FREE_BYTES, free_bytes
 
 router = APIRouter()
 STATIC_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
@@ -109,7 +110,11 @@ async def healthz() -> Response:
 @router.get("/readyz", include_in_schema=False)
 async def readyz(request: Request) -> Response:
     """The process can take votes."""
-    if not await service_of(request).store.ready():
+    service = service_of(request)
+    settings = service.settings
+    # of a server elsewhere the disk is not ours to look at
+    full = settings.database_url is None and free_bytes(settings.home) < MIN_FREE_BYTES
+    if full or not await service.store.ready():
         raise unavailable()
     return PlainTextResponse("ready\n")
 

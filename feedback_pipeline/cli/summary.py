@@ -100,7 +100,7 @@ def _judged(pipeline: Pipeline, console: Console, week: date) -> None:
         corrected = (
             f"not corrected: {row['reason']}"
             if row["corrected_rate"] is None
-            else f"corrected by people {row['corrected_rate']:.1%} ({row['lower']:.1%} to {row['upper']:.1%})"
+            else f"corrected by people {row['corrected_rate']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
         )
         console.print(f"judged quality ({escape(row['judge'])}): raw {raw}, {corrected}; {row['labelled']:,} labels")
 
@@ -112,7 +112,7 @@ def _preferences(pipeline: Pipeline, console: Console, week: date) -> None:
         table = Table("rank", "model", "strength", "95 % interval", "votes", title=title)
         ends = pl.concat([of_project.head(3), of_project.tail(3)]).unique(maintain_order=True)
         for row in ends.iter_rows(named=True):
-            interval = f"{row['lower']:+.2f} to {row['upper']:+.2f}"
+            interval = f"{row['low']:+.2f} to {row['high']:+.2f}"
             table.add_row(
                 str(row["rank"]), escape(row["model"]), f"{row['strength']:+.2f}", interval, str(row["comparisons"])
             )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from feedback_pipeline.capture import app as api
 from feedback_pipeline.capture.routes_service import STATIC_HEADERS
-from feedback_pipeline.console import audit, reports, votes
+from feedback_pipeline.console import audit, experiments, reports, votes
 from feedback_pipeline.settings import Settings
 
 STATIC = {"htmx.min.js": "text/javascript", "console.css": "text/css"}
@@ -35,7 +35,7 @@ def _static(name: str) -> Response:
 
 def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     """The API and the console on the settings' database; see `capture.app.create_app`."""
-    pages = (router, votes.router, audit.router, reports.router)
+    pages = (router, votes.router, audit.router, experiments.router, reports.router)
     return api.create_app(settings, address=address, pages=pages)
 
 

@@ -20,7 +20,12 @@ from feedback_pipeline.console.pages import environment
 router = APIRouter(include_in_schema=False)
 COOKIE = "feedback_console"
 SESSION = timedelta(hours=8)
-PAGES = (("/console", "Votes"), ("/console/audit", "Audit"), ("/console/reports", "Reports"))
+PAGES = (
+    ("/console", "Votes"),
+    ("/console/audit", "Audit"),
+    ("/console/experiments", "Experiments"),
+    ("/console/reports", "Reports"),
+)
 """The console's pages by address, in the order of its navigation."""
 CHOICES = {
     "kind": ("explicit", "implicit", "outcome", "correction", "preference", "comment"),

@@ -1,0 +1,104 @@
+"""`/console/experiments`: arms, people, approval with both intervals, verdicts; and the buttons that move them on."""
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from feedback_pipeline.capture import bodies
+from feedback_pipeline.capture.problems import ProblemError, invalid
+from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.console.votes import SESSION, page, visitor
+
+if TYPE_CHECKING:
+    from feedback_pipeline.pipeline import Pipeline
+
+router = APIRouter(include_in_schema=False)
+PATH = "/console/experiments"
+PURPOSE = "experiments"
+MOVES = ("start", "ramp", "stop")
+
+
+@router.get(PATH)
+async def experiments(request: Request) -> Response:
+    """Every experiment of the tenant, and its prompts."""
+    service = service_of(request)
+    principal = await visitor(service, request)
+    if principal is None:
+        return page("console_login.html", problem=None)
+    shown = await run_in_threadpool(_shown, service, principal.tenant)
+    may_move = "admin" in principal.scopes
+    form = (
+        service.tokens.seal(PURPOSE, {"k": str(principal.key_id)}, int(SESSION.total_seconds())) if may_move else None
+    )
+    return page("console_experiments.html", tenant=principal.tenant, here=PATH, form=form, **shown)
+
+
+@router.post(PATH)
+async def move(request: Request) -> Response:
+    """Starts, ramps or stops an experiment; for keys with the scope admin."""
+    service = service_of(request)
+    principal = await visitor(service, request)
+    if principal is None:
+        return page("console_login.html", status=401, problem=None)
+    principal.require("admin")
+    form = bodies.parse(await bodies.read(request, 4000), request.headers.get("content-type", ""))
+    name, wanted, sealed = (form.get(one) if isinstance(form, dict) else None for one in ("name", "move", "form"))
+    if wanted not in MOVES or not isinstance(name, str):
+        raise invalid("move", f"must be one of {', '.join(MOVES)}")
+    claims = service.tokens.unseal(PURPOSE, sealed if isinstance(sealed, str) else "")
+    if claims["k"] != str(principal.key_id):
+        raise ProblemError(403, "wrong_session", "the form belongs to another session: open the page again")
+    person = f"console key {str(principal.key_id)[:8]}"
+    await run_in_threadpool(_move, service, principal.tenant, name, wanted, person)
+    service.decisions.forget(principal.tenant)
+    return RedirectResponse(PATH, status_code=303)
+
+
+def _pipeline(service: Service) -> "Pipeline":
+    from feedback_pipeline.pipeline import Pipeline
+
+    return Pipeline(service.settings)
+
+
+def _shown(service: Service, tenant: str) -> dict[str, Any]:
+    from feedback_pipeline.experiments import prompts, registry
+    from feedback_pipeline.experiments.tables import EXPERIMENT_READOUT
+
+    pipeline = _pipeline(service)
+    days = pipeline.frames.partitions(EXPERIMENT_READOUT)[-1:]
+    rows = [row for row in pipeline.frames.read(EXPERIMENT_READOUT, days).to_dicts() if row["tenant"] == tenant]
+    known = prompts.prompts(pipeline.database, tenant)
+    answers = {name: prompts.answering(pipeline.database, name, tenant).version for name in {one.name for one in known}}
+    return {
+        "experiments": [
+            {"found": one, "rows": [row for row in rows if row["experiment"] == one.experiment.name]}
+            for one in registry.experiments(pipeline.database, tenant)
+        ],
+        "prompts": [{"prompt": one, "answers": answers[one.name] == one.version} for one in known],
+        "day": days[0] if days else None,
+    }
+
+
+def _move(service: Service, tenant: str, name: str, wanted: str, person: str) -> None:
+    from feedback_pipeline.experiments import registry
+
+    pipeline = _pipeline(service)
+    try:
+        if wanted == "start":
+            registry.start(pipeline.database, name, now=pipeline.now(), tenant=tenant, person=person)
+        elif wanted == "ramp":
+            registry.ramp(pipeline.database, name, now=pipeline.now(), tenant=tenant, person=person)
+        else:
+            registry.stop(
+                pipeline.database,
+                name,
+                now=pipeline.now(),
+                tenant=tenant,
+                person=person,
+                reason="stopped on the console",
+            )
+    except registry.ExperimentError as error:
+        raise ProblemError(409, "conflict", str(error)) from error
