@@ -140,7 +140,7 @@ def evaluate(
     for row in compared.iter_rows(named=True):
         console.print(
             f"{row['version_b']} against {row['version_a']}, {row['criterion']} ({row['measure']}, {row['judge']}): "
-            f"{row['difference']:+.3f} [{row['lower']:+.3f}, {row['upper']:+.3f}]",
+            f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]",
             highlight=False,
             markup=False,
         )
@@ -155,7 +155,7 @@ def _quality_grid(quality: pl.DataFrame, title: str) -> Grid:
         mean = row["mean_score"] if row["mean_rating"] is None else row["mean_rating"]
         corrected = (row["reason"] or "").replace("_", " ")
         if row["corrected_rate"] is not None:
-            corrected = f"{row['corrected_rate']:.1%} [{row['lower']:.1%}, {row['upper']:.1%}]"
+            corrected = f"{row['corrected_rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
         cells = (row["slice"], row["judge"], row["criterion"], str(row["judged"]), _number(mean, ".2f"))
         grid.add_row(*(Text(cell) for cell in (*cells, _number(row["raw_rate"], ".1%"), corrected)))
     return grid

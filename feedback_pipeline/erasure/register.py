@@ -136,6 +136,18 @@ HOME = (
         "stays",
         unsearched="weights of a model",
     ),
+    Place(
+        "home/training_runs/*/adapter/*",
+        "weights of a model, which an erasure marks as tainted",
+        "stays",
+        unsearched="weights of a model",
+    ),
+    Place(
+        "home/training_runs/*/checkpoints/*",
+        "weights and state of a run under way",
+        "stays",
+        unsearched="weights of a model",
+    ),
     Place("home/training_runs/*", "what a local trainer was given and wrote", "found", "cleaned"),
     Place(
         "home/erasures/*.working.json",
