@@ -5,6 +5,7 @@ in the transaction that did it where it changes the store. A run that was killed
 the same command. What has to be found again after the rows are gone is on disk before they go (`subjects.Evidence`).
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from feedback_pipeline.store.locks import Lock, held
 from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.parquet import ParquetFolder, remove_file
 from feedback_pipeline.tuning.providers.protocol import Provider, ProviderError
+
+LOCK_SECONDS = 5.0
+"""How long another erasure is waited for."""
 
 MENTIONED = "[PERSON_1]"
 """What stands in place of a person's own id in other people's texts."""
@@ -204,10 +208,16 @@ def forget(house: House, subject: Subject, report: Callable[[str], None] = lambd
 
 @contextmanager
 def _alone(database: Database) -> Iterator[None]:
-    with held(database.engine, Lock.ERASURE) as alone:
-        if not alone:
+    # the session of one that was killed a moment ago holds the lock until the server notices
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        with held(database.engine, Lock.ERASURE) as alone:
+            if alone:
+                yield
+                return
+        if time.monotonic() > deadline:
             raise ErasureError("another erasure is under way: wait for it")
-        yield
+        time.sleep(0.2)
 
 
 def _opened(house: House, subject: Subject) -> Erasure:

@@ -136,6 +136,18 @@ HOME = (
         "stays",
         unsearched="weights of a model",
     ),
+    Place(
+        "home/training_runs/*/adapter/*",
+        "weights of a model, which an erasure marks as tainted",
+        "stays",
+        unsearched="weights of a model",
+    ),
+    Place(
+        "home/training_runs/*/checkpoints/*",
+        "weights and state of a run under way",
+        "stays",
+        unsearched="weights of a model",
+    ),
     Place("home/training_runs/*", "what a local trainer was given and wrote", "found", "cleaned"),
     Place(
         "home/erasures/*.working.json",
@@ -143,6 +155,12 @@ HOME = (
         "stays",
         "run",
         unsearched="it holds what is looked for, and is removed when the erasure is finished",
+    ),
+    Place(
+        "home/erasures/erasures.jsonl",
+        "pseudonyms of forgotten people, for restored backups",
+        "stays",
+        unsearched="it holds the tombstones, as the table consent does",
     ),
     Place("home/erasures/*", "receipts", "stays"),
     Place("home/keys.json", "keys of pseudonyms", "nothing", unsearched="random numbers"),

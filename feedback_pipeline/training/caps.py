@@ -1,8 +1,10 @@
-"""Caps: how many rows one person, the anonymous, one tenant or one group of prompts may be the reason for."""
+"""Caps: how many rows one person, new accounts, the anonymous, one tenant or one group of prompts may bring."""
 
 import polars as pl
 
 from feedback_pipeline.training.draws import uniform_of_ids
+from feedback_pipeline.training.funnel import Funnel
+from feedback_pipeline.training.rules import CurationSettings
 
 
 def share_cap(rows_per_owner: pl.Series, floor: int, share: float) -> int:
@@ -48,6 +50,38 @@ def capped_by_person(links: pl.DataFrame, floor: int, share: float, key: str) ->
     counts = owned.group_by("_owner").agg(rows=pl.len())["rows"]
     cap = share_cap(counts, floor, share) if links.height else floor
     return within_cap(owned, ["_owner"], cap, key)["row_id"].unique(), cap
+
+
+def capped_newcomers(
+    rows: pl.DataFrame, trust: pl.DataFrame, settings: CurationSettings, funnel: Funnel, unit: str
+) -> pl.DataFrame:
+    """The rows (with `row_id`, `tenant`, `voters`) that stay when people without a history keep to a share together.
+
+    Fifty accounts of one person each stay under any cap per person. Who had not voted before the week is without a
+    history; next week they have one, and their rows count in full.
+
+    Args:
+        rows: the rows.
+        trust: RATER_TRUST of the week before; empty in the first week, when nobody can be told from anybody.
+        settings: the rules.
+        funnel: gets the step.
+        unit: of the funnel.
+    """
+    share = settings.new_share
+    if share is None or share >= 1 or trust.is_empty():
+        return rows
+    links = rows.select("row_id", "tenant", voter=pl.col("voters")).explode("voter")
+    known = links.join(trust.select("tenant", "voter").unique(), on=["tenant", "voter"], how="semi")["row_id"].unique()
+    stands = pl.col("row_id").is_in(known.implode())
+    established, crowd = rows.filter(stands), rows.filter(~stands)
+    cap = max(settings.new_rows, int(established.height * share / (1 - share)))
+    few = established.height < settings.established_rows
+    kept = crowd if few else within_cap(crowd.with_columns(_crowd=pl.lit(1)), ["_crowd"], cap, settings.key)
+    why = f"more than {cap} rows by people who had not voted before the week"
+    if few:
+        why += f" (not asked: only {established.height} rows are by others)"
+    funnel.count(rows.height, established.height + kept.height, "new accounts", unit, why)
+    return pl.concat([established, kept.drop("_crowd", strict=False)])
 
 
 def capped_by_group(rows: pl.DataFrame, group: list[str], cap: int, best_first: list[pl.Expr]) -> pl.DataFrame:

@@ -81,7 +81,7 @@ def corrections(
     independent = funnel.keep(
         vouched, wanted,
         "corrections vouched for", "correction",
-        "neither reviewed nor a second identified person found the answer wanting",
+        "neither reviewed nor did a second identified person with a history find the answer wanting",
     )  # fmt: skip
     marked = independent.join(_planted(independent, answers, told), on="feedback_id", how="left")
     harmless = pl.col("reviewed") | ~(_introduces_foreign() | pl.col("planted").fill_null(value=False))
@@ -142,12 +142,12 @@ def _originals(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
 
 
 def _people_wanting_better(told: Signals) -> pl.DataFrame:
-    """Identified people, per group of prompts, who corrected or disapproved of an answer."""
-    columns = ["cluster_key", "user_key"]
+    """Identified people with a history, per group of prompts, who corrected or disapproved of an answer."""
+    columns = ["cluster_key", "user_key", "known"]
     disapproving = told.judged.filter(pl.col("verdict") == "down").select(columns)
     return (
         pl.concat([disapproving, told.corrections.select(columns)])
-        .drop_nulls("user_key")
+        .filter("known", pl.col("user_key").is_not_null())
         .group_by("cluster_key")
         .agg(wanting=pl.col("user_key").n_unique())
     )

@@ -105,7 +105,7 @@ def curate(
     rows = _candidates(rows, corrected, told)
     dimensions = told.answers.select(_DIMENSIONS)
     del told
-    rows, person_cap = _selected(rows, dimensions, answers, signatures, settings, held_apart, funnel)
+    rows, person_cap = _selected(rows, dimensions, answers, signatures, trust, settings, held_apart, funnel)
     del dimensions
     rows, texts = with_texts(rows, answers, corrected, settings, funnel)
     rows = splits.assigned(rows, settings, window_end)
@@ -129,6 +129,7 @@ def _selected(
     dimensions: pl.DataFrame,
     answers: pl.LazyFrame,
     signatures: pl.DataFrame,
+    trust: pl.DataFrame,
     settings: CurationSettings,
     held_apart: pl.Series,
     funnel: Funnel,
@@ -139,7 +140,7 @@ def _selected(
     steps = _decontaminated(steps, signatures, held_apart, funnel)
     steps = _sound(steps, settings, funnel)
     steps = _distinct(steps, answers, settings, funnel)
-    steps, person_cap = _capped(steps, settings, funnel)
+    steps, person_cap = _capped(steps, trust, settings, funnel)
     rows = rows[steps["row"].sort()]
     return rows.drop("answer_row").hstack(dimensions[rows["answer_row"]]), person_cap
 
@@ -163,11 +164,11 @@ def _answers(
     foreign = pl.col("provenance") == "browser"
     groups = rows.filter(foreign)["cluster_key"].unique()
     rows = rows.join(_agreeing(told, groups), on=["cluster_key", "label"], how="left")
-    vouched = ~foreign | pl.col("reviewed") | (pl.col("agreeing") >= settings.independent_people)
+    vouched = ~foreign | pl.col("reviewed") | (pl.col("agreeing") >= settings.browser_people)
     usable = _usable(rows, told, settings, held_apart)
     queue.hold_answers(usable.filter(~vouched.fill_null(value=False)), corrected, "browser")
     kept = funnel.keep(rows, vouched, "provenance", "answer",
-                       "text supplied by a browser, neither reviewed nor confirmed by a second person")  # fmt: skip
+                       "text supplied by a browser, not reviewed, nor confirmed by people with a history")  # fmt: skip
     queue.hold_answers(usable.filter(vouched & pl.col("refusal") & ~pl.col("label")), corrected, "refusal")
     return kept
 
@@ -185,9 +186,11 @@ def _usable(rows: pl.DataFrame, told: Signals, settings: CurationSettings, held_
 
 
 def _agreeing(told: Signals, groups: pl.Series) -> pl.DataFrame:
-    """Identified people of one opinion in each of the groups of prompts."""
+    """Identified people with a history, of one opinion in each of the groups of prompts."""
     return (
-        told.judged.filter(pl.col("cluster_key").is_in(groups.implode()) & pl.col("user_key").is_not_null())
+        told.judged.filter(
+            pl.col("known") & pl.col("cluster_key").is_in(groups.implode()) & pl.col("user_key").is_not_null()
+        )
         .group_by("cluster_key", label=pl.col("verdict") == "up")
         .agg(agreeing=pl.col("person_key").n_unique())
     )
@@ -262,14 +265,18 @@ def _letters(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
     )
 
 
-def _capped(rows: pl.DataFrame, settings: CurationSettings, funnel: Funnel) -> tuple[pl.DataFrame, int]:
-    """No tenant, no anonymous crowd and no person beyond their share. Also returns the cap per person."""
+def _capped(
+    rows: pl.DataFrame, trust: pl.DataFrame, settings: CurationSettings, funnel: Funnel
+) -> tuple[pl.DataFrame, int]:
+    """No tenant, no anonymous crowd, no crowd of new accounts and no person beyond their share. Also returns the cap
+    per person."""
     if settings.tenant_share is not None and rows.height:
         sizes = rows.group_by("tenant").agg(rows=pl.len())["rows"]
         most = caps.share_cap(sizes, settings.tenant_rows, settings.tenant_share)
         before, rows = rows.height, caps.within_cap(rows, ["tenant"], most, settings.key)
         funnel.count(before, rows.height, "tenant cap", "example", f"more than {most} of one tenant")
     rows = _anonymous_capped(rows, settings, funnel)
+    rows = caps.capped_newcomers(rows, trust, settings, funnel, "example")
     links = rows.select("row_id", "tenant", voter=pl.col("voters")).explode("voter")
     staying, cap = caps.capped_by_person(links, settings.person_rows, settings.person_share, settings.key)
     del links

@@ -138,6 +138,8 @@ _ALL = (
     Format("trl_dpo", "preference", "trl", "dpo", _TRL_PREFERENCE, "copies", TEXT_SHAPES, ("trl", "datasets"),
            rules="trl_preference"),
     Format("trl_kto", "kto", "trl", "kto", _TRL_KTO, "none", TEXT_SHAPES, ("trl", "datasets"), rules="trl_kto"),
+    Format("weighted_sft", "supervised", "weighted", "sft", _WEIGHTED, "carried", TEXT_SHAPES, ("feedback tune",),
+           rules="weighted"),
     Format("llama_factory_sft", "supervised", "llama_factory", "sft", _SUPERVISED, "copies", ALTERNATING,
            ("llama_factory",), rules="alternating"),
     Format("llama_factory_dpo", "preference", "llama_factory", "dpo", _LLAMA_PREFERENCE, "copies", ALTERNATING,

@@ -60,7 +60,7 @@ def preference_pairs(
     event = found.select(pl.when(pl.col("origin") == "correction").then(pl.col("feedback_ids").list.first()))
     named = found.with_columns(pair_id=row_id([*parts, event.to_series()], "pair"))
     consistent = _consistent(named, funnel)
-    capped = _capped(consistent, curated, funnel)
+    capped = _capped(consistent, curated, trust, funnel)
     clean = _without_leaks(capped, curated.examples, funnel)
     age = (pl.lit(curated.window_end) - pl.col("day")).dt.total_days().clip(0)
     product = pl.col("trust") * pl.lit(0.5).pow(age / curated.settings.half_life_days)
@@ -160,11 +160,13 @@ def _consistent(pairs: pl.DataFrame, funnel: Funnel) -> pl.DataFrame:
     return distinct
 
 
-def _capped(pairs: pl.DataFrame, curated: Curated, funnel: Funnel) -> pl.DataFrame:
+def _capped(pairs: pl.DataFrame, curated: Curated, trust: pl.DataFrame, funnel: Funnel) -> pl.DataFrame:
     rules = curated.settings
     few = caps.capped_by_group(pairs, ["tenant", "cluster"], rules.cluster_pairs, list(_STRONGEST_FIRST))
     funnel.count(pairs.height, few.height, "prompt cap", "pair",
                  f"more than {rules.cluster_pairs} for a group of prompts")  # fmt: skip
+    few = caps.capped_newcomers(few.rename({"pair_id": "row_id"}), trust, rules, funnel, "pair")
+    few = few.rename({"row_id": "pair_id"})
     links = few.select("tenant", row_id="pair_id", voter="voters").explode("voter")
     staying, cap = caps.capped_by_person(links, rules.person_rows, rules.person_share, rules.key)
     return funnel.keep(few, pl.col("pair_id").is_in(staying.implode()), "person cap", "pair",

@@ -37,9 +37,9 @@ def preferred(
     vouched = funnel.keep(
         tallied,
         ~pl.col("browser")
-        | (pl.col("identified") >= rules.independent_people)
+        | (pl.col("identified") >= rules.browser_people)
         | pl.col("feedback_ids").list.eval(pl.element().is_in(let_in.implode())).list.any(),
-        "provenance", "pair", "text supplied by a browser, neither reviewed nor confirmed by a second person",
+        "provenance", "pair", "text supplied by a browser, neither reviewed nor confirmed by people with a history",
     )  # fmt: skip
     held_apart = pl.Series(evaluation_hashes if evaluation_hashes is not None else [], dtype=pl.UInt64)
     near = signatures.filter(pl.col("prompt_hash").is_in(held_apart.implode()))["cluster_id"].drop_nulls()
@@ -110,8 +110,8 @@ def _tallied(known: pl.DataFrame, rules: CurationSettings, funnel: Funnel) -> pl
         lost_by=pl.col("voter").filter(~won).sort(),
         trust_won=pl.col("trust").filter(won).sort().mean(),
         trust_lost=pl.col("trust").filter(~won).sort().mean(),
-        identified_won=pl.col("user_key").filter(won).drop_nulls().n_unique(),
-        identified_lost=pl.col("user_key").filter(~won).drop_nulls().n_unique(),
+        identified_won=pl.col("user_key").filter(won & pl.col("known")).drop_nulls().n_unique(),
+        identified_lost=pl.col("user_key").filter(~won & pl.col("known")).drop_nulls().n_unique(),
         day=pl.col("day").min(),
         browser=((pl.col("answer_provenance") == "browser") | (pl.col("answer_provenance_second") == "browser")).any(),
     ).sort(pair)  # fmt: skip

@@ -46,7 +46,7 @@ def _test() -> pl.Expr:
     ).struct.json_encode()
     metadata = pl.struct(
         "example_id", "interaction_id", "feedback_ids", "kind", "split", "people",
-        *(inert(pl.col(name).cast(pl.String)) for name in ("project", "model", "prompt_version", "intent")),
+        *(inert(pl.col(name).cast(pl.String)).alias(name) for name in ("project", "model", "prompt_version", "intent")),
         pl.col("since").dt.to_string("%Y-%m-%d"),
     ).struct.json_encode()  # fmt: skip
     checks = (

@@ -13,10 +13,16 @@ class CurationSettings:
         window_weeks: length of the rolling window of votes.
         half_life_days: age at which a vote weighs half.
         independent_people: identified people who must agree before text written outside our servers is used unreviewed.
+        browser_people: identified people with a history who must agree before an answer that a browser supplied is used
+            unreviewed: text and accounts are both a stranger's there, and two accounts are made in a minute.
         person_rows: rows anybody may be the reason for, however small the dataset.
         person_share: share of the rows one person may be the reason for, where that is more.
         anonymous_rows: rows that votes without a person may be the reason for, however small the dataset.
         anonymous_share: share of the rows those may be the reason for, where that is more; None lifts the cap.
+        new_rows: rows that people without a history may be the reason for together, however small the dataset. Who has
+            not voted before the week has none yet; next week they have one.
+        new_share: share of the rows those may be the reason for, where that is more; None lifts the cap.
+        established_rows: rows of people with a history from which the cap holds; with fewer, nearly everybody is new.
         tenant_rows: rows a tenant may bring, however small the dataset, where `tenant_share` is set.
         tenant_share: share of the rows one tenant may bring; None lifts the cap (a single tenant has no peers).
         cluster_rows: rows of one label that a group of near-duplicate prompts may bring.
@@ -36,10 +42,14 @@ class CurationSettings:
     window_weeks: int = 12
     half_life_days: float = 30.0
     independent_people: int = 2
+    browser_people: int = 3
     person_rows: int = 20
     person_share: float = 0.01
     anonymous_rows: int = 1_000
     anonymous_share: float | None = 0.5
+    new_rows: int = 50
+    new_share: float | None = 0.1
+    established_rows: int = 200
     tenant_rows: int = 200
     tenant_share: float | None = None
     cluster_rows: int = 5

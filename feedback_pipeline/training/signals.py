@@ -25,7 +25,7 @@ VOTE_COLUMNS = ("feedback_id", "interaction_id", "tenant", "voter", "user_key", 
 """What curation and pairs read of CLEAN_FEEDBACK."""
 
 _CODED = ("context", "project", "model", "prompt_version", "intent", "language", "action_type")
-_JUDGED = ("feedback_id", "tenant", "voter", "user_key", "day", "occurred_at", "verdict", "strength", "trust",
+_JUDGED = ("feedback_id", "tenant", "voter", "user_key", "day", "occurred_at", "verdict", "strength", "trust", "known",
            "answer_row", "answered_at", "answer_provenance", "cluster", "prompt_hash", "pair_key", "cluster_key",
            "person_key")  # fmt: skip
 _BLOCK = 250_000
@@ -141,11 +141,14 @@ def signals(
 
 
 def trusted(votes: pl.DataFrame, trust: pl.DataFrame) -> pl.DataFrame:
-    """Adds `trust`, the weight of each vote's voter: 0.1–1, and 1 where nothing is known."""
+    """Adds `trust`, the weight of each vote's voter: 0.1–1, and 1 where nothing is known; and `known`, whether they had
+    voted before the week. In the first week of all nobody had, and everybody counts as known."""
     if trust.is_empty():
-        return votes.with_columns(trust=pl.lit(1.0))
+        return votes.with_columns(trust=pl.lit(1.0), known=pl.lit(value=True))
     weights = trust.select("tenant", "voter", trust=pl.col("weight").cast(pl.Float64).clip(0.1, 1.0))
-    return votes.join(weights, on=["tenant", "voter"], how="left").with_columns(pl.col("trust").fill_null(1.0))
+    return votes.join(weights, on=["tenant", "voter"], how="left").with_columns(
+        pl.col("trust").fill_null(1.0), known=pl.col("trust").is_not_null()
+    )
 
 
 def _with_clusters(flags: pl.DataFrame, signatures: pl.DataFrame) -> pl.DataFrame:

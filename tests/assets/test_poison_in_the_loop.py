@@ -18,7 +18,7 @@ from tests.support.world import END, WEEKS, with_sample
 def test_attackers_reach_the_files_with_their_share_and_no_more(database: Database, tmp_path: Path) -> None:
     pipeline = with_sample(tmp_path / "home", database, votes=3000)
     attacks = [
-        *poison.plant(pipeline, END, flood=250, promoted=15, backdoored=12),
+        *poison.plant(pipeline, END, flood=250, promoted=15, backdoored=12, puppets=400),
         *poison.planted_by_the_sample(pipeline),
     ]
     with dg.DagsterInstance.ephemeral() as instance:
@@ -38,6 +38,11 @@ def test_attackers_reach_the_files_with_their_share_and_no_more(database: Databa
     assert brigade["events"] == 30 * 15
     assert brigade["examples"] <= 15, "an answer counts once, however many approve of it"
     assert brigade["share"] < 0.05
+
+    puppets = found["fifty new accounts of one person"]
+    assert puppets["events"] == 400
+    assert 0 < puppets["alone"] <= 60, "they are one crowd, whatever the number of accounts"
+    assert puppets["share"] < 0.11
 
     writers = found["a phrase in corrections"]
     assert writers["events"] == 36

@@ -1,7 +1,7 @@
 """Attacks planted into a store of sample votes, and what of them reached the training files."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import orjson
 import polars as pl
@@ -27,11 +27,14 @@ class Attack:
     events: int
 
 
-def plant(pipeline: Pipeline, end: date, *, flood: int, promoted: int, backdoored: int) -> list[Attack]:
-    """Files three attacks on answers of the sample's first tenant.
+def plant(
+    pipeline: Pipeline, end: date, *, flood: int, promoted: int, backdoored: int, puppets: int = 0
+) -> list[Attack]:
+    """Files four attacks on answers of the sample's first tenant.
 
     A heavy voter approves of `flood` answers; a brigade of thirty new accounts approves of the same `promoted` answers;
-    three people correct `backdoored` unrelated answers with the same phrase each, and so vouch for each other.
+    three people correct `backdoored` unrelated answers with the same phrase each, and so vouch for each other. Fifty
+    accounts that one person has made this week approve of `puppets` answers, each of others than the rest.
     """
     answers = _answers(pipeline, end)
     heavy = _voters(pipeline, "heavy", 1)
@@ -45,12 +48,22 @@ def plant(pipeline: Pipeline, end: date, *, flood: int, promoted: int, backdoore
         _events("brigade", raised, brigade, kind="explicit", thumb=True),
         _events("writer", corrected, writers, kind="correction", phrase=BACKDOOR),
     ]
+    made = _voters(pipeline, "puppet", 50)
+    if puppets:
+        pulled = answers.slice(flood + promoted + backdoored, puppets)
+        assert pulled.height == puppets, "the sample is too small for the attacks"
+        shares = [pulled[place :: len(made)] for place in range(len(made))]
+        events.append(pl.concat([
+            _events(f"puppet{place}", share, [person], kind="explicit", thumb=True, moment=end - timedelta(days=5))
+            for place, (share, person) in enumerate(zip(shares, made, strict=True))
+        ]))  # fmt: skip
     for batch in events:
         file_batch(pipeline.database, Batch(feedback=batch))
     return [
         Attack("one heavy voter", frozenset(heavy), events[0].height),
         Attack("a brigade that approves", frozenset(brigade), events[1].height),
         Attack("a phrase in corrections", frozenset(writers), events[2].height),
+        *([Attack("fifty new accounts of one person", frozenset(made), events[3].height)] if puppets else []),
     ]
 
 
@@ -127,8 +140,11 @@ def _answers(pipeline: Pipeline, end: date) -> pl.DataFrame:
 
 
 def _events(name: str, answers: pl.DataFrame, voters: list[str], *, kind: str, thumb: bool | None = None,
-            phrase: str | None = None) -> pl.DataFrame:  # fmt: skip
+            phrase: str | None = None, moment: date | None = None) -> pl.DataFrame:  # fmt: skip
     every = answers.join(pl.DataFrame({"user_key": voters}), how="cross").with_row_index("number")
+    voted = pl.col("occurred_at") + timedelta(minutes=5)
+    if moment is not None:  # whenever the answer was given
+        voted = pl.lit(datetime(moment.year, moment.month, moment.day, 12, tzinfo=UTC)).cast(every["occurred_at"].dtype)
     given = every.with_columns(
         id=pl.Series([derived_id(TENANT, SOURCE, f"{name}-{number}") for number in every["number"]]),
         source_id=pl.format("{}-{}", pl.lit(name), "number"),
@@ -136,8 +152,8 @@ def _events(name: str, answers: pl.DataFrame, voters: list[str], *, kind: str, t
         kind=pl.lit(kind),
         thumb=pl.lit(thumb, dtype=pl.Boolean),
         correction=pl.format("{} To be safe, {}.", "output", pl.lit(phrase)) if phrase else pl.lit(None),
-        occurred_at=pl.col("occurred_at") + timedelta(minutes=5),
-        received_at=pl.col("occurred_at") + timedelta(minutes=5),
+        occurred_at=voted,
+        received_at=voted,
         withdrawn=pl.lit(value=False),
         source=pl.lit(SOURCE),
     )

@@ -155,21 +155,28 @@ def test_a_distrusted_voter_alone_teaches_nothing_and_weighs_little_beside_other
     assert curated.examples["weight_trust"].item() == pytest.approx(0.55)
 
 
-def test_browser_text_needs_a_second_identified_person_or_a_review() -> None:
+def test_browser_text_needs_three_identified_people_or_a_review() -> None:
     world = World()
     lonely = world.answer("lonely", provenance="browser")
     reviewed = world.answer("reviewed", provenance="browser")
     shared = world.answer("shared", provenance="browser")
     anonymous = world.answer("anonymous", provenance="browser")
+    two = world.answer("two accounts", provenance="browser")
     world.vote(lonely, "up", "ann")
     vote = world.vote(reviewed, "up", "ann")
     world.vote(shared, "up", "ann")
     world.vote(shared, "up", "bob")
+    world.vote(shared, "up", "cat")
+    world.vote(two, "up", "ann")
+    world.vote(two, "up", "bob")
     world.vote(anonymous, "up", "s1", user_key=None)
     world.vote(anonymous, "up", "s2", user_key=None)
     curated = world.curated(reviewed=[vote])
     assert set(curated.examples["interaction_id"]) == {reviewed, shared}
-    assert dropped(curated, "provenance") == 2
+    assert dropped(curated, "provenance") == 3
+    # of three people one has never voted before: they are an account that anybody could have made
+    world.trust = {"ann": 1.0, "bob": 1.0}
+    assert shared not in world.curated(reviewed=[vote]).examples["interaction_id"].to_list()
 
 
 def test_evaluation_prompts_and_their_near_duplicates_are_kept_apart() -> None:

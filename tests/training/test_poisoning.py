@@ -151,3 +151,32 @@ def test_a_heavy_judge_of_pairs_is_capped() -> None:
         world.prefer(one, other, "this", "heavy")
     found = pairs_of(world)
     assert found.pairs.height == 20
+
+
+@pytest.mark.parametrize("accounts", [50, 500])
+def test_new_accounts_keep_to_a_share_together_however_many_they_are(accounts: int) -> None:
+    world = World(trust={f"person{number}": 1.0 for number in range(40)})
+    many(world, 400)
+    for number in range(600):
+        world.vote(world.answer(f"pulled {number}", f"pulled answer {number}"), "up", f"puppet{number % accounts}")
+    curated = world.curated()
+    theirs = curated.examples.filter(pl.col("voters").list.get(0).str.starts_with("puppet"))
+    assert 0 < theirs.height <= 50, "a tenth of what others stand behind is less than the floor"
+    assert dropped(curated, "new accounts") == 600 - theirs.height
+
+
+def test_an_answer_that_somebody_with_a_history_stands_behind_is_not_a_new_accounts() -> None:
+    world = World(trust={f"person{number}": 1.0 for number in range(40)})
+    many(world, 400)
+    for number in range(100):
+        shared = world.answer(f"shared {number}", f"shared answer {number}")
+        world.vote(shared, "up", f"new{number}")
+        world.vote(shared, "up", f"person{number % 40}")
+    assert dropped(world.curated(), "new accounts") == 0
+
+
+def test_where_nearly_everybody_is_new_nobody_is_left_out_for_it() -> None:
+    world = World(trust={"person0": 1.0})
+    many(world, 300)
+    assert dropped(world.curated(), "new accounts") == 0
+    assert "not asked: only" in world.curated().funnel.filter(pl.col("step") == "new accounts")["reason"].item()
