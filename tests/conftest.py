@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -14,6 +15,10 @@ from feedback_pipeline.store.database import Database, migrate
 from tests.support.s3 import ENVIRONMENT, RequestLog, s3_server
 
 _numbers = itertools.count()
+
+# an example may wait for the other core; how long things take is not a matter of these tests
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # tables of the command line are as wide as what the tests look for in them
 os.environ["COLUMNS"] = "250"

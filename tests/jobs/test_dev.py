@@ -73,7 +73,7 @@ def test_everything_starts_works_and_stops_together(tmp_path: Path, stopped_by: 
     with (tmp_path / "log").open("wb") as log:
         service = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
         try:
-            assert wait_for(lambda: get(f"http://127.0.0.1:{port}/server_info"), 120), (tmp_path / "log").read_text()
+            assert wait_for(lambda: get(f"http://127.0.0.1:{port}/server_info"), 300), (tmp_path / "log").read_text()
 
             def loaded() -> dict | None:
                 answer = get(f"http://127.0.0.1:{port}/graphql", json.dumps({"query": QUERY}).encode())

@@ -1,6 +1,5 @@
 """`feedback why`: every step between a thumb and a model, both ways, and nothing that anybody wrote."""
 
-import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -9,6 +8,7 @@ import orjson
 import polars as pl
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from feedback_pipeline.erasure import subjects
 from feedback_pipeline.erasure.erasure import House, Recomputed, forget
@@ -162,9 +162,9 @@ def test_text_and_json_say_the_same_and_quote_nobody(pipeline: Pipeline) -> None
     assert text.startswith("model ft:base:ours")
 
 
-def test_one_look_is_quick(pipeline: Pipeline) -> None:
+def test_a_look_asks_few_questions(pipeline: Pipeline) -> None:
+    """How long it takes is `make bench`'s business; a question per row would be its end at five million votes."""
+    asked: list[str] = []
+    sa.event.listen(pipeline.database.engine, "before_cursor_execute", lambda *event: asked.append(event[2]))
     why(pipeline, vote_id("v1"))
-    started = time.perf_counter()
-    why(pipeline, vote_id("v1"))
-    # 200 ms is promised at five million votes; a handful must not take half of it
-    assert time.perf_counter() - started < 0.1
+    assert 0 < len(asked) <= 20
