@@ -48,7 +48,7 @@ class CurationSettings:
     anonymous_rows: int = 1_000
     anonymous_share: float | None = 0.5
     new_rows: int = 50
-    new_share: float | None = 0.1
+    new_share: float | None = 0.05
     established_rows: int = 200
     tenant_rows: int = 200
     tenant_share: float | None = None

@@ -161,7 +161,7 @@ def test_new_accounts_keep_to_a_share_together_however_many_they_are(accounts: i
         world.vote(world.answer(f"pulled {number}", f"pulled answer {number}"), "up", f"puppet{number % accounts}")
     curated = world.curated()
     theirs = curated.examples.filter(pl.col("voters").list.get(0).str.starts_with("puppet"))
-    assert 0 < theirs.height <= 50, "a tenth of what others stand behind is less than the floor"
+    assert 0 < theirs.height <= 50, "a twentieth of the rows is less than the floor"
     assert dropped(curated, "new accounts") == 600 - theirs.height
 
 
