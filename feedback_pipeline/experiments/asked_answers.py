@@ -43,7 +43,7 @@ def answers_of_week(pipeline: Pipeline, week: dt.date) -> pl.DataFrame:
     good = (pl.col("verdict") == "up").cast(pl.Float64)
     told = pl.col("verdict").is_in(["up", "down"])
     votes = events.filter(told & pl.col("counts") & (pl.col("kind") == "explicit")).group_by("interaction_id").agg(
-        verdict=good.mean().round(), voter=pl.col("voter").first()
+        verdict=good.mean().round(), voter=pl.col("voter").min()
     )  # fmt: skip
     signals = events.filter(told & (pl.col("kind") == "implicit")).group_by("interaction_id").agg(signal=good.mean())
     judged = (
@@ -54,7 +54,8 @@ def answers_of_week(pipeline: Pipeline, week: dt.date) -> pl.DataFrame:
     joined = answers.lazy().join(_asks(pipeline, days).lazy(), on=["tenant", "interaction_id"], how="left")
     for frame in (votes, signals, judged):
         joined = joined.join(frame, on="interaction_id", how="left")
-    return joined.with_columns(person=pl.coalesce("user_key", "unit", "voter", "interaction_id")).collect()
+    named = joined.with_columns(person=pl.coalesce("user_key", "unit", "voter", "interaction_id"))
+    return named.sort("tenant", "interaction_id").collect()  # sums of floats depend on their order
 
 
 def _asks(pipeline: Pipeline, days: list[dt.date]) -> pl.DataFrame:

@@ -149,7 +149,11 @@ def absent(
     with database.engine.connect() as connection:
         rows = connection.execute(found, parameters).all()
     present = {asset: set(frames.names(asset)) for asset in {row.asset for row in rows}}
-    return [Absent(row.asset, row.partition) for row in rows if f"{row.partition}.parquet" not in present[row.asset]]
+    # an asset without any file under its name keeps its table under another one
+    return [
+        Absent(row.asset, row.partition)
+        for row in rows if present[row.asset] and f"{row.partition}.parquet" not in present[row.asset]
+    ]  # fmt: skip
 
 
 def heal(database: Database, lost: Sequence[Absent], loops: Sequence[Loop], start: date) -> None:

@@ -15,6 +15,7 @@ from feedback_pipeline import evaluate_prompt_version
 from feedback_pipeline.cli import judging as commands
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
+from feedback_pipeline.judging.rubrics import RUBRIC_FOLDER
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import audits
@@ -184,7 +185,7 @@ def test_the_week_is_read_at_the_terminal_version_by_version(
 
 def test_a_rubric_is_tested_on_the_audits_labels(database: Database, tmp_path: Path, terminal: Terminal) -> None:
     candidate = tmp_path / "candidate.yaml"
-    text = (Path(commands.__file__).parent / "rubrics" / "answer_quality.yaml").read_text()
+    text = (RUBRIC_FOLDER / "answer_quality.yaml").read_text()
     candidate.write_text(text.replace("all things considered", "whatever it costs"))
     with serve() as server:
         pipeline = with_week(tmp_path / "home", database, server)

@@ -47,8 +47,8 @@ def test_the_fields_clients_know():  # C3
     assert document["total_prompts"] == 7308
     assert document["avg_rating"] == 3.91
     assert document["success_rate"] == 0.752
-    # approval went from 79.3 % to 74.1 %: −6.56 percent of it
-    assert document["improvement_vs_previous"] == pytest.approx(-6.557, abs=0.001)
+    # approval went from 79.3 % to 74.1 %: in points, as the page and every command say it
+    assert document["improvement_vs_previous"] == pytest.approx(-5.2, abs=0.001)
     assert document["top_performers"] == ["intent chat: 83.0%", "action type summarise: 76.3%"]
     assert document["problem_areas"][0].startswith("prompt version v12 · intent code: 47.0% of 605 votes")
     assert document["action_items"][0] == "Roll prompt version v12 back for intent code"
@@ -62,11 +62,11 @@ def test_without_votes_the_numbers_are_null_and_the_lists_empty():
     assert document["content"]["verdict"] == {"cannot_say": "nobody voted this week"}
 
 
-def test_an_earlier_approval_of_zero_gives_no_percentage():
+def test_an_earlier_approval_of_zero_is_a_change_of_as_many_points():
     content = full_report()
     nothing = replace(content.verdict.previous, value=0.0, low=0.0)
     document = json.loads(render_json(replace(content, verdict=replace(content.verdict, previous=nothing))))
-    assert document["improvement_vs_previous"] is None
+    assert document["improvement_vs_previous"] == pytest.approx(74.1)
 
 
 @pytest.mark.parametrize("content", [full_report, silent_report])
