@@ -10,7 +10,7 @@ HOURLY = "7 * * * *"
 
 
 @dg.op
-def ramp_experiments(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
+def widen_due_ramps(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
     """Ramps every running experiment whose schedule asks for it."""
     for moved in registry.ramp_due(pipeline.database, now=pipeline.now()):
         context.log.info(f"{moved.experiment.name}: {moved.experiment.coverage:.0%} take part")
@@ -21,7 +21,7 @@ def ramp_job() -> dg.JobDefinition:
 
     @dg.job(name=RAMP, description="More people for experiments whose ramp is due; nobody changes arms.")
     def ramp() -> None:
-        ramp_experiments()
+        widen_due_ramps()
 
     return ramp
 
