@@ -20,7 +20,7 @@ SCRIPTS = (
     "functions/types.sql",
     "functions/changes.sql",
     "functions/counting.sql",
-    "functions/store_rows.sql",
+    "functions/filing.sql",
     "functions/access.sql",
     "functions/evidence.sql",
     "triggers.sql",
