@@ -105,9 +105,9 @@ def as_text(frame: pl.DataFrame, wanted: Wanted, nulls: tuple[str, ...]) -> Deli
 
 def _clipped(texts: pl.DataFrame) -> pl.DataFrame:
     """The texts, of those that no field takes only so much as shows that: each step after this one makes copies."""
-    long = [name for name in texts.columns if name != ROW and (texts[name].str.len_bytes().max() or 0) > TEXT_LIMIT]
-    short = [pl.col(name).str.slice(0, TEXT_LIMIT + 1) for name in long]
-    return texts.with_columns(short)
+    sizes = texts.select(pl.exclude(ROW).str.len_bytes().max()).row(0, named=True)
+    long = [name for name, size in sizes.items() if size is not None and size > TEXT_LIMIT]
+    return texts.with_columns(pl.col(name).str.slice(0, TEXT_LIMIT + 1) for name in long)
 
 
 def _text(name: str, dtype: pl.DataType) -> pl.Expr:
