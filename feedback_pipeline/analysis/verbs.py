@@ -25,7 +25,7 @@ from feedback_pipeline.cleaning.tables import (
     MULTI_DIMENSIONS,
 )
 from feedback_pipeline.judging.tables import JUDGED_QUALITY
-from feedback_pipeline.judging.versions import averages_by_version
+from feedback_pipeline.judging.versions import averages_of_one_judge
 from feedback_pipeline.llm.calls import Endpoint
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.safety import flagged_rates
@@ -545,7 +545,11 @@ def _judged(stretch: Stretch, settings: Settings | None) -> dict[str, Performanc
     frames = Pipeline(settings or Settings.from_environment()).frames
     weeks = [date.fromisoformat(key) for key in frames.partitions(JUDGED_QUALITY)]
     judged = [week for week in weeks if stretch.first <= week <= stretch.last]
-    return averages_by_version(frames.read(JUDGED_QUALITY, judged[-1:]))
+    averages = averages_of_one_judge(frames.read(JUDGED_QUALITY, judged[-1:]))
+    if averages is None:
+        return {}
+    by_whom = {"judge": averages.judge, "judge_scale": averages.scale}
+    return {version: by_whom | means for version, means in averages.by_version.items()}
 
 
 def _flagged(stretch: Stretch, settings: Settings | None) -> dict[str | None, dict[str, float]]:
