@@ -75,7 +75,7 @@ def _speed(texts: int, share: float, times: int, peers: dict[str, Redactor | Non
 def _one() -> Row:
     dirty = next(text for text in comments(1_000, 1.0) if "@example" in text)
     clean, found = (_seconds(partial(redact_text, text), 100) * 1e3 for text in ("nothing to see here", dirty))
-    return {"work": "redact one text at the door", "ours": f"{clean:.2f} ms clean, {found:.1f} ms with an address"}
+    return {"work": "redact one text at intake", "ours": f"{clean:.2f} ms clean, {found:.1f} ms with an address"}
 
 
 def _accuracy(peers: dict[str, Redactor | None]) -> list[Row]:

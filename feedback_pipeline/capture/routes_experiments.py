@@ -72,7 +72,7 @@ async def add_exposures(request: Request) -> Response:
 
 
 def _exposure(service: Service, principal: Principal, item: Exposure) -> dict[str, Any]:
-    pseudonym = service.door.pseudonym
+    pseudonym = service.intake.pseudonym
     unit = item.conversation_id or pseudonym(principal.tenant, item.user_id or item.session_id)
     if unit is None:
         raise invalid("user_id", "name whom the arm was for: user_id, session_id or conversation_id")

@@ -20,8 +20,8 @@ from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.stats.intervals import wilson
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.statements import query
+from feedback_pipeline.tables.free_space import free_bytes
 from feedback_pipeline.tables.parquet import files_below, names_in
-from feedback_pipeline.tables.room import free_bytes
 from feedback_pipeline.training import costs
 from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
 from feedback_pipeline.tuning.configured import training_format
