@@ -1,4 +1,4 @@
-"""Whether somebody is asked about an answer: by chance alone, with a probability that is kept, once a session at most."""
+"""Whether somebody is asked about an answer: by chance alone, once a session at most; the probability is kept."""
 
 import random
 from typing import Literal
