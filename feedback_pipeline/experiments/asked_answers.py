@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import asdict
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from feedback_pipeline.experiments.tables import APPROVAL_OF_ALL
 from feedback_pipeline.judging.tables import JUDGEMENTS, OVERALL
 from feedback_pipeline.pipeline import Pipeline
 
-_ASKS = {
+_ASKS: dict[str, Any] = {
     "tenant": pl.String,
     "kind": pl.String,
     "value": pl.String,
