@@ -57,10 +57,17 @@ def _prompts(pipeline: Pipeline, console: Console, week: date) -> None:
     for row in proposed.iter_rows(named=True):
         key = f"prompt:{row['tenant']}/{row['prompt']}@{row['version']}"
         own = measured.filter(pl.col("model") == key)
-        passed = "not evaluated" if own.is_empty() else "passed the gate" if own["passed"].all() else "did not pass"
+        evidence = f"{row['evidence']} pieces of evidence ({len(row['cites'])} cited, by {row['optimiser']})"
+        passed = (
+            "not evaluated"
+            if own.is_empty()
+            else "passed the gate"
+            if own.filter("blocking")["passed"].all()
+            else "did not pass"
+        )
         console.print(
-            f"prompt {row['prompt']} {row['current']} → {row['version']} proposed from {row['evidence']} pieces of evidence"
-            f" ({len(row['cites'])} cited, by {row['optimiser']}): {passed}; look at it: feedback approve {key}",
+            f"prompt {row['prompt']} {row['current']} → {row['version']}, from {evidence}: {passed}; to look at it: "
+            f"feedback approve {key}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
 
