@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from feedback_pipeline.capture import bodies, statistics, views, votes
 from feedback_pipeline.capture.access import Principal
+from feedback_pipeline.capture.asking import asks
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.routes_votes import current, json_response, parsed, require_own
 from feedback_pipeline.capture.service import Service, service_of
@@ -107,7 +108,10 @@ async def read_state(request: Request) -> Response:
 
 @router.post("/v1/feedback/states")
 async def read_states(request: Request) -> Response:
-    """What a browser voted on all the content of a page, in order: each item with its own token, or its own refusal."""
+    """What a browser voted on all the content of a page, in order: each item with its own token, or its own refusal.
+
+    With `FEEDBACK_ASK_SHARE` it also draws which of them the page asks about (`ask`), one in a session at most.
+    """
     service = service_of(request)
     await service.limits.take("address", service.client_address(request), service.settings.capture.address_requests)
     body = await bodies.read(request, service.settings.capture.body_bytes)
@@ -123,7 +127,9 @@ async def _state_of(service: Service, request: Request, item: ContentState) -> d
             raise ProblemError(403, "wrong_content", "the token belongs to other content")
         person = await service.person(request, principal, None, None, writes=False)
         found = await _voted(service, principal, principal.content, person, _shown(service, item.content_snapshot))
-        return {"status": 200, "items": found["items"]}
+        _, name = content_name(*principal.content)
+        asked, _ = await asks(service, principal.tenant, person, "content", name)
+        return {"status": 200, "items": found["items"], "ask": asked}
     except ProblemError as problem:
         if problem.status == 503:
             raise

@@ -307,6 +307,7 @@ def _pipeline() -> Any:
 
 
 def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
+    from feedback_pipeline.experiments.sample_prompt import add_sample_prompt
     from feedback_pipeline.sample.load import load_sample
 
     started = time.perf_counter()
@@ -322,6 +323,7 @@ def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
             end=pipeline.today() - timedelta(days=1),  # a day that is not over is not computed
             on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
+    add_sample_prompt(pipeline)
     console.print(
         f"{loaded.filed.interactions:,} answers and {loaded.filed.feedback:,} feedback events over {weeks} weeks, "
         f"{loaded.refused:,} bad rows refused ({time.perf_counter() - started:.0f} s)\n"
