@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from feedback_pipeline.calendar import first_of_month
-from feedback_pipeline.erasure.register import folders
+from feedback_pipeline.erasure.register import Period, folders
 from feedback_pipeline.tables.parquet import ParquetFolder, remove
 
 
@@ -92,7 +92,8 @@ def remove_files_of(frames: ParquetFolder, weeks: Sequence[date], months: Sequen
     days have expired, would otherwise keep the words.
     """
     removed = 0
-    for period, firsts in (("week", weeks), ("month", months)):
+    of: dict[Period, Sequence[date]] = {"week": weeks, "month": months}
+    for period, firsts in of.items():
         names = tuple(first.isoformat() for first in firsts)
         for folder in folders(period, "removed"):
             for name in frames.names(folder):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from feedback_pipeline.ingest.fields import FIELDS, Field
+from feedback_pipeline.ingest.fields import FIELDS, TEXT_LIMIT, Field
 from feedback_pipeline.ingest.identity import content_hashes
 from feedback_pipeline.ingest.paths import columns_named
 from feedback_pipeline.ingest.readers.chunks import ROW, Unread, Wanted, path_expression
@@ -94,12 +94,20 @@ def as_text(frame: pl.DataFrame, wanted: Wanted, nulls: tuple[str, ...]) -> Deli
             for row in found.filter(pl.col(path).is_not_null())[ROW]:
                 unread.setdefault(row, Unread(row, "not_text", path))
     texts = found.select(ROW, *(_text(name, dtype) for name, dtype in found.schema.items() if name != ROW))
+    texts = _clipped(texts)
     cleaned = pl.exclude(ROW).str.replace_all("\0", "\ufffd", literal=True)
     texts = texts.with_columns(cleaned)
     if nulls:
         kept = pl.exclude(ROW)
         texts = texts.with_columns(pl.when(~kept.is_in(list(nulls))).then(kept).name.keep())
     return Delivered(texts, tuple(unread.values()))
+
+
+def _clipped(texts: pl.DataFrame) -> pl.DataFrame:
+    """The texts, of those that no field takes only so much as shows that: each step after this one makes copies."""
+    sizes = texts.select(pl.exclude(ROW).str.len_bytes().max()).row(0, named=True)
+    long = [name for name, size in sizes.items() if size is not None and size > TEXT_LIMIT]
+    return texts.with_columns(pl.col(name).str.slice(0, TEXT_LIMIT + 1) for name in long)
 
 
 def _text(name: str, dtype: pl.DataType) -> pl.Expr:
