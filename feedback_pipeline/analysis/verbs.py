@@ -45,7 +45,7 @@ from feedback_pipeline.reports.document import (
     top_performers,
 )
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay
+from feedback_pipeline.reports.parts import MIN_PEOPLE, NoResultPart
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
@@ -326,7 +326,7 @@ def generate_report(
         avg_rating=document.avg_rating,
         success_rate=document.success_rate,
         improvement_vs_previous=document.improvement_vs_previous,
-        approval_rate=None if isinstance(verdict, CannotSay) else verdict.approval.value,
+        approval_rate=None if isinstance(verdict, NoResultPart) else verdict.approval.value,
         headline=document.headline,
         top_performers=_performers(document.content),
         problem_areas=_problems(document.content),
@@ -355,7 +355,7 @@ def _performers(content: ReportContent) -> list[Performance]:
 
 
 def _problems(content: ReportContent) -> list[Performance]:
-    found = () if isinstance(content.causes, CannotSay) else content.causes.findings
+    found = () if isinstance(content.causes, NoResultPart) else content.causes.findings
     return [
         {
             "text": f"{wording.group(cause.conditions)}: {wording.cause_sentence(cause)}",

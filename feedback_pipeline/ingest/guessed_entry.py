@@ -14,7 +14,7 @@ from feedback_pipeline.ingest.deliveries import batched, deliveries, lookups, re
 from feedback_pipeline.ingest.documents import SourcesError
 from feedback_pipeline.ingest.first_rows import MAX_ROWS, first_rows
 from feedback_pipeline.ingest.guessing import Guess, guess, guess_preset
-from feedback_pipeline.ingest.judgements import OPEN_DOOR
+from feedback_pipeline.ingest.judgements import NO_RULES
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.preview import unknown_words
 from feedback_pipeline.ingest.readers.chunks import UnreadableError, readable
@@ -115,7 +115,7 @@ def _tried(source: Source) -> Trial:
         return Trial(0, {}, {}, {}, "no rows")
     delivered = as_text(chunk.frame, wanted, source.null_words)
     frame = with_joins(readable(delivered.frame, (*chunk.unread, *delivered.unread)), source, tables)
-    read = read_votes(frame, Reading(source, OPEN_DOOR, datetime.now(UTC)))
+    read = read_votes(frame, Reading(source, NO_RULES, datetime.now(UTC)))
     refused = {
         (str(reason), str(name)): int(count)
         for reason, name, count in read.refused.group_by(REASON, FIELD).len().rows()

@@ -9,7 +9,7 @@ The keys live in `keys.json`, apart from the data:
     {"current": "k2", "keys": {"k1": "<64 hexadecimal digits>", "k2": "…"}}
 
 The current key makes new pseudonyms; older ones are kept so that data written under them can still be found. Whoever
-has a wish written under an older pseudonym and none under the current one (see `consent`) goes on being called by it: a
+has a consent written under an older pseudonym and none under the current one (see `consent`) stays called by it: a
 rotation must not make anybody collected who refused, or anybody known again who was forgotten.
 """
 

@@ -25,9 +25,9 @@ from tests.support.erasure_world import (
     WEEK_ENDED,
     Uploads,
     ada,
+    context,
     dataset_made_of,
     fill,
-    house,
     key,
     pipeline_at,
 )
@@ -164,7 +164,7 @@ def test_words_planted_everywhere_are_gone_from_everywhere(
     assert expected <= before, expected - before
 
     uploads = Uploads(tmp_path / "uploads.log")
-    receipt = erasure.forget(replace(house(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
+    receipt = erasure.forget(replace(context(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
 
     # the tombstone holds the pseudonym, and nothing else of hers
     assert places_that_hold(pipeline, names) == {"store.consent"}
@@ -197,7 +197,7 @@ def test_whatever_a_file_is_called_it_is_searched(
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_bytes(b"\x00\xff" + SECRET.encode() + b"\x00")
     with pytest.raises(ErasureError, match=f"3 stretches of the subject's texts in home/{name}"):
-        erasure.forget(house(pipeline, instance), ada(pipeline))
+        erasure.forget(context(pipeline, instance), ada(pipeline))
 
 
 def test_words_in_any_script_are_found_in_what_models_replied(
@@ -211,4 +211,4 @@ def test_words_in_any_script_are_found_in_what_models_replied(
         connection.execute("CREATE TABLE stray (reply bytea)")
         connection.execute("INSERT INTO stray VALUES (%s)", (said.encode(),))
     with pytest.raises(ErasureError, match=r"stretches of the subject's texts in store\.stray"):
-        erasure.forget(house(pipeline, instance), ada(pipeline))
+        erasure.forget(context(pipeline, instance), ada(pipeline))
