@@ -20,9 +20,9 @@ from feedback_pipeline.cleaning.tables import (
     TEXT_SIGNATURES,
     VOTE_FACTS,
 )
+from feedback_pipeline.patterns import change as changes
 from feedback_pipeline.patterns import tables
 from feedback_pipeline.patterns.change import approval_change as compare_weeks
-from feedback_pipeline.patterns.change import repeated_failures
 from feedback_pipeline.patterns.safety import count_safety
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
@@ -149,11 +149,10 @@ def approval_change(pipeline: Pipeline, week: date) -> Outcome:
 
 @weekly(
     tables.REPEATED_FAILURES,
-    name="repeated_failures",
     group=GROUP,
     after=["vote_facts", "text_signatures", "prompt_clusters"],
 )
-def repeated_failures_(pipeline: Pipeline, week: date) -> pl.DataFrame:
+def repeated_failures(pipeline: Pipeline, week: date) -> pl.DataFrame:
     """The same prompt, answer and action, voted down more than twice in the week."""
     facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
     clusters = pipeline.frames.scan(PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
@@ -164,7 +163,7 @@ def repeated_failures_(pipeline: Pipeline, week: date) -> pl.DataFrame:
     )
     columns = ["prompt_key", "answer_key", "action_type", "verdict", "person", "feedback_id"]
     votes = facts.lazy().join(keys, on="interaction_id", maintain_order="left").select(columns).collect()
-    return repeated_failures(votes, week=week)
+    return changes.repeated_failures(votes, week=week)
 
 
 @weekly(
@@ -275,4 +274,4 @@ def _seen_before(pipeline: Pipeline, week: date) -> dict[str, list[str]]:
 def declarations() -> Iterator[object]:
     """The assets of this stage, in the order the data flows."""
     yield from (slice_counts, term_counts, safety_counts)
-    yield from (slice_findings, term_findings, failure_topics, approval_change, repeated_failures_, recommendations)
+    yield from (slice_findings, term_findings, failure_topics, approval_change, repeated_failures, recommendations)

@@ -38,7 +38,7 @@ from feedback_pipeline.reports.digest import render_markdown, summary_metadata
 from feedback_pipeline.reports.document import ReportDocument, read_json, render_json
 from feedback_pipeline.reports.operations import TrainingFile
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.sources import Sources, example_ids
 from feedback_pipeline.store import bulk, revisions
@@ -154,7 +154,7 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
     revision = revisions.revise(database, week, digest, closed=closed)
     content = replace(content, period=replace(period, revision=revision))
     outcome = _published(pipeline, "weekly_report", week, content)
-    if not isinstance(content.past_actions, CannotSay):
+    if not isinstance(content.past_actions, NoResultPart):
         outcomes = {action.action_id: action.outcome for action in content.past_actions.items}
         register.record_outcomes(database, week, outcomes)
     return replace(outcome, checks=[_told(pipeline, week, content)])

@@ -25,7 +25,7 @@ from feedback_pipeline.cleaning.tables import (
     MULTI_DIMENSIONS,
 )
 from feedback_pipeline.judging.tables import JUDGED_QUALITY
-from feedback_pipeline.judging.versions import averages_by_version
+from feedback_pipeline.judging.versions import averages_of_one_judge
 from feedback_pipeline.llm.calls import Endpoint
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.safety import flagged_rates
@@ -45,7 +45,7 @@ from feedback_pipeline.reports.document import (
     top_performers,
 )
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay
+from feedback_pipeline.reports.parts import MIN_PEOPLE, NoResultPart
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
@@ -326,7 +326,7 @@ def generate_report(
         avg_rating=document.avg_rating,
         success_rate=document.success_rate,
         improvement_vs_previous=document.improvement_vs_previous,
-        approval_rate=None if isinstance(verdict, CannotSay) else verdict.approval.value,
+        approval_rate=None if isinstance(verdict, NoResultPart) else verdict.approval.value,
         headline=document.headline,
         top_performers=_performers(document.content),
         problem_areas=_problems(document.content),
@@ -355,7 +355,7 @@ def _performers(content: ReportContent) -> list[Performance]:
 
 
 def _problems(content: ReportContent) -> list[Performance]:
-    found = () if isinstance(content.causes, CannotSay) else content.causes.findings
+    found = () if isinstance(content.causes, NoResultPart) else content.causes.findings
     return [
         {
             "text": f"{wording.group(cause.conditions)}: {wording.cause_sentence(cause)}",
@@ -545,7 +545,11 @@ def _judged(stretch: Stretch, settings: Settings | None) -> dict[str, Performanc
     frames = Pipeline(settings or Settings.from_environment()).frames
     weeks = [date.fromisoformat(key) for key in frames.partitions(JUDGED_QUALITY)]
     judged = [week for week in weeks if stretch.first <= week <= stretch.last]
-    return averages_by_version(frames.read(JUDGED_QUALITY, judged[-1:]))
+    averages = averages_of_one_judge(frames.read(JUDGED_QUALITY, judged[-1:]))
+    if averages is None:
+        return {}
+    by_whom = {"judge": averages.judge, "judge_scale": averages.scale}
+    return {version: by_whom | means for version, means in averages.by_version.items()}
 
 
 def _flagged(stretch: Stretch, settings: Settings | None) -> dict[str | None, dict[str, float]]:

@@ -194,7 +194,7 @@ def dashboard(
     tenant: Annotated[str | None, typer.Option(help="Whose votes; by default the team with the most.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Show it once and leave.")] = False,
 ) -> None:
-    """Show the figures in the terminal, kept current."""
+    """Show the metrics in the terminal, kept current."""
     import asyncio
 
     from feedback_pipeline.capture import key_store

@@ -1,4 +1,4 @@
-"""`feedback dashboard`: the figures in the terminal, looked up anew every few seconds."""
+"""`feedback dashboard`: the metrics in the terminal, looked up anew every few seconds."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from feedback_pipeline.capture import figures
+from feedback_pipeline.capture import statistics
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.local import DEFAULT_TENANT
 from feedback_pipeline.capture.problems import ProblemError
@@ -57,8 +57,8 @@ async def watch(
 async def look(store: Store, tenant: str, others: Sequence[str] = (), interval: float | None = None) -> RenderableType:
     """The dashboard as it is now: what asks for attention first."""
     try:
-        accuracy = await figures.accuracy(store, tenant, None, None, None)
-        stats = await figures.stats(store, tenant, 30, None, None, None)
+        accuracy = await statistics.accuracy(store, tenant, None, None, None)
+        stats = await statistics.stats(store, tenant, 30, None, None, None)
         alerts = await store.fetch(tenant, "read_alerts")
         state = (await store.fetch(tenant, "read_state_of_store"))[0]
     except (ProblemError, asyncpg.PostgresError) as error:

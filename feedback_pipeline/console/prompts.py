@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from feedback_pipeline.capture import figures, views
+from feedback_pipeline.capture import statistics, views
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.console.pages import page
 from feedback_pipeline.console.sessions import login_page, visitor
@@ -44,7 +44,7 @@ async def prompts(request: Request) -> Response:
 
 def _version(row: dict[str, Any], prompts_of_it: "list[Prompt]") -> dict[str, Any]:
     thumbs = row["up"] + row["down"]
-    ends = figures.wilson(row["up"], thumbs) if thumbs else None
+    ends = statistics.wilson(row["up"], thumbs) if thumbs else None
     return row | {
         "approval": views.share(row["up"], thumbs),
         "interval": None if ends is None else [100 * end for end in ends],

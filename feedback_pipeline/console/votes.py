@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from feedback_pipeline.capture import figures, views
+from feedback_pipeline.capture import statistics, views
 from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.capture.routes_reads import Listing, Page, vote_page
 from feedback_pipeline.capture.routes_votes import current
@@ -59,9 +59,9 @@ async def console(request: Request) -> Response:
         if error.status == 503:
             raise
         problem = error.detail
-    stats = await figures.stats(service.store, found.tenant, 30, None, None, None)
-    accuracy = await figures.accuracy(service.store, found.tenant, None, None, None)
-    uses = await figures.uses(service.store, found.tenant, 30)
+    stats = await statistics.stats(service.store, found.tenant, 30, None, None, None)
+    accuracy = await statistics.accuracy(service.store, found.tenant, None, None, None)
+    uses = await statistics.uses(service.store, found.tenant, 30)
     return page(
         "console.html", tenant=found.tenant, teams=found.teams, here="/console", filters=FILTERS, choices=CHOICES,
         given=given, listed=listed, links=paging("/console", given, listed, PAGE_SIZE), stats=stats, accuracy=accuracy,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from feedback_pipeline.reports.content import ReportContent
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.sections import analysis, incidents, loop, opening, parameters, quality, trials
 from feedback_pipeline.reports.sources import Sources
 from feedback_pipeline.reports.summary import Period
@@ -22,7 +22,7 @@ def assemble(
         generated_at: when the frames were read, UTC; the only part of a report that depends on the clock.
         target: approval aimed at, 0–1.
     """
-    silent = CannotSay(f"nobody voted this {period.noun}") if sources.vote_facts.is_empty() else None
+    silent = NoResultPart(f"nobody voted this {period.noun}") if sources.vote_facts.is_empty() else None
     content = ReportContent(
         project=project,
         period=period,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from feedback_pipeline.reports.parts import CannotSay, Difference, Part, Rate
+from feedback_pipeline.reports.parts import Difference, NoResultPart, Part, Rate
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Verdict(Part):
     """Share of up among up and down votes."""
     previous: Rate | None
     """The same of the period before."""
-    difference: Difference | CannotSay
+    difference: Difference | NoResultPart
     """This period minus the one before."""
     target: float | None
     """Approval aimed at, 0–1."""
@@ -86,7 +86,7 @@ class TrendPoint(Part):
     """Last day, included."""
     votes: int
     """Verdicts counted."""
-    approval: Rate | CannotSay
+    approval: Rate | NoResultPart
     """Share of up among up and down votes."""
 
 

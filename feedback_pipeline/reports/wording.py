@@ -7,7 +7,7 @@ from datetime import date
 
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import Cause, Causes, Change
-from feedback_pipeline.reports.parts import CannotSay, Condition, Difference, Rate
+from feedback_pipeline.reports.parts import Condition, Difference, NoResultPart, Rate
 from feedback_pipeline.reports.summary import Coverage, Period, Trend, TrendPoint, Verdict
 
 MINUS = "−"
@@ -137,7 +137,7 @@ def period_name(period: Period) -> str:
 
 def direction(content: ReportContent) -> str:
     """better, worse, unchanged or unknown."""
-    if isinstance(content.verdict, CannotSay) or isinstance(content.verdict.difference, CannotSay):
+    if isinstance(content.verdict, NoResultPart) or isinstance(content.verdict.difference, NoResultPart):
         return "unknown"
     if not content.verdict.difference.significant:
         return "unchanged"
@@ -147,10 +147,10 @@ def direction(content: ReportContent) -> str:
 def headline(content: ReportContent) -> str:
     """The verdict in one sentence."""
     verdict = content.verdict
-    if isinstance(verdict, CannotSay):
+    if isinstance(verdict, NoResultPart):
         return f"No verdict this {content.period.noun}"
     now = percent(verdict.approval.value)
-    if isinstance(verdict.difference, CannotSay):
+    if isinstance(verdict.difference, NoResultPart):
         return f"Approval was {now}; there is nothing to compare it with"
     if not verdict.difference.significant:
         return f"No significant change: approval is {now}"
@@ -161,7 +161,7 @@ def headline(content: ReportContent) -> str:
 def verdict_details(verdict: Verdict, noun: str) -> str:
     """The interval, the comparison and the target, in one or two sentences."""
     said = [f"95% interval {interval(verdict.approval)}"]
-    if isinstance(verdict.difference, CannotSay):
+    if isinstance(verdict.difference, NoResultPart):
         said.append(f"no comparison with last {noun}, because {verdict.difference.cannot_say}")
     else:
         said.append(
@@ -177,10 +177,10 @@ def story(content: ReportContent) -> str:
     said = []
     change, causes = content.change, content.causes
     moved = direction(content) in ("better", "worse")
-    if moved and not isinstance(change, CannotSay):
+    if moved and not isinstance(change, NoResultPart):
         word = "rise" if change.now > change.before else "fall"
         said.append(f"Most of the {word} comes from {_main_part(change)}.")
-    firm = [] if isinstance(causes, CannotSay) else [one for one in causes.findings if not one.rests_on_new_voters]
+    firm = [] if isinstance(causes, NoResultPart) else [one for one in causes.findings if not one.rests_on_new_voters]
     if firm:
         first = firm[0]
         said.append(
@@ -265,7 +265,7 @@ def trend_takeaway(trend: Trend) -> str:
 
 def point_value(point: TrendPoint) -> tuple[str, str]:
     """Rate and interval of a trend point for its data table."""
-    if isinstance(point.approval, CannotSay):
+    if isinstance(point.approval, NoResultPart):
         return "cannot say", point.approval.cannot_say
     return percent(point.approval.value), interval(point.approval)
 
