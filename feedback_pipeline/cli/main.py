@@ -66,6 +66,7 @@ def mount_all() -> None:
         privacy,
         prompts,
         reset,
+        sources,
         training,
         tuning,
     )
@@ -84,6 +85,7 @@ def mount_all() -> None:
         experiments,
         prompts,
         reset,
+        sources,
     ):
         subject.mount(app)
 

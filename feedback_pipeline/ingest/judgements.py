@@ -54,7 +54,7 @@ def recorded_judgements(sources: Sources, names: tuple[str, ...] = ()) -> pl.Dat
 def _of_source(source: Source, base: Path) -> list[pl.DataFrame]:
     tables, _ = lookups(source, base)
     wanted = wanted_paths(source)
-    reading = Reading(source, _NO_RULES, datetime.now(UTC))
+    reading = Reading(source, NO_RULES, datetime.now(UTC))
     found = []
     for delivery in deliveries(source, base):
         for chunk in batched(read_delivery(source, delivery)):
@@ -115,5 +115,5 @@ def _unredacted(
     return RedactedFrame(frame, {})
 
 
-_NO_RULES = PrivacyRules(_unredacted, lambda tenants, users: users)
+NO_RULES = PrivacyRules(_unredacted, lambda tenants, users: users)
 """Recorded verdicts carry neither texts nor people out of here."""

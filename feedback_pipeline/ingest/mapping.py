@@ -16,6 +16,8 @@ from feedback_pipeline.ingest.words import FLAGS
 PERSON = "\x00person"
 """The voter's pseudonym, which stands in for the user id wherever an id is made from several columns."""
 PEOPLE = ("user", "session", "asker")
+THREAD = ("thread.messages", "thread.prompt", "thread.answer")
+"""Columns made of a tree of messages (`sources.Thread`)."""
 SIDES = ("left", "right")
 SEPARATOR = "\x1f"
 
@@ -45,6 +47,9 @@ def wanted_paths(source: Source, join: str | None = None) -> Wanted:
     texts: set[str] = set()
     for target, reference in references(source).items():
         own = tuple(path for path in (_within(path, source, join) for path in reference.paths) if path is not None)
+        if source.thread and any(path in THREAD for path in own):
+            paths.update(dict.fromkeys(own))
+            continue
         paths.update(dict.fromkeys(own))
         paths.update(dict.fromkeys(other for path in own for other in columns_named(path)))
         if own and not reference.optional:
@@ -57,6 +62,8 @@ def wanted_paths(source: Source, join: str | None = None) -> Wanted:
         keys = [column for entry in source.joins.values() for column in entry.by]
         keys += source.pairwise.winners if source.pairwise else ()
         shape = [source.explode] if source.explode else []
+        if source.thread:
+            shape += [source.thread.messages, source.thread.answer]
         paths.update(dict.fromkeys((*shape, *source.where)))
         required.update({(path,): None for path in shape})
     paths.update(dict.fromkeys(keys))

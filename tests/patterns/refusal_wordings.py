@@ -81,7 +81,7 @@ ANSWERING = {
         "We must first create an index, then write the rows.",
         "I have to say, this is a good question. The moon is 384,400 km away.",
         'The error says "cannot assist": restart the assistant service.',
-        "She said she could not help him, and the intake closed.",
+        "She said she could not help him, and the door closed.",
         "I need to explain two things first. A list is mutable; a tuple is not.",
         "Users who cannot give consent are left out of the study.",
         "He won't provide references unless you ask; ask early.",

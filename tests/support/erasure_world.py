@@ -1,6 +1,6 @@
 """A few people who voted, in a store of their own; computed, and ready for one of them to be forgotten."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,7 +104,7 @@ def dataset_made_of(pipeline: Pipeline, answer: str) -> None:
 def context(pipeline: Pipeline, instance: "dg.DagsterInstance | None") -> ErasureContext:
     """The pipeline's context, with runs recorded on a test's instance."""
 
-    def recompute(weeks: list[date], months: list[date]) -> Recomputed:
+    def recompute(weeks: Sequence[date], months: Sequence[date]) -> Recomputed:
         from jobs import erasure  # a process that dies before has no need of Dagster
 
         assert instance is not None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import (
@@ -69,7 +70,7 @@ def trend(values: list[float | None]) -> Trend:
     return Trend(tuple(points), releases, 0.8)
 
 
-def cause(number: int, conditions: tuple[Condition, ...], value: float, votes: int, **changes: object) -> Cause:
+def cause(number: int, conditions: tuple[Condition, ...], value: float, votes: int, **changes: Any) -> Cause:
     made = Cause(
         finding_id=f"f{number:07x}",
         conditions=conditions,
