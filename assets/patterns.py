@@ -30,6 +30,8 @@ from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.terms import count_terms
 from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topics
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.reports.said_events import said_events
+from feedback_pipeline.reports.sections.said import silent_but_heard
 from feedback_pipeline.tables.parquet import replaced_file
 
 GROUP = "patterns"
@@ -184,7 +186,7 @@ def failure_topics(pipeline: Pipeline, week: date) -> Outcome:
 @weekly(
     tables.RECOMMENDATIONS,
     group=GROUP,
-    after=["slice_findings", "approval_change", "failure_topics", "repeated_failures"],
+    after=["slice_findings", "approval_change", "failure_topics", "repeated_failures", "vote_facts", "clean_feedback"],
 )
 def recommendations(pipeline: Pipeline, week: date) -> Outcome:
     """Something to do about a finding, by rule, with its evidence and what it should bring."""
@@ -195,6 +197,7 @@ def recommendations(pipeline: Pipeline, week: date) -> Outcome:
         approval_change=read(tables.APPROVAL_CHANGE, [week]),
         failure_topics=read(tables.FAILURE_TOPICS, [week]),
         repeated_failures=read(tables.REPEATED_FAILURES, [week]),
+        silent=silent_but_heard(read(VOTE_FACTS, days_of(week)), said_events(pipeline.frames, days_of(week))),
     )
     return Outcome(rows, numbers={"recommendations": rows.height})
 
