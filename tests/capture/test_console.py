@@ -73,12 +73,22 @@ def test_a_list_has_a_total_and_pages(api: httpx.Client, visitor: httpx.Client) 
 
 @pytest.mark.parametrize(
     ("search", "found"),
-    [("parcel", {"1", "2"}), ("parcel -lyon", {"2"}), ('"left on"', {"1"}), ("rude or nice", {"1", "3"}), ("' & |", set())],
-)  # fmt: skip
+    [
+        ("parcel", {"1", "2"}),
+        ("parcel -lyon", {"2"}),
+        ('"left on"', {"1"}),
+        ("rude or nice", {"1", "3"}),
+        ("' & |", set()),
+    ],
+)
 def test_words_are_searched_in_prompts_answers_and_comments(
     api: httpx.Client, visitor: httpx.Client, search: str, found: set[str]
 ) -> None:
-    texts = (("Where is my parcel?", "In Lyon, it left on Monday.", "nice"), ("A parcel", "Soon.", None), ("x", "y", "so rude"))  # fmt: skip
+    texts = (
+        ("Where is my parcel?", "In Lyon, it left on Monday.", "nice"),
+        ("A parcel", "Soon.", None),
+        ("x", "y", "so rude"),
+    )
     for number, (prompt, output, comment) in enumerate(texts, 1):
         vote = {"query": prompt, "response": output, "rating": 1, "model": f"model-{number}"}
         api.post("/v1/feedback", json=vote | ({"comment": comment} if comment else {}))
@@ -229,7 +239,7 @@ def test_another_teams_answers_and_conversations_are_not_there(
         ({"kind": "outcome", "thumb": None, "stars": None, "value": {"task_succeeded": False}}, "Task succeeded: no"),
         ({"kind": "preference", "thumb": None, "stars": None, "preference": "tie"}, "Found both answers equal"),
         ({"kind": "comment", "thumb": None, "stars": None, "content_type": "general"}, "General feedback"),
-        ({"kind": "explicit", "thumb": None, "stars": 2, "subject": {"kind": "tool_call"}}, "2 of 5 stars, on the tool call"),
+        ({"kind": "explicit", "thumb": None, "stars": 2, "subject": {"kind": "step"}}, "2 of 5 stars, on the step"),
     ],
 )  # fmt: skip
 def test_a_vote_is_said_in_words(event: dict[str, Any], says: str) -> None:
