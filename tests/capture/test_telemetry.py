@@ -147,7 +147,7 @@ def test_keys_keep_tenants_apart(service: Running) -> None:
 def test_evaluations_are_votes_of_people_and_judgements_of_judges(service: Running) -> None:
     name = {"gen_ai.evaluation.name": "relevance"}
     judge = {"gen_ai.evaluation.evaluator.type": "llm", "gen_ai.evaluation.evaluator.id": f"j-{service.tenant}"}
-    judged = {**name, **judge, "gen_ai.evaluation.score.value": 0.8, "gen_ai.evaluation.score.label": "relevant"}  # fmt: skip
+    judged = {**name, **judge, "gen_ai.evaluation.score.value": 0.8, "gen_ai.evaluation.score.label": "relevant"}
     person = {**name, "gen_ai.evaluation.score.label": "thumbs down", "gen_ai.evaluation.evaluator.type": "human",
               "gen_ai.evaluation.explanation": "It is closed.", "user.id": "bo"}  # fmt: skip
     unnamed = {"gen_ai.evaluation.score.value": 1.0}
