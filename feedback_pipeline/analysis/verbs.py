@@ -416,19 +416,24 @@ def _own_report(settings: Settings, period: str, until: date | None) -> ReportDo
 def _cached_report(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportDocument:
     if not votes.dated:
         raise FeedbackFrameError("a report needs times: add a column timestamp")
-    key = digest((votes.facts,), "generate_report", period, until, settings.approval_target, settings.timezone)
+    key = digest(
+        (votes.facts, votes.said), "generate_report", period, until, settings.approval_target, settings.timezone
+    )
     return _cache.get(key, lambda: report_document(_content(votes, period, until, settings)))
 
 
 def _content(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportContent:
-    last = until or votes.facts["day"].max()
+    days = pl.concat([votes.facts["day"], votes.said["day"]])
+    last = until or days.max()
     if not isinstance(last, date):
         raise InsufficientFeedbackError(0, 1, "in the table")
     zone = settings.timezone
     about = week_of(monday_of(last), zone) if period == "weekly" else month_of(first_of_month(last), zone)
-    if votes.facts.filter(pl.col("day").is_between(about.start, about.end)).is_empty():
+    if not days.is_between(about.start, about.end).any():
         raise InsufficientFeedbackError(0, 1, f"in {about.label}")
-    return standalone_report(votes.facts, about, SLICED, project="Feedback", target=settings.approval_target)
+    return standalone_report(
+        votes.facts, about, SLICED, project="Feedback", target=settings.approval_target, said=votes.said, own=True
+    )
 
 
 def suggest_improvements(

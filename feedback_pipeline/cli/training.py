@@ -79,6 +79,7 @@ def _write(pipeline: Pipeline, output: Path, found: list[Part], wanted: Wanted) 
         export.lines = sum(len(part.lines) for part in found)
         for text in framed([part.lines for part in found], wanted.format):
             export.file.write(text.encode())
+    exports.count_use(pipeline.database, wanted.tenant, export.lines)
 
 
 def mount(app: typer.Typer) -> None:
