@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.declaration import OWNERS
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
@@ -24,8 +24,8 @@ def imported_feedback(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeRes
     if not settings.sources_file.exists():
         raise dg.Failure(f"{settings.sources_file} is not there: copy examples/sources.yaml", allow_retries=False)
     sources = load_sources(settings.sources_file)
-    door = Door(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
-    summary = import_sources(pipeline.database, sources, door, settings.home, zone=settings.zone)
+    privacy = PrivacyRules(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
+    summary = import_sources(pipeline.database, sources, privacy, settings.home, zone=settings.zone)
     numbers = {"rows": summary.rows, "answers": summary.interactions, "events": summary.events}
     unread = [f"{problem.place}: {problem.reason}" for problem in summary.problems]
     return dg.MaterializeResult(

@@ -20,9 +20,9 @@ from feedback_pipeline.cleaning.tables import (
     TEXT_SIGNATURES,
     VOTE_FACTS,
 )
+from feedback_pipeline.patterns import change as changes
 from feedback_pipeline.patterns import tables
 from feedback_pipeline.patterns.change import approval_change as compare_weeks
-from feedback_pipeline.patterns.change import repeated_failures
 from feedback_pipeline.patterns.safety import count_safety
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
@@ -30,6 +30,8 @@ from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.terms import count_terms
 from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topics
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.reports.said_events import said_events
+from feedback_pipeline.reports.sections.said import silent_but_heard
 from feedback_pipeline.tables.parquet import replaced_file
 
 GROUP = "patterns"
@@ -149,11 +151,10 @@ def approval_change(pipeline: Pipeline, week: date) -> Outcome:
 
 @weekly(
     tables.REPEATED_FAILURES,
-    name="repeated_failures",
     group=GROUP,
     after=["vote_facts", "text_signatures", "prompt_clusters"],
 )
-def repeated_failures_(pipeline: Pipeline, week: date) -> pl.DataFrame:
+def repeated_failures(pipeline: Pipeline, week: date) -> pl.DataFrame:
     """The same prompt, answer and action, voted down more than twice in the week."""
     facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
     clusters = pipeline.frames.scan(PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
@@ -164,7 +165,7 @@ def repeated_failures_(pipeline: Pipeline, week: date) -> pl.DataFrame:
     )
     columns = ["prompt_key", "answer_key", "action_type", "verdict", "person", "feedback_id"]
     votes = facts.lazy().join(keys, on="interaction_id", maintain_order="left").select(columns).collect()
-    return repeated_failures(votes, week=week)
+    return changes.repeated_failures(votes, week=week)
 
 
 @weekly(
@@ -185,7 +186,7 @@ def failure_topics(pipeline: Pipeline, week: date) -> Outcome:
 @weekly(
     tables.RECOMMENDATIONS,
     group=GROUP,
-    after=["slice_findings", "approval_change", "failure_topics", "repeated_failures"],
+    after=["slice_findings", "approval_change", "failure_topics", "repeated_failures", "vote_facts", "clean_feedback"],
 )
 def recommendations(pipeline: Pipeline, week: date) -> Outcome:
     """Something to do about a finding, by rule, with its evidence and what it should bring."""
@@ -196,6 +197,7 @@ def recommendations(pipeline: Pipeline, week: date) -> Outcome:
         approval_change=read(tables.APPROVAL_CHANGE, [week]),
         failure_topics=read(tables.FAILURE_TOPICS, [week]),
         repeated_failures=read(tables.REPEATED_FAILURES, [week]),
+        silent=silent_but_heard(read(VOTE_FACTS, days_of(week)), said_events(pipeline.frames, days_of(week))),
     )
     return Outcome(rows, numbers={"recommendations": rows.height})
 
@@ -275,4 +277,4 @@ def _seen_before(pipeline: Pipeline, week: date) -> dict[str, list[str]]:
 def declarations() -> Iterator[object]:
     """The assets of this stage, in the order the data flows."""
     yield from (slice_counts, term_counts, safety_counts)
-    yield from (slice_findings, term_findings, failure_topics, approval_change, repeated_failures_, recommendations)
+    yield from (slice_findings, term_findings, failure_topics, approval_change, repeated_failures, recommendations)

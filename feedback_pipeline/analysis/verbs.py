@@ -25,7 +25,7 @@ from feedback_pipeline.cleaning.tables import (
     MULTI_DIMENSIONS,
 )
 from feedback_pipeline.judging.tables import JUDGED_QUALITY
-from feedback_pipeline.judging.versions import averages_by_version
+from feedback_pipeline.judging.versions import averages_of_one_judge
 from feedback_pipeline.llm.calls import Endpoint
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.safety import flagged_rates
@@ -45,7 +45,7 @@ from feedback_pipeline.reports.document import (
     top_performers,
 )
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay
+from feedback_pipeline.reports.parts import MIN_PEOPLE, NoResultPart
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
@@ -326,7 +326,7 @@ def generate_report(
         avg_rating=document.avg_rating,
         success_rate=document.success_rate,
         improvement_vs_previous=document.improvement_vs_previous,
-        approval_rate=None if isinstance(verdict, CannotSay) else verdict.approval.value,
+        approval_rate=None if isinstance(verdict, NoResultPart) else verdict.approval.value,
         headline=document.headline,
         top_performers=_performers(document.content),
         problem_areas=_problems(document.content),
@@ -355,7 +355,7 @@ def _performers(content: ReportContent) -> list[Performance]:
 
 
 def _problems(content: ReportContent) -> list[Performance]:
-    found = () if isinstance(content.causes, CannotSay) else content.causes.findings
+    found = () if isinstance(content.causes, NoResultPart) else content.causes.findings
     return [
         {
             "text": f"{wording.group(cause.conditions)}: {wording.cause_sentence(cause)}",
@@ -397,19 +397,24 @@ def _own_report(settings: Settings, period: str, until: date | None) -> ReportDo
 def _cached_report(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportDocument:
     if not votes.dated:
         raise FeedbackFrameError("a report needs times: add a column timestamp")
-    key = digest((votes.facts,), "generate_report", period, until, settings.approval_target, settings.timezone)
+    key = digest(
+        (votes.facts, votes.said), "generate_report", period, until, settings.approval_target, settings.timezone
+    )
     return _cache.get(key, lambda: report_document(_content(votes, period, until, settings)))
 
 
 def _content(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportContent:
-    last = until or votes.facts["day"].max()
+    days = pl.concat([votes.facts["day"], votes.said["day"]])
+    last = until or days.max()
     if not isinstance(last, date):
         raise InsufficientFeedbackError(0, 1, "in the table")
     zone = settings.timezone
     about = week_of(monday_of(last), zone) if period == "weekly" else month_of(first_of_month(last), zone)
-    if votes.facts.filter(pl.col("day").is_between(about.start, about.end)).is_empty():
+    if not days.is_between(about.start, about.end).any():
         raise InsufficientFeedbackError(0, 1, f"in {about.label}")
-    return standalone_report(votes.facts, about, SLICED, project="Feedback", target=settings.approval_target)
+    return standalone_report(
+        votes.facts, about, SLICED, project="Feedback", target=settings.approval_target, said=votes.said, own=True
+    )
 
 
 def suggest_improvements(
@@ -545,7 +550,11 @@ def _judged(stretch: Stretch, settings: Settings | None) -> dict[str, Performanc
     frames = Pipeline(settings or Settings.from_environment()).frames
     weeks = [date.fromisoformat(key) for key in frames.partitions(JUDGED_QUALITY)]
     judged = [week for week in weeks if stretch.first <= week <= stretch.last]
-    return averages_by_version(frames.read(JUDGED_QUALITY, judged[-1:]))
+    averages = averages_of_one_judge(frames.read(JUDGED_QUALITY, judged[-1:]))
+    if averages is None:
+        return {}
+    by_whom = {"judge": averages.judge, "judge_scale": averages.scale}
+    return {version: by_whom | means for version, means in averages.by_version.items()}
 
 
 def _flagged(stretch: Stretch, settings: Settings | None) -> dict[str | None, dict[str, float]]:

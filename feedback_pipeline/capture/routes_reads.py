@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from feedback_pipeline.capture import bodies, figures, views, votes
+from feedback_pipeline.capture import bodies, statistics, views, votes
 from feedback_pipeline.capture.access import Principal
+from feedback_pipeline.capture.asking import asks
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.routes_votes import current, json_response, parsed, require_own
 from feedback_pipeline.capture.service import Service, service_of
@@ -107,7 +108,10 @@ async def read_state(request: Request) -> Response:
 
 @router.post("/v1/feedback/states")
 async def read_states(request: Request) -> Response:
-    """What a browser voted on all the content of a page, in order: each item with its own token, or its own refusal."""
+    """What a browser voted on all the content of a page, in order: each item with its own token, or its own refusal.
+
+    With `FEEDBACK_ASK_SHARE` it also draws which of them the page asks about (`ask`), one in a session at most.
+    """
     service = service_of(request)
     await service.limits.take("address", service.client_address(request), service.settings.capture.address_requests)
     body = await bodies.read(request, service.settings.capture.body_bytes)
@@ -123,7 +127,9 @@ async def _state_of(service: Service, request: Request, item: ContentState) -> d
             raise ProblemError(403, "wrong_content", "the token belongs to other content")
         person = await service.person(request, principal, None, None, writes=False)
         found = await _voted(service, principal, principal.content, person, _shown(service, item.content_snapshot))
-        return {"status": 200, "items": found["items"]}
+        _, name = content_name(*principal.content)
+        asked, _ = await asks(service, principal.tenant, person, "content", name)
+        return {"status": 200, "items": found["items"], "ask": asked}
     except ProblemError as problem:
         if problem.status == 503:
             raise
@@ -135,7 +141,7 @@ def _shown(service: Service, content_snapshot: Any) -> str | None:
     if content_snapshot is None:
         return None
     snapshot, _, _ = votes.opened(content_snapshot)
-    return service.door.snapshot(bodies.to_json(snapshot, "content_snapshot"))
+    return service.intake.snapshot(bodies.to_json(snapshot, "content_snapshot"))
 
 
 async def listing(service: Service, tenant: str, wanted: Listing) -> dict[str, Any]:
@@ -144,7 +150,7 @@ async def listing(service: Service, tenant: str, wanted: Listing) -> dict[str, A
     after = (None, None, None) if wanted.cursor is None else _read_cursor(wanted.cursor)
     rows = await service.store.fetch(
         tenant, "list_votes", *after, wanted.model, wanted.intent, wanted.project, wanted.content_type, thumb,
-        service.door.pseudonym(tenant, wanted.user_id or None), _aware(wanted.since, "since"),
+        service.intake.pseudonym(tenant, wanted.user_id or None), _aware(wanted.since, "since"),
         _aware(wanted.until, "until"), wanted.kind, wanted.action_type, wanted.has_comment, wanted.limit + 1,
     )  # fmt: skip
     shown = rows[: wanted.limit]
@@ -182,7 +188,7 @@ async def read_accuracy(request: Request, wanted: Annotated[Groups, Query()]) ->
     service = service_of(request)
     principal = await reader(service, request)
     return json_response(
-        await figures.accuracy(service.store, principal.tenant, wanted.model, wanted.intent, wanted.project)
+        await statistics.accuracy(service.store, principal.tenant, wanted.model, wanted.intent, wanted.project)
     )
 
 
@@ -191,7 +197,7 @@ async def read_stats(request: Request, wanted: Annotated[Stats, Query()]) -> Res
     """Totals, shares and distinct people of the last 7, 30 or 90 days."""
     service = service_of(request)
     principal = await reader(service, request)
-    found = await figures.stats(
+    found = await statistics.stats(
         service.store, principal.tenant, int(wanted.days), wanted.model, wanted.intent, wanted.project
     )
     return json_response(found)
@@ -223,7 +229,7 @@ async def read_summary(request: Request) -> Response:
     """Thumbs by action type."""
     service = service_of(request)
     principal = await reader(service, request)
-    return json_response({"summary": await figures.summary(service.store, principal.tenant)})
+    return json_response({"summary": await statistics.summary(service.store, principal.tenant)})
 
 
 @router.get("/api/feedback")
@@ -232,7 +238,7 @@ async def read_recent(request: Request, type: Literal["summary"] | None = None) 
     service = service_of(request)
     principal = await reader(service, request)
     if type == "summary":
-        return json_response({"summary": await figures.summary(service.store, principal.tenant)})
+        return json_response({"summary": await statistics.summary(service.store, principal.tenant)})
     found = await listing(service, principal.tenant, Listing())
     recent = [
         item | {"user_message": item["query"], "assistant_response": item["response"], "timestamp": item["updated_at"]}

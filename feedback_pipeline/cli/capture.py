@@ -187,7 +187,7 @@ def dashboard(
     tenant: Annotated[str, typer.Option(help="Whose votes.")] = "default",
     once: Annotated[bool, typer.Option("--once", help="Show it once and leave.")] = False,
 ) -> None:
-    """Show the figures in the terminal, kept current."""
+    """Show the metrics in the terminal, kept current."""
     import asyncio
 
     from feedback_pipeline.cli import dashboard as view

@@ -1,4 +1,4 @@
-"""`feedback dashboard`: the figures in the terminal, looked up anew every few seconds."""
+"""`feedback dashboard`: the metrics in the terminal, looked up anew every few seconds."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from feedback_pipeline.capture import figures
+from feedback_pipeline.capture import statistics
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.problems import ProblemError
 
@@ -39,8 +39,8 @@ async def watch(address: str, tenant: str, interval: float, console: Console, *,
 async def look(store: Store, tenant: str) -> RenderableType:
     """The dashboard as it is now."""
     try:
-        accuracy = await figures.accuracy(store, tenant, None, None, None)
-        stats = await figures.stats(store, tenant, 30, None, None, None)
+        accuracy = await statistics.accuracy(store, tenant, None, None, None)
+        stats = await statistics.stats(store, tenant, 30, None, None, None)
         alerts = await store.fetch(tenant, "read_alerts")
         state = (await store.fetch(tenant, "read_state_of_store"))[0]
     except (ProblemError, asyncpg.PostgresError) as error:

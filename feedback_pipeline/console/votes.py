@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from feedback_pipeline.capture import bodies, figures, views
+from feedback_pipeline.capture import bodies, statistics, views
 from feedback_pipeline.capture.access import Principal, close_session, find_session, open_session
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.routes_reads import Listing, listing
@@ -63,9 +63,9 @@ async def console(request: Request) -> Response:
         if error.status == 503:
             raise
         problem = error.detail
-    stats = await figures.stats(service.store, principal.tenant, 30, None, None, None)
-    accuracy = await figures.accuracy(service.store, principal.tenant, None, None, None)
-    uses = await figures.uses(service.store, principal.tenant, 30)
+    stats = await statistics.stats(service.store, principal.tenant, 30, None, None, None)
+    accuracy = await statistics.accuracy(service.store, principal.tenant, None, None, None)
+    uses = await statistics.uses(service.store, principal.tenant, 30)
     following = urlencode({**given, "cursor": shown["next_cursor"]}) if shown["next_cursor"] else None
     return page(
         "console.html", tenant=principal.tenant, here="/console", filters=FILTERS, choices=CHOICES, given=given,

@@ -203,13 +203,20 @@ def _other_stop_words() -> frozenset[str]:
     return frozenset(word for words in lists.values() for word in words.split())
 
 
+def stop_words() -> frozenset[str]:
+    """Words that say nothing by themselves, in all languages known."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return frozenset(ENGLISH_STOP_WORDS) | _other_stop_words()
+
+
 def _vectorizer(vocabulary: dict[str, int] | None) -> Any:
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
+    from sklearn.feature_extraction.text import CountVectorizer
 
     return CountVectorizer(
         lowercase=False,
         token_pattern=WORD,
-        stop_words=sorted(ENGLISH_STOP_WORDS | _other_stop_words()),
+        stop_words=sorted(stop_words()),
         ngram_range=(1, 2),
         min_df=1,
         vocabulary=vocabulary,
