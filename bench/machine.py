@@ -11,7 +11,7 @@ from feedback_pipeline.store import embedded
 ROOT = Path(__file__).parents[1]
 
 
-def described() -> dict[str, str | int | None]:
+def described() -> dict[str, str | float | None]:
     """The machine, the time and the commit, as results carry them."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
