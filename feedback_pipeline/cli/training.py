@@ -83,7 +83,9 @@ def _write(pipeline: Pipeline, output: Path, found: list[Part], wanted: Wanted) 
         pipeline.database, pipeline.pseudonymiser, "votes.exported", actor=audit_log.account(), tenant=wanted.tenant,
         detail={"export": str(noted), "format": wanted.format, "first": str(wanted.first), "last": str(wanted.last)},
     )  # fmt: skip
-    exports.finish(pipeline.database, noted, sum(len(part.lines) for part in found), exports.sha256_of(place))
+    lines = sum(len(part.lines) for part in found)
+    exports.finish(pipeline.database, noted, lines, exports.sha256_of(place))
+    exports.count_use(pipeline.database, wanted.tenant, lines)
 
 
 def mount(app: typer.Typer) -> None:

@@ -67,6 +67,18 @@ def finish(database: Database, export: UUID, lines: int, sha256: str | None) -> 
         )
 
 
+def count_use(database: Database, tenant: str | None, lines: int) -> None:
+    """Counts an export as a use of each team's votes that it holds: of one, or (None) of all."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO export_use (tenant, lines) SELECT name, :lines FROM tenant"
+                " WHERE CAST(:tenant AS text) IS NULL OR name = :tenant"
+            ),
+            {"tenant": tenant, "lines": lines},
+        )
+
+
 def sha256_of(path: Any) -> str:
     """The hash of a file (`Path` or `UPath`)."""
     digest = hashlib.sha256()
