@@ -2,6 +2,8 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -39,8 +41,13 @@ class Stats(Groups):
     days: Literal["7", "30", "90"] = "30"
 
 
+MAX_LOOKED_AT = 20_000
+"""Votes that a search or a count looks at, the newest first: there is no index of texts, which would make each write
+twenty times slower."""
+
+
 class Listing(Groups):
-    """Which votes to list."""
+    """Which votes to list; `search` is as one types it into a search engine: words, "a phrase", or, -not."""
 
     content_type: Parameter | None = None
     content_id: Parameter | None = None
@@ -48,6 +55,8 @@ class Listing(Groups):
     kind: Literal["explicit", "implicit", "outcome", "correction", "preference", "comment"] | None = None
     rating: Literal["up", "down", "positive", "negative", "1", "-1", "true", "false"] | None = None
     has_comment: bool | None = None
+    prompt_version: Parameter | None = None
+    search: Parameter | None = None
     user_id: Parameter | None = None
     session_id: Parameter | None = None
     since: datetime | None = None
@@ -146,19 +155,72 @@ def _shown(service: Service, content_snapshot: Any) -> str | None:
 
 async def listing(service: Service, tenant: str, wanted: Listing) -> dict[str, Any]:
     """A page of votes, and the cursor of the next."""
-    thumb = None if wanted.rating is None else wanted.rating in {"up", "positive", "1", "true"}
-    after = (None, None, None) if wanted.cursor is None else _read_cursor(wanted.cursor)
-    rows = await service.store.fetch(
-        tenant, "list_votes", *after, wanted.model, wanted.intent, wanted.project, wanted.content_type, thumb,
-        service.intake.pseudonym(tenant, wanted.user_id or None), _aware(wanted.since, "since"),
-        _aware(wanted.until, "until"), wanted.kind, wanted.action_type, wanted.has_comment, wanted.limit + 1,
-    )  # fmt: skip
+    looked_at = wanted.limit + 1 if wanted.search is None else MAX_LOOKED_AT
+    rows = [row for row in await _listed(service, tenant, wanted, wanted.limit + 1, looked_at) if row["id"] is not None]
     shown = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     return {"items": [views.vote(row) for row in shown], "next_cursor": _cursor(shown[-1]) if more else None}
 
 
-def _aware(moment: datetime | None, field: str) -> datetime | None:
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a list.
+
+    Attributes:
+        items: the rows, newest first.
+        first: the place of the first one, from 1 on.
+        total: how many match.
+        back_to: where not all were looked at: the time of the last one that was.
+    """
+
+    items: list[dict[str, Any]]
+    first: int
+    total: int
+    back_to: datetime | None
+
+    @classmethod
+    def of(cls, rows: list[Any], view: Callable[[Any], dict[str, Any]], number: int, size: int) -> "Page":
+        """The page `number` of rows with `total`, `looked_at` and `back_to`, the first without an id if none match."""
+        items = [view(row) for row in rows if row["id"] is not None]
+        total = rows[0]["total"] or 0
+        cut = rows[0]["looked_at"] > MAX_LOOKED_AT
+        return cls(items, (number - 1) * size + 1, min(total, MAX_LOOKED_AT), rows[0]["back_to"] if cut else None)
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.items) - 1
+
+
+async def vote_page(service: Service, tenant: str, wanted: Listing, number: int, voter: str | None = None) -> Page:
+    """The page `number` of what matches, with the total.
+
+    Args:
+        service: the service.
+        tenant: whose.
+        wanted: filters and the size of a page.
+        number: from 1 on.
+        voter: only the votes of this pseudonym.
+    """
+    offset = (number - 1) * wanted.limit
+    rows = await _listed(service, tenant, wanted, wanted.limit, MAX_LOOKED_AT + 1, offset, voter)
+    return Page.of(rows, views.vote, number, wanted.limit)
+
+
+async def _listed(
+    service: Service, tenant: str, wanted: Listing, rows: int, looked_at: int, offset: int = 0, voter: str | None = None
+) -> list[Any]:
+    thumb = None if wanted.rating is None else wanted.rating in {"up", "positive", "1", "true"}
+    after = (None, None, None) if wanted.cursor is None else _read_cursor(wanted.cursor)
+    return await service.store.fetch(
+        tenant, "list_votes", *after, wanted.model, wanted.intent, wanted.project, wanted.content_type, thumb,
+        voter or service.intake.pseudonym(tenant, wanted.user_id or None), aware(wanted.since, "since"),
+        aware(wanted.until, "until"), wanted.kind, wanted.action_type, wanted.has_comment, rows, wanted.prompt_version,
+        wanted.search or None, looked_at, offset,
+    )  # fmt: skip
+
+
+def aware(moment: datetime | None, field: str) -> datetime | None:
+    """A moment of a filter, in the server's zone where it names none."""
     if moment is None:
         return None
     if not 1970 <= moment.year < 2100:

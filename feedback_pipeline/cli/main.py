@@ -132,6 +132,7 @@ def demo(
 ) -> None:
     """Make sample votes, run the whole loop on them and say where the results are."""
     from feedback_pipeline.cli import summary
+    from jobs.supervisor import API_PORT, console_address
 
     started = time.perf_counter()
     pipeline = _pipeline()
@@ -142,6 +143,8 @@ def demo(
     console.print()
     summary.show(pipeline, console)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s, {result.runs} Dagster runs. See it live: make dev")
+    opens = console_address(pipeline.database, pipeline.settings.home, API_PORT)
+    console.print(f"which opens the console of every team with this link: {opens}", highlight=False, soft_wrap=True)
     _fail_on(result)
 
 

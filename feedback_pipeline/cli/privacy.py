@@ -345,7 +345,7 @@ def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not
     if not yes:
         typer.confirm("Everybody is a new person to the statistics from then on. Rotate?", abort=True)
     rotated = pipeline.pseudonymiser.rotate(pipeline.settings.home)
-    keep_key_fingerprints(pipeline.database, rotated.fingerprints())
+    keep_key_fingerprints(pipeline.database, rotated.fingerprints(), rotated.verify)
     _note(pipeline, "pseudonyms.rotated", None, key_version=rotated.current)
     console.print(
         f"New pseudonyms are made under {rotated.current} by every process that starts from now on: start the API and "

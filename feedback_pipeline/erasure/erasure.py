@@ -18,6 +18,7 @@ import orjson
 import sqlalchemy as sa
 from upath import UPath
 
+from feedback_pipeline.calendar import days_of_month
 from feedback_pipeline.erasure import exports, leftovers, receipts, register, replay, traces, verification
 from feedback_pipeline.erasure.subjects import Evidence, Scope, Subject, find, weeks_touched
 from feedback_pipeline.erasure.verification import Verification
@@ -170,11 +171,21 @@ def preview(context: ErasureContext, subject: Subject) -> Preview:
 
 def _weeks(context: ErasureContext, scope: Scope) -> list[date]:
     """Weeks that ended and whose results these rows enter; of expired ones only counts are left, which stay."""
-    with context.database.engine.connect() as connection:
-        expired = connection.execute(sa.text("SELECT max(day) FROM day_state WHERE expired")).scalar()
     touched = weeks_touched(scope.days, context.training_weeks)
     ended = [week for week in touched if (context.last_day - week).days >= 6]
-    return [week for week in ended if expired is None or week > expired]
+    return _unexpired(context, ended)
+
+
+def _months(context: ErasureContext, scope: Scope) -> list[date]:
+    """Months that ended and whose reports these rows enter."""
+    ended = [month for month in traces.months_touched(scope.days) if days_of_month(month)[-1] <= context.last_day]
+    return _unexpired(context, ended)
+
+
+def _unexpired(context: ErasureContext, firsts: Sequence[date]) -> list[date]:
+    with context.database.engine.connect() as connection:
+        expired = connection.execute(sa.text("SELECT max(day) FROM day_state WHERE expired")).scalar()
+    return [first for first in firsts if expired is None or first > expired]
 
 
 _EARLIER = sa.text("SELECT id, steps, finished_at FROM erasure WHERE subject_hash = :mark ORDER BY requested_at")
@@ -202,10 +213,9 @@ def forget(
                 continue
             report(name.replace("_", " "))
             step(erasure)
-        receipt = _finished(erasure)
-        # a backup that was made before knows nothing of it
+        # a backup that was made before knows nothing of it; noted first, as a finished erasure is not taken up again
         replay.note(context.home, subject)
-        return receipt
+        return _finished(erasure)
 
 
 @contextmanager
@@ -330,7 +340,8 @@ def _erase_store(erasure: Erasure) -> None:
 
 
 def _erase_files(erasure: Erasure) -> None:
-    """Reject files and spools lose what is the subject's; files of whole weeks go until these are computed anew."""
+    """Reject files and spools lose what is the subject's; what was made of whole weeks and months goes until it is
+    computed anew."""
     context, subject = erasure.context, erasure.subject
     lines = traces.remove_reject_lines(context.home / "rejects", subject.pseudonyms, erasure.scope.places)
 
@@ -338,13 +349,14 @@ def _erase_files(erasure: Erasure) -> None:
         return not set(subject.pseudonyms).isdisjoint(context.pseudonymiser.all_versions(subject.tenant, user))
 
     spooled = traces.remove_spooled(context.home / "spool", is_theirs) if subject.pseudonyms else 0
-    files = traces.remove_weekly_files(context.frames, erasure.weeks)
-    erasure.note("files", {"reject_lines": lines, "spooled": spooled, "weekly_files": files})
+    weeks = weeks_touched(erasure.scope.days, context.training_weeks)
+    files = traces.remove_files_of(context.frames, weeks, traces.months_touched(erasure.scope.days))
+    erasure.note("files", {"reject_lines": lines, "spooled": spooled, "files_of_weeks_and_months": files})
 
 
 def _recompute(erasure: Erasure) -> None:
-    """The days that changed, the weeks and months they enter."""
-    months = traces.reported_months(erasure.context.frames, erasure.scope.days)
+    """The days that changed, the weeks and months they enter as far as these have ended."""
+    months = _months(erasure.context, erasure.scope)
     computed = erasure.context.recompute(erasure.weeks, months)
     if computed.failed:
         raise ErasureError(

@@ -85,11 +85,12 @@ class Pseudonymiser:
             WrongKeyError: the file holds other keys than these.
         """
         path = folder / KEY_FILE
-        if _read(path) != self:
-            raise WrongKeyError(f"{path} has changed since it was read: open it again before rotating")
-        version = f"k{max(map(_number, self.keys)) + 1}"
-        rotated = Pseudonymiser(version, {**self.keys, version: secrets.token_bytes(_KEY_BYTES)})
-        key_files.replace(path, _content(rotated))
+        with key_files.alone(path):
+            if _read(path) != self:
+                raise WrongKeyError(f"{path} has changed since it was read: open it again before rotating")
+            version = f"k{max(map(_number, self.keys)) + 1}"
+            rotated = Pseudonymiser(version, {**self.keys, version: secrets.token_bytes(_KEY_BYTES)})
+            key_files.replace(path, _content(rotated))
         return rotated
 
     def keeping(self, pseudonyms: Iterable[str]) -> "Pseudonymiser":

@@ -6,6 +6,7 @@ from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.findings import RepeatedFailures, Standings, Terms, Topics
 from feedback_pipeline.reports.operations import JudgedQuality, Method, Training, VersionComparison, Versions
 from feedback_pipeline.reports.parts import Count, Difference, NoResultPart, Rate
+from feedback_pipeline.reports.said import Phrase, Preferences
 from feedback_pipeline.reports.trials import Trials
 
 Row = tuple[str, ...]
@@ -28,6 +29,26 @@ TITLES = {
     "method": "Method",
 }
 """Sections of the appendix: anchor and title, in order."""
+
+
+def ranked_rows(given: Preferences) -> list[Row]:
+    """One row per model, best first."""
+    return [
+        (
+            f"{wording.level(one.project)}: {wording.level(one.model)}" if one.project else wording.level(one.model),
+            f"{one.strength:+.2f}".replace("-", wording.MINUS),
+            f"{one.low:+.2f} to {one.high:+.2f}".replace("-", wording.MINUS),
+            wording.percent(one.win_rate),
+            wording.count(one.comparisons),
+            one.standing,
+        )
+        for one in given.models
+    ]
+
+
+def phrase_rows(phrases: Sequence[Phrase]) -> list[Row]:
+    """One row per phrase."""
+    return [(one.text, wording.count(one.people), wording.count(one.texts)) for one in phrases]
 
 
 def judged_rows(judged: JudgedQuality) -> list[Row]:

@@ -27,6 +27,7 @@ from feedback_pipeline.reports.operations import (
     Versions,
 )
 from feedback_pipeline.reports.parts import NoResultPart, Part
+from feedback_pipeline.reports.said import Comments, Corrections, Preferences
 from feedback_pipeline.reports.summary import Coverage, Period, Trend, Verdict
 from feedback_pipeline.reports.trials import AllAnswers, Trials
 
@@ -47,6 +48,9 @@ class ReportContent(Part):
     trend: Trend | NoResultPart = NOT_COMPUTED
     change: Change | NoResultPart = NOT_COMPUTED
     causes: Causes | NoResultPart = NOT_COMPUTED
+    preferences: Preferences | NoResultPart = NOT_COMPUTED
+    comments: Comments | NoResultPart = NOT_COMPUTED
+    corrections: Corrections | NoResultPart = NOT_COMPUTED
     recommendations: Recommendations | NoResultPart = NOT_COMPUTED
     past_actions: PastActions | NoResultPart = NOT_COMPUTED
     improvements: Improvements | NoResultPart = NOT_COMPUTED

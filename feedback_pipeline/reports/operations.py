@@ -144,9 +144,11 @@ class PastAction(Part):
 
 @dataclass(frozen=True)
 class PastActions(Part):
-    """The actions of earlier reports that were open in this period."""
+    """The actions of earlier reports that somebody took, and what became of them."""
 
     items: tuple[PastAction, ...]
+    not_taken: int = 0
+    """Recommendations of the report before that nobody took: whether they would have worked is not asked."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,10 @@ class Recommendation(Part):
     evidence_grade: Literal["associational", "adjusted", "randomised"]
     owner: str | None
     due: date | None
+    about: str | None = None
+    """User text: the name of the topic it is about, from words of at least five people."""
+    votes: tuple[str, ...] = ()
+    """Ids of votes to look at: the console shows each under /console/feedback/."""
 
 
 @dataclass(frozen=True)

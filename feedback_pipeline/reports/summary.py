@@ -48,6 +48,8 @@ class Verdict(Part):
     """Share of successful answers: thumb up, else four stars or more, else a successful outcome."""
     average_stars: float | None
     """Mean of the stars given, 1–5; null without stars."""
+    limit: str | None = None
+    """What limits the rate: votes of fewer than five people, which hold for them alone."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Coverage(Part):
     """Days of the period without a single vote."""
     sensitivity: str | None
     """How uneven response habits would have to be to overturn the comparison."""
+    neutral: int = 0
+    """Verdicts that are neither up nor down: in no rate."""
 
 
 @dataclass(frozen=True)

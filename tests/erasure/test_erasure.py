@@ -100,9 +100,11 @@ def test_a_person_is_gone_everywhere_and_others_are_not(
     assert (steps["store"]["interaction"], steps["store"]["feedback"], steps["store"]["votes_of_others"]) == (3, 4, 1)
     assert steps["verification"]["found"] == 0
     assert steps["verification"]["texts_others_share"] >= 1  # COMMON is Ben's as well
-    assert list((pipeline.settings.home / "erasures").iterdir()) == [
-        pipeline.settings.home / "erasures" / f"{receipt['erasure']}.receipt.json"
-    ]
+    kept = pipeline.settings.home / "erasures"
+    assert {path.name for path in kept.iterdir()} == {f"{receipt['erasure']}.receipt.json", "erasures.jsonl"}
+    tombstones = [orjson.loads(line) for line in (kept / "erasures.jsonl").read_bytes().splitlines()]
+    assert [one["pseudonyms"] for one in tombstones] == [[key(pipeline, ADA)]]  # for restored backups
+    assert tombstones[0].keys() == {"kind", "tenant", "pseudonyms", "interaction", "mark", "finished_at"}
     assert SECRET not in json.dumps(receipt)
     assert ADA not in json.dumps(receipt).split()
 

@@ -222,4 +222,7 @@ def test_retention_says_how_long_what_is_kept_and_applies_it(app: typer.Typer) -
     shown = said(app, "retention")
     for held in ("raw text", "90", "396", "for ever", "replies of judging models"):
         assert held in shown
-    assert "0 days sealed" in said(app, "retention", "--apply")
+    # without an answer nothing is removed
+    assert "Aborted" in said(app, "retention", "--apply", code=1)
+    assert "0 days sealed" in said(app, "retention", "--apply", "--yes")
+    assert "0 days sealed" in said(app, "retention", "--apply", answer="y\n")

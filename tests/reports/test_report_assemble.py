@@ -215,14 +215,20 @@ def test_empty_frames_are_no_error(votes):
 
 def test_one_vote_gives_no_rate(before):
     content = report(analysed(vote_facts(MONDAY, 1, 1), before))
-    assert content.verdict == NoResultPart("the votes are from one person, and rates are shown from 5 people on")
+    assert content.verdict == NoResultPart(
+        "the votes are from one person, and what others may read shows rates from 5 people on "
+        "(feedback analyze shows your own)"
+    )
     assert content.coverage.votes == 1
     assert isinstance(content.trend.points[-1].approval, NoResultPart)
 
 
 def test_one_person_voting_ten_thousand_times_is_one_person(before):
     content = report(analysed(vote_facts(MONDAY, 1, 10_000, people=1), before))
-    assert content.verdict == NoResultPart("the votes are from one person, and rates are shown from 5 people on")
+    assert content.verdict == NoResultPart(
+        "the votes are from one person, and what others may read shows rates from 5 people on "
+        "(feedback analyze shows your own)"
+    )
     assert content.causes == NoResultPart("all votes are from one person")
     assert isinstance(content.standings, NoResultPart)
 
@@ -471,3 +477,17 @@ def test_a_false_alarm_is_called_one(failing):
     reading = approval_under_target(daily, day=MONDAY, target=0.85, window=1, certainty=0.95)
     content = report(replace(failing, alert_readings=[reading]), target=0.5)  # approval then stays far above 50 %
     assert content.alerts.items[0].real is False
+
+
+def test_only_what_somebody_took_is_asked_whether_it_worked(failing):
+    last = report_document(report(failing))
+    proposed = len(last.content.recommendations.items)
+    content = report(replace(failing, previous=last))
+    assert (content.past_actions.items, content.past_actions.not_taken) == ((), proposed)
+
+
+def test_a_recommendation_leads_to_votes_that_one_can_open(failing):
+    content = report(failing)
+    first = content.recommendations.items[0]
+    assert 1 <= len(first.votes) <= 3
+    assert f'<a href="/console/feedback/{first.votes[0]}">vote 1</a>' in render_html(content)

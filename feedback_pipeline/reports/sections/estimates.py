@@ -16,7 +16,24 @@ NOT_COMPUTED = NoResultPart("this was not computed")
 def too_few(people: int) -> NoResultPart:
     """Why a rate of so few people is withheld."""
     who = "one person" if people == 1 else f"{people} people"
-    return NoResultPart(f"the votes are from {who}, and rates are shown from {MIN_PEOPLE} people on")
+    return NoResultPart(
+        f"the votes are from {who}, and what others may read shows rates from {MIN_PEOPLE} people on "
+        "(feedback analyze shows your own)"
+    )
+
+
+def few_people(people: int) -> str:
+    """What a rate of so few people says, to themselves."""
+    who = "one person" if people == 1 else f"{people} people"
+    return f"These are votes of {who}: the interval is about further votes of theirs, and says nothing of others."
+
+
+def own_rate(rate: intervals.Rate) -> Rate | NoResultPart:
+    """A rate of any number of people, for whoever holds the votes: Wilson's interval over the votes."""
+    if rate.estimate is None:
+        return NO_VOTES
+    low, high = intervals.wilson_bounds(rate.up, rate.n)
+    return bounded_rate(rate.estimate, float(low), float(high), rate.n, rate.people)
 
 
 def report_rate(rate: intervals.Rate) -> Rate | NoResultPart:

@@ -31,6 +31,10 @@ from feedback_pipeline.reports.summary import Period
 from feedback_pipeline.stats import intervals
 
 DAYS_SHOWN = 30
+EXAMPLES = 3
+"""Votes to look at, of one recommendation."""
+TAKEN = ("accepted", "done")
+"""What becomes of a recommendation that somebody took."""
 
 ActionStatus = Literal["proposed", "accepted", "done", "dropped"]
 
@@ -47,6 +51,7 @@ def recommendations(sources: Sources) -> Recommendations | NoResultPart:
         finding = next((one for one in row["evidence"] if one in groups), None)
         decision = decided.get(row["recommendation_id"], {})
         conditions = groups[finding] if finding else _release(row["evidence"])
+        about, votes = _to_open(sources, row["evidence"])
         items.append(
             Recommendation(
                 recommendation_id=row["recommendation_id"],
@@ -58,6 +63,8 @@ def recommendations(sources: Sources) -> Recommendations | NoResultPart:
                 evidence_grade=row["grade"],
                 owner=decision.get("owner"),
                 due=decision.get("due"),
+                about=about,
+                votes=votes,
             )
         )
     given = sources.suggestions
@@ -78,6 +85,20 @@ def _suggested(given: Suggestions, evidence: Sequence[Evidence]) -> tuple[ModelS
         )
         for item in given.items
     )
+
+
+def _to_open(sources: Sources, evidence: list[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The topic's name, and examples, of what a recommendation is about: its own text outlives an erasure and has
+    neither."""
+    for frame, key in (
+        (sources.slice_findings, pl.col("finding_id")),
+        (sources.repeated_failures, pl.col("failure_id")),
+        (sources.failure_topics, pl.format("topic:{}:{}", "taxonomy", "topic")),
+    ):
+        found = [] if frame is None else frame.filter(key.is_in(evidence)).head(1).to_dicts()
+        if found:
+            return found[0].get("name"), tuple(found[0]["example_feedback_ids"] or ())[:EXAMPLES]
+    return None, ()
 
 
 def _release(evidence: list[str]) -> tuple[Condition, ...]:
@@ -107,13 +128,16 @@ def _decisions(actions: pl.DataFrame | None) -> dict[str, Row]:
 
 
 def past_actions(sources: Sources) -> PastActions | NoResultPart:
-    """The recommendations of the report before, and actions it still had open, with what became of their groups."""
+    """Recommendations of the report before that somebody took, and actions it still had open, with what became of their
+    groups. What nobody took is counted: that it changed nothing is no news."""
     if sources.previous is None:
         return NoResultPart("there is no earlier report")
     now = _approval_now(sources.slice_findings)
     decided = _decisions(sources.actions)
     opened = [*_proposed(sources.previous.content), *_still_open(sources.previous.content)]
-    return PastActions(tuple(_followed(action, now, decided.get(action.action_id, {})) for action in opened))
+    followed = [_followed(action, now, decided.get(action.action_id, {})) for action in opened]
+    taken = tuple(action for action in followed if action.status in TAKEN)
+    return PastActions(taken, len(followed) - len(taken))
 
 
 def _proposed(content: ReportContent) -> Iterable[PastAction]:

@@ -13,6 +13,8 @@ from feedback_pipeline.reports.sections.estimates import (
     approval,
     bounded_rate,
     design_effect,
+    few_people,
+    own_rate,
     report_difference,
     report_rate,
     success,
@@ -39,7 +41,9 @@ def overall_change(sources: Sources) -> dict[str, Any] | None:
 
 def verdict(sources: Sources, target: float | None) -> Verdict | NoResultPart:
     """Approval now, before, and the difference."""
-    now = report_rate(approval(sources.people))
+    measured = approval(sources.people)
+    few = measured.people < MIN_PEOPLE and sources.own
+    now = own_rate(measured) if few else report_rate(measured)
     if isinstance(now, NoResultPart):
         return now
     stars = sources.vote_facts["stars"].drop_nulls()
@@ -51,6 +55,7 @@ def verdict(sources: Sources, target: float | None) -> Verdict | NoResultPart:
         target=target,
         success=None if isinstance(successes, NoResultPart) else successes,
         average_stars=float(stars.cast(pl.Float64).mean()) if stars.len() else None,  # type: ignore[arg-type]
+        limit=few_people(measured.people) if few else None,
     )
 
 
@@ -93,6 +98,7 @@ def coverage(sources: Sources, period: Period) -> Coverage:
         newest_vote=max(days, default=None),
         days_without_votes=tuple(day for day in expected if day not in days),
         sensitivity=_sensitivity(row.get("sensitivity"), period.noun),
+        neutral=facts.filter(pl.col("verdict") == 0).height,
     )
 
 

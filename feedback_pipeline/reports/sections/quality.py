@@ -98,7 +98,7 @@ def versions(sources: Sources) -> Versions | NoResultPart:
     rows = [version for dimension in VERSION_DIMENSIONS for version in _versions_of(sources, dimension)]
     comparisons = _comparisons(sources.version_comparison)
     if not rows and not comparisons:
-        return NoResultPart("no vote says which model or prompt version it is about")
+        return NoResultPart("neither a vote nor an answer says which model or prompt version it is about")
     return Versions(tuple(rows), comparisons)
 
 
@@ -109,7 +109,7 @@ def _versions_of(sources: Sources, dimension: str) -> list[Version]:
     judged = _judged_unsafe(sources.judged_quality)
     rated = _rated_answers(sources.vote_facts, dimension) if served else {}
     found = []
-    for level, sums in _busiest(level_sums(sources.vote_facts, dimension)):
+    for level, sums in _busiest(level_sums(sources.vote_facts, dimension), served):
         successes = report_rate(success(sums))
         numbers = served.get(level, {})
         answers = numbers.get("answers")
@@ -157,8 +157,13 @@ def _rated_answers(facts: pl.DataFrame, dimension: str) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
-def _busiest(sums: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """The levels with most votes, each with its people's sums."""
+def _busiest(
+    sums: pl.DataFrame, served: Mapping[str | None, dict[str, Any]] | None = None
+) -> list[tuple[str, pl.DataFrame]]:
+    """The levels with most votes, each with its people's sums; where nobody voted, those that served most answers."""
+    if sums.is_empty():
+        known = sorted(((-one["answers"], level) for level, one in (served or {}).items() if level is not None))
+        return [(level, sums) for _, level in known[:MAX_LEVELS]]
     counts = sums.group_by("level").agg(pl.col("votes").sum())
     counts = counts.sort(["votes", "level"], descending=[True, False]).head(MAX_LEVELS)
     parts = sums.filter(pl.col("level").is_in(counts["level"].implode())).partition_by("level", as_dict=True)
