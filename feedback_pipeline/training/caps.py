@@ -89,16 +89,13 @@ def _kept_of_the_crowd(
     established: pl.DataFrame, crowd: pl.DataFrame, apart: str | None, settings: CurationSettings
 ) -> pl.DataFrame:
     share = settings.new_share or 0.0
-    kept = crowd.clear()
+    kept = [crowd.clear()]
     for rows in crowd.partition_by(apart, maintain_order=True) if apart else [crowd]:
-        beside = (
-            established if apart is None else established.filter(pl.col(apart).is_in(rows[apart].unique().implode()))
-        )
+        beside = established.filter(pl.col(apart) == rows[apart][0]) if apart else established
         cap = max(settings.new_rows, int(beside.height * share / (1 - share)))
-        kept = pl.concat(
-            [kept, within_cap(rows.with_columns(_crowd=pl.lit(1)), ["_crowd"], cap, settings.key).drop("_crowd")]
-        )
-    return kept
+        marked = rows.with_columns(_crowd=pl.lit(1))
+        kept.append(within_cap(marked, ["_crowd"], cap, settings.key).drop("_crowd"))
+    return pl.concat(kept)
 
 
 def capped_by_group(rows: pl.DataFrame, group: list[str], cap: int, best_first: list[pl.Expr]) -> pl.DataFrame:
