@@ -32,9 +32,9 @@ def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
     scan = _LeakScan(tables.CLEAN_INTERACTIONS)
     if changes.is_sealed(pipeline.database, day):
         known = bulk.read_day(pipeline.database, "read_interaction_ids", day).filter("use_for_analysis")
-        wishes = known.select("interaction_id", "use_for_training")
+        consents = known.select("interaction_id", "use_for_training")
         was = pipeline.frames.read(tables.CLEAN_INTERACTIONS, [day]).drop("use_for_training")
-        kept = tables.CLEAN_INTERACTIONS.conform(was.join(wishes, on="interaction_id", maintain_order="left"))
+        kept = tables.CLEAN_INTERACTIONS.conform(was.join(consents, on="interaction_id", maintain_order="left"))
         return Outcome(kept, checks=lambda _: [scan.check()])
     batches = bulk.read_day_batches(pipeline.database, "read_interactions", day)
     return Outcome(
@@ -58,9 +58,9 @@ def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
     refusals = bulk.read_day(database, "read_refusals", day)
     current = clean = days.clean_feedback(raw, pipeline.verdict_policy)
     if changes.is_sealed(database, day):
-        wishes = current.select("feedback_id", "use_for_training", "admissible")
+        consents = current.select("feedback_id", "use_for_training", "admissible")
         was = pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]).drop("use_for_training", "admissible", strict=False)
-        clean = tables.CLEAN_FEEDBACK.conform(was.join(wishes, on="feedback_id", maintain_order="left"))
+        clean = tables.CLEAN_FEEDBACK.conform(was.join(consents, on="feedback_id", maintain_order="left"))
     after_seal = current.height - clean.height
     delivered = bulk.count_events(database, day)
     scan = _LeakScan(tables.CLEAN_FEEDBACK)

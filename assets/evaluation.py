@@ -11,7 +11,7 @@ from assets.choices import Judging, Sampling
 from assets.declaration import Check, Outcome, weekly
 from feedback_pipeline.calendar import days_of, monday_of, weeks_before, window
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, TEXT_SIGNATURES
-from feedback_pipeline.judging import drift, tables
+from feedback_pipeline.judging import drift, preferences, tables
 from feedback_pipeline.judging.audit import audit_verdicts, audited_criteria, audited_prompt_hashes, draw_audit
 from feedback_pipeline.judging.backends.local import LocalBackend
 from feedback_pipeline.judging.backends.recorded import RecordedJudge
@@ -20,7 +20,6 @@ from feedback_pipeline.judging.controls import controls_passed, judge_controls, 
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs, separated_by_model
 from feedback_pipeline.judging.local import MAX_LABELS, LocalJudge, NotEnoughLabels, train_local
 from feedback_pipeline.judging.local import NAME as LOCAL
-from feedback_pipeline.judging.preferences import preference_agreement, preference_ranking
 from feedback_pipeline.judging.quality import judged_quality as quality_of
 from feedback_pipeline.judging.sample import draw_pairs, draw_sample
 from feedback_pipeline.judging.stable_hash import text_hash
@@ -113,13 +112,12 @@ def judgements(pipeline: Pipeline, week: date) -> Outcome:
 
 @weekly(
     tables.JUDGE_ANCHORS,
-    name="judge_anchors",
     group=GROUP,
     kinds=("polars", "parquet", "openai"),
     after=["judgements", "clean_interactions"],
     warning=["judge_steady"],
 )
-def judge_anchors_(pipeline: Pipeline, week: date) -> Outcome:
+def judge_anchors(pipeline: Pipeline, week: date) -> Outcome:
     """One answer that people judged in an audit of an earlier week, judged anew this week by the configured model: its
     scores move only if the judge does."""
     if pipeline.settings.judge_model is None:
@@ -193,22 +191,21 @@ def version_comparison(pipeline: Pipeline, week: date) -> pl.DataFrame:
 
 @weekly(
     tables.PREFERENCE_RANKING,
-    name="preference_ranking",
     group=GROUP,
     after=["clean_feedback", "judgements"],
     code_version="2",
 )
-def preference_ranking_(pipeline: Pipeline, week: date) -> Outcome:
+def preference_ranking(pipeline: Pipeline, week: date) -> Outcome:
     """One model's strength in pairwise preferences (Bradley–Terry) of one project in the rolling window, by people or
     by a judge."""
-    rows = preference_ranking(_preferences(pipeline, week), _pair_judgements(pipeline, week))
+    rows = preferences.preference_ranking(_preferences(pipeline, week), _pair_judgements(pipeline, week))
     return Outcome(rows, numbers={"models": rows["model"].n_unique(), "raters": rows["rater"].n_unique()})
 
 
-@weekly(tables.PREFERENCE_AGREEMENT, name="preference_agreement", group=GROUP, after=["clean_feedback", "judgements"])
-def preference_agreement_(pipeline: Pipeline, week: date) -> pl.DataFrame:
+@weekly(tables.PREFERENCE_AGREEMENT, group=GROUP, after=["clean_feedback", "judgements"])
+def preference_agreement(pipeline: Pipeline, week: date) -> pl.DataFrame:
     """One statistic of a judge's pairwise verdicts against people's preferences of the rolling window."""
-    return preference_agreement(_preferences(pipeline, week), _pair_judgements(pipeline, week))
+    return preferences.preference_agreement(_preferences(pipeline, week), _pair_judgements(pipeline, week))
 
 
 def audited_prompts(pipeline: Pipeline) -> pl.Series:
@@ -402,6 +399,6 @@ def _recorded(pipeline: Pipeline, week: date) -> Iterator[tuple[RecordedJudge, p
 
 def declarations() -> Iterator[object]:
     """The assets of this stage, in the order the data flows."""
-    yield from (judge_sample, judgements, judge_anchors_, audit_queue)
+    yield from (judge_sample, judgements, judge_anchors, audit_queue)
     yield from (judge_calibration, judged_quality, version_comparison)
-    yield from (preference_ranking_, preference_agreement_)
+    yield from (preference_ranking, preference_agreement)

@@ -9,7 +9,7 @@ from assets.choices import Importing
 from assets.declaration import OWNERS
 from feedback_pipeline.ingest.documents import SourcesError
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
@@ -33,10 +33,10 @@ def imported_feedback(
     if not settings.sources_file.exists():
         raise dg.Failure(f"{settings.sources_file} is not there: copy examples/sources.yaml", allow_retries=False)
     sources = load_sources(settings.sources_file)
-    door = Door(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
+    privacy = PrivacyRules(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
     try:
         summary = import_sources(
-            pipeline.database, sources, door, settings.home, dry_run=config.dry_run, names=tuple(config.sources),
+            pipeline.database, sources, privacy, settings.home, dry_run=config.dry_run, names=tuple(config.sources),
             zone=settings.zone,
         )  # fmt: skip
     except SourcesError as error:

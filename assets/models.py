@@ -96,7 +96,7 @@ def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     if candidate is None:
         reason = f"no model was trained on the week of {week}"
         return Outcome(checks=[Check(name, False, {}, reason) for name in _GATES], refused=reason)
-    answering = registry.serving(pipeline.database)
+    answering = registry.current_model(pipeline.database)
     incumbent = answering.model if answering else candidate.base or ""
     prompts = evaluation_prompts(pipeline.frames.read(TRAINING_EXAMPLES, [week]), pipeline.settings.tuning_method)
     found = evaluate(

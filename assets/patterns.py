@@ -20,9 +20,9 @@ from feedback_pipeline.cleaning.tables import (
     TEXT_SIGNATURES,
     VOTE_FACTS,
 )
+from feedback_pipeline.patterns import change as changes
 from feedback_pipeline.patterns import tables
 from feedback_pipeline.patterns.change import approval_change as compare_weeks
-from feedback_pipeline.patterns.change import repeated_failures
 from feedback_pipeline.patterns.safety import count_safety
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
@@ -30,6 +30,8 @@ from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.terms import count_terms
 from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topics
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.reports.said_events import said_events
+from feedback_pipeline.reports.sections.said import silent_but_heard
 from feedback_pipeline.tables.parquet import replaced_file
 
 GROUP = "patterns"
@@ -38,6 +40,8 @@ HISTORY_WEEKS = 26
 KNOWN_WEEKS = 8
 """Weeks before in which a person must have voted not to be a new voter."""
 TAXONOMY_WEEKS = 13
+MAX_WEEK_TEXTS = 100_000
+"""Voted texts of a week that are counted once more as a whole (a second), so that small products are heard."""
 MAX_TEXTS = 20_000
 """Rejected texts of a week that are looked at: more change no share by a point, and cost 100 µs each."""
 
@@ -121,12 +125,18 @@ def search_file(pipeline: Pipeline, week: date) -> UPath:
     return pipeline.frames.root / tables.SLICE_FINDINGS.name / f"search-{week}.json"
 
 
-@weekly(tables.TERM_FINDINGS, group=GROUP, after=["term_counts"])
+@weekly(tables.TERM_FINDINGS, group=GROUP, after=["term_counts", "clean_feedback", "clean_interactions", "vote_facts"])
 def term_findings(pipeline: Pipeline, week: date) -> Outcome:
-    """A phrase more frequent in texts with votes down (or up) than in the others, beyond chance."""
+    """A phrase more frequent in texts with votes down (or up) than in the others, beyond chance. Its people are counted
+    over the week up to 100,000 texts; beyond, those of its busiest day are, and phrases rare every day are missed."""
     counted = pipeline.frames.scan(tables.TERM_COUNTS, days_of(week)).collect()
+    texts = counted.filter(pl.col("words") == 0)["documents"].sum()
+    whole = texts <= MAX_WEEK_TEXTS
+    if whole:
+        said = pl.concat([voted_texts(pipeline, day) for day in days_of(week)])
+        counted = count_terms(said, day=week)
     found = find_terms(counted, week=week)
-    return Outcome(found, numbers={"phrases": found.height})
+    return Outcome(found, numbers={"phrases": found.height, "texts": int(texts), "counted_over_the_week": whole})
 
 
 @weekly(tables.APPROVAL_CHANGE, group=GROUP, after=["vote_facts", "slice_counts", "clean_interactions"])
@@ -149,11 +159,10 @@ def approval_change(pipeline: Pipeline, week: date) -> Outcome:
 
 @weekly(
     tables.REPEATED_FAILURES,
-    name="repeated_failures",
     group=GROUP,
     after=["vote_facts", "text_signatures", "prompt_clusters"],
 )
-def repeated_failures_(pipeline: Pipeline, week: date) -> pl.DataFrame:
+def repeated_failures(pipeline: Pipeline, week: date) -> pl.DataFrame:
     """The same prompt, answer and action, voted down more than twice in the week."""
     facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
     clusters = pipeline.frames.scan(PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
@@ -164,7 +173,7 @@ def repeated_failures_(pipeline: Pipeline, week: date) -> pl.DataFrame:
     )
     columns = ["prompt_key", "answer_key", "action_type", "verdict", "person", "feedback_id"]
     votes = facts.lazy().join(keys, on="interaction_id", maintain_order="left").select(columns).collect()
-    return repeated_failures(votes, week=week)
+    return changes.repeated_failures(votes, week=week)
 
 
 @weekly(
@@ -185,7 +194,7 @@ def failure_topics(pipeline: Pipeline, week: date) -> Outcome:
 @weekly(
     tables.RECOMMENDATIONS,
     group=GROUP,
-    after=["slice_findings", "approval_change", "failure_topics", "repeated_failures"],
+    after=["slice_findings", "approval_change", "failure_topics", "repeated_failures", "vote_facts", "clean_feedback"],
 )
 def recommendations(pipeline: Pipeline, week: date) -> Outcome:
     """Something to do about a finding, by rule, with its evidence and what it should bring."""
@@ -196,6 +205,7 @@ def recommendations(pipeline: Pipeline, week: date) -> Outcome:
         approval_change=read(tables.APPROVAL_CHANGE, [week]),
         failure_topics=read(tables.FAILURE_TOPICS, [week]),
         repeated_failures=read(tables.REPEATED_FAILURES, [week]),
+        silent=silent_but_heard(read(VOTE_FACTS, days_of(week)), said_events(pipeline.frames, days_of(week))),
     )
     return Outcome(rows, numbers={"recommendations": rows.height})
 
@@ -275,4 +285,4 @@ def _seen_before(pipeline: Pipeline, week: date) -> dict[str, list[str]]:
 def declarations() -> Iterator[object]:
     """The assets of this stage, in the order the data flows."""
     yield from (slice_counts, term_counts, safety_counts)
-    yield from (slice_findings, term_findings, failure_topics, approval_change, repeated_failures_, recommendations)
+    yield from (slice_findings, term_findings, failure_topics, approval_change, repeated_failures, recommendations)

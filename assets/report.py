@@ -38,8 +38,9 @@ from feedback_pipeline.reports.digest import render_markdown, summary_metadata
 from feedback_pipeline.reports.document import ReportDocument, read_json, render_json
 from feedback_pipeline.reports.operations import TrainingFile
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.periods import month_of, week_of
+from feedback_pipeline.reports.said_events import said_events
 from feedback_pipeline.reports.sources import Sources, example_ids
 from feedback_pipeline.store import bulk, revisions
 from feedback_pipeline.store.replies import PostgresReplyCache
@@ -115,6 +116,7 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
         safety_counts=frames.read(patterns.SAFETY_COUNTS, days),
         answers=frames.scan(CLEAN_INTERACTIONS, days_of(week)),
         feedback=frames.scan(CLEAN_FEEDBACK, days_of(week)),
+        said=said_events(frames, days),
         conservation=_conservation(pipeline, days_of(week)),
         redactions=_replaced(pipeline, days_of(week)),
         funnel=frames.read(FUNNEL, [week, pairs_funnel(week)]),
@@ -154,7 +156,7 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
     revision = revisions.revise(database, week, digest, closed=closed)
     content = replace(content, period=replace(period, revision=revision))
     outcome = _published(pipeline, "weekly_report", week, content)
-    if not isinstance(content.past_actions, CannotSay):
+    if not isinstance(content.past_actions, NoResultPart):
         outcomes = {action.action_id: action.outcome for action in content.past_actions.items}
         register.record_outcomes(database, week, outcomes)
     return replace(outcome, checks=[_told(pipeline, week, content)])
@@ -203,6 +205,7 @@ def monthly_report(pipeline: Pipeline, month: date) -> Outcome:
         examples=_examples(pipeline, month_days, example_ids(search.findings, None, None)),
         answers=frames.scan(CLEAN_INTERACTIONS, month_days),
         feedback=frames.scan(CLEAN_FEEDBACK, month_days),
+        said=said_events(frames, month_days),
         conservation=_conservation(pipeline, month_days),
         survey_responses=uses["general"],
         exports=uses["exports"],

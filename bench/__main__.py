@@ -1,4 +1,4 @@
-"""`make bench`: every room's rows, in one table. `python -m bench ROOM …` runs some of them."""
+"""`make bench`: every package's rows, in one table. `python -m bench PACKAGE …` runs some of them."""
 
 import argparse
 import importlib
@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-ROOMS = (
+PACKAGES = (
     "loop",
     "ingest",
     "redaction",
@@ -28,14 +28,14 @@ ROOMS = (
 def main() -> int:
     """Prints the table; rows appear as they are measured."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("rooms", nargs="*", choices=[*ROOMS, []], help="rooms to measure; all by default")
+    parser.add_argument("packages", nargs="*", choices=[*PACKAGES, []], help="packages to measure; all by default")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     chosen = parser.parse_args()
     console = Console(width=160)
     rows: list[dict[str, str]] = []
-    for room in chosen.rooms or ROOMS:
-        console.print(f"measuring {room} …", style="dim")
-        rows += importlib.import_module(f"bench.{room}").rows()
+    for package in chosen.packages or PACKAGES:
+        console.print(f"measuring {package} …", style="dim")
+        rows += importlib.import_module(f"bench.{package}").rows()
     table = Table("work", "ours", "peer or limit", "ratio", "note")
     for row in rows:
         table.add_row(*(str(row.get(name, "")) for name in ("work", "ours", "peer", "ratio", "note")))

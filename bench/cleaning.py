@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,10 @@ SIMILAR = 0.8
 _VOCABULARY = 30_000
 
 
+def _mean(numbers: pl.Series) -> float:
+    return cast(float, numbers.mean() or 0.0)
+
+
 def rows(prompts: int = 1_000_000, votes: int = 1_000_000) -> list[Row]:
     """The rows of the performance table: work, our figure, a peer's or a target, their ratio, and a note."""
     return [*_near_duplicates(prompts), _near_pairs(prompts), *_recall(20_000), _cleaning(votes)]
@@ -37,7 +42,7 @@ def _near_duplicates(prompts: int) -> list[Row]:
     group, joining = _timed(lambda: joined(sketched.to_numpy(), ClusterPolicy().least_estimate))
     seconds = sketching.wall + joining.wall
     row = {
-        "work": f"near duplicates of {prompts:,} prompts ({texts.str.len_bytes().mean():.0f} bytes)",
+        "work": f"near duplicates of {prompts:,} prompts ({_mean(texts.str.len_bytes()):.0f} bytes)",
         "ours": f"{seconds:.1f} s, {sketching.cpu + joining.cpu:.1f} CPU s",
         "peer": "15 s (target)",
         "ratio": f"{15 / seconds:.1f}×",
@@ -66,7 +71,7 @@ def _near_pairs(count: int) -> Row:
     (_, sketched), sketching = _timed(lambda: sketches_with(prompts, answers))
     group, joining = _timed(lambda: joined(sketched.to_numpy(), ClusterPolicy().least_estimate))
     seconds = sketching.wall + joining.wall
-    size = prompts.str.len_bytes().mean() + answers.str.len_bytes().mean()  # type: ignore[operator]
+    size = _mean(prompts.str.len_bytes()) + _mean(answers.str.len_bytes())
     return {
         "work": f"near duplicates of {count:,} prompts with their answers ({size:.0f} bytes)",
         "ours": f"{seconds:.1f} s, {sketching.cpu + joining.cpu:.1f} CPU s",
@@ -188,10 +193,10 @@ def clean_all(votes: int) -> Row:
     before = _peak()
     cleaned, signed = [], []
     for answers, events in raw_days(votes):
-        interactions = run("interactions", lambda answers=answers: days.clean_interactions(answers))
-        signed.append(run("signatures", lambda given=interactions: signatures.text_signatures(given)))
-        feedback = run("feedback", lambda events=events: days.clean_feedback(events))
-        run("facts", lambda given=feedback: facts.vote_facts(given))
+        interactions = run("interactions", partial(days.clean_interactions, answers))
+        signed.append(run("signatures", partial(signatures.text_signatures, interactions)))
+        feedback = run("feedback", partial(days.clean_feedback, events))
+        run("facts", partial(facts.vote_facts, feedback))
         cleaned.append(feedback)
     window = pl.concat(signed)
     groups = run("clusters", lambda: clusters.prompt_clusters(window.lazy(), ClusterPolicy(near_days=14)))
@@ -256,7 +261,7 @@ def _events(day: date, number: int, answers: pl.DataFrame, random: np.random.Gen
     return picked.with_columns(
         feedback_id=pl.format("1{}{}", pl.lit(f"{number:07}"), pl.int_range(count).cast(pl.String).str.zfill(28)),
         day=pl.lit(day), interaction_day=pl.lit(day), kind=pl.lit("explicit"), value=pl.lit(None, pl.String),
-        occurred_at=pl.lit(_midnight(day)) + pl.duration(milliseconds=pl.Series(moments)),
+        occurred_at=pl.lit(_midnight(day)) + pl.duration(milliseconds=pl.lit(pl.Series(moments))),
         thumb=pl.when(pl.Series(form) < 0.75).then(pl.Series(random.random(count) < 0.8)),
         stars=pl.when(pl.Series(form) >= 0.75).then(pl.Series(stars_given, dtype=pl.Int16)),
         comment=pl.when(pl.Series(random.random(count)) < 0.07).then(pl.format("it said {}", pl.Series(people))),

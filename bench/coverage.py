@@ -99,7 +99,7 @@ def simulate(what: str, setting: str, once: Simulated, runs: int) -> Line:
 
 
 def lines(runs: int) -> Iterator[Line]:
-    """Every interval of the room, where answers are independent and where conversations share their fate."""
+    """Every interval of the package, where answers are independent and where conversations share their fate."""
     for likeness in (0.0, 0.5):
         setting = "independent answers" if likeness == 0 else "conversations of three, correlation 0.5"
         for what, once in _corrections(likeness):

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from feedback_pipeline.erasure import erasure
-from feedback_pipeline.erasure.erasure import House, Recomputed
+from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed
 from feedback_pipeline.erasure.subjects import person
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -31,7 +31,7 @@ def rows(votes: int = 5_000_000) -> list[Row]:
     """One row: seconds of each step; the recomputation, which is another figure, computes nothing here."""
     with store(votes) as pipeline:
         subject = person(pipeline.pseudonymiser, "default", "ada")
-        house = House(
+        context = ErasureContext(
             database=pipeline.database,
             frames=pipeline.frames,
             home=pipeline.settings.home,
@@ -43,10 +43,10 @@ def rows(votes: int = 5_000_000) -> list[Row]:
             last_day=pipeline.today() - timedelta(days=1),
         )
         started = time.perf_counter()
-        preview = erasure.preview(house, subject)
+        preview = erasure.preview(context, subject)
         shown = time.perf_counter()
         steps: list[tuple[str, float]] = []
-        receipt = erasure.forget(house, subject, lambda line: steps.append((line, time.perf_counter())))
+        receipt = erasure.forget(context, subject, lambda line: steps.append((line, time.perf_counter())))
         finished = time.perf_counter()
     ends = [*(begun for _, begun in steps[1:]), finished]
     seconds = {name: end - begun for (name, begun), end in zip(steps, ends, strict=True)}

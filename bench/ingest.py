@@ -17,7 +17,7 @@ import polars as pl
 import psycopg
 
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
@@ -41,9 +41,9 @@ def rows(votes: int = 100_000) -> list[Row]:
         table.write_csv(files["csv"])
         table.write_ndjson(files["jsonl"])
         for kind, file in files.items():
-            with _store(Path(place) / kind) as (database, door):
+            with _store(Path(place) / kind) as (database, privacy):
                 copied = _copy(database, table.columns, files["csv"])
-                seconds = {dry: _import(database, door, kind, file, dry=dry) for dry in (True, False)}
+                seconds = {dry: _import(database, privacy, kind, file, dry=dry) for dry in (True, False)}
             for dry, spent in seconds.items():
                 found.append(
                     {
@@ -84,16 +84,16 @@ def _texts(random: np.random.Generator, number: int, words: int) -> list[str]:
 
 
 @contextmanager
-def _store(home: Path) -> Iterator[tuple[Database, Door]]:
+def _store(home: Path) -> Iterator[tuple[Database, PrivacyRules]]:
     pipeline = Pipeline(Settings.from_environment({"FEEDBACK_HOME": str(home)}))
     try:
-        yield pipeline.database, Door(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
+        yield pipeline.database, PrivacyRules(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
     finally:
         pipeline.database.engine.dispose()
         embedded.release(home / "postgres")
 
 
-def _import(database: Database, door: Door, kind: str, file: Path, *, dry: bool) -> float:
+def _import(database: Database, privacy: PrivacyRules, kind: str, file: Path, *, dry: bool) -> float:
     """Seconds of an import.
 
     Raises:
@@ -102,7 +102,7 @@ def _import(database: Database, door: Door, kind: str, file: Path, *, dry: bool)
     configuration = file.parent / f"{kind}.yaml"
     configuration.write_text(_SOURCE.format(kind=kind, path=file))
     started = time.perf_counter()
-    summary = import_sources(database, load_sources(configuration), door, file.parent, dry_run=dry)
+    summary = import_sources(database, load_sources(configuration), privacy, file.parent, dry_run=dry)
     seconds = time.perf_counter() - started
     if summary.refused or not summary.rows:
         raise RuntimeError(f"{summary.refused} of {summary.rows} rows were refused")

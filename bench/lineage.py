@@ -50,7 +50,7 @@ def populate(pipeline: Pipeline, votes: int) -> None:
     """Fills the store, and the lineage table of the newest week."""
     numbers = {"votes": votes, "answers": votes // 2}
     with psycopg.connect(pipeline.database.address(), autocommit=True) as connection:
-        # rollups, changed days and refusals are other rooms' figures; indexes are made once the rows are there
+        # rollups, changed days and refusals are other packages' metrics; indexes are made once the rows are there
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET maintenance_work_mem = '1GB'")
         indexes = connection.execute(

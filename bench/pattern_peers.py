@@ -13,7 +13,7 @@ import pandas as pd
 SLICES = 20
 
 
-def pysubgroup_task(path: str) -> dict:
+def pysubgroup_task(path: str) -> dict[str, object]:
     """The 20 subgroups of most weighted relative accuracy, up to three conditions."""
     import pysubgroup as ps
 
@@ -32,7 +32,7 @@ def pysubgroup_task(path: str) -> dict:
     return {"seconds": seconds, "slices": slices}
 
 
-def divexplorer_task(path: str) -> dict:
+def divexplorer_task(path: str) -> dict[str, object]:
     """The 20 patterns of most divergence of the negative rate among those with at least 0.2 % of the votes."""
     from divexplorer import DivergenceExplorer
 
@@ -50,7 +50,7 @@ def divexplorer_task(path: str) -> dict:
     return {"seconds": seconds, "slices": slices}
 
 
-def scattertext_task(path: str) -> dict:
+def scattertext_task(path: str) -> dict[str, object]:
     """Term scores of texts by verdict: parse, corpus with one- and two-word terms, scaled F-score."""
     import scattertext as st
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -141,7 +141,8 @@ def _term_rows(documents: int) -> list[Row]:
     note = f"ours, {counting:.2f} s counting + {finding:.2f} s comparing, finds {said}"
     if answer:
         note += f"; scattertext's first five: {', '.join(answer['terms'][:5])}"
-    work = f"term findings, {documents:,} texts of {frame['text'].str.len_chars().mean():.0f} characters"
+    length = cast(float, frame["text"].str.len_chars().mean() or 0.0)
+    work = f"term findings, {documents:,} texts of {length:.0f} characters"
     return [_row(work, counting + finding, "scattertext", answer, note)]
 
 

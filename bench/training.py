@@ -16,6 +16,7 @@ import polars as pl
 
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
+from feedback_pipeline.tables.schema import Table
 from feedback_pipeline.training.curation import curate
 from feedback_pipeline.training.files import write_files
 from feedback_pipeline.training.formats import FORMATS, formats_of
@@ -200,7 +201,7 @@ def generate(votes: int, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     return feedback, pl.concat(signatures)
 
 
-def _filled(frame: pl.DataFrame, table: Any) -> pl.DataFrame:
+def _filled(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     missing = [pl.lit(None, dtype=column.dtype).alias(column.name) for column in table.columns
                if column.name not in frame.columns]  # fmt: skip
     return table.conform(frame.with_columns(missing))

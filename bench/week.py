@@ -19,7 +19,7 @@ ASSETS = (
     patterns.term_findings,
     patterns.failure_topics,
     patterns.approval_change,
-    patterns.repeated_failures_,
+    patterns.repeated_failures,
     patterns.recommendations,
     report.weekly_report,
 )

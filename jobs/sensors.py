@@ -7,7 +7,7 @@ import dagster as dg
 from assets import raw
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed
-from feedback_pipeline.tables.room import room_for_writing
+from feedback_pipeline.tables.free_space import space_for_writing
 from jobs import foreground
 from jobs.requests import (
     WEEK_PATIENCE,
@@ -44,7 +44,7 @@ def changed_days_sensor(job: Any, status: dg.DefaultSensorStatus) -> dg.SensorDe
         if looks % LOOKS_FOR_FILES == 0:
             _make_lost_files_due(pipeline)
         waiting = patience(pipeline)
-        if changes.due(pipeline.database, patience=waiting) and (full := room_for_writing(pipeline.frames.root)):
+        if changes.due(pipeline.database, patience=waiting) and (full := space_for_writing(pipeline.frames.root)):
             return dg.SensorResult(skip_reason=full, cursor=str(looks + 1))
         requests = request_days(pipeline, waiting)
         changed = [(day, version) for request in requests for day, version in versions_of(pipeline, request.tags)]

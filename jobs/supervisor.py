@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from feedback_pipeline.capture import key_store
+from feedback_pipeline.capture.local import DEFAULT_TENANT
 from feedback_pipeline.erasure import leftovers
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import project_root
@@ -36,6 +37,7 @@ STOP_SECONDS = 10.0
 UI_PORT, API_PORT = 3000, 8080
 MAX_PORTS_TRIED = 50
 CONSOLE_SCOPES = ("write", "read", "export", "admin")
+KEYS_FILE = "console.key"
 
 
 class ServicesError(RuntimeError):
@@ -146,25 +148,48 @@ def chosen_port(option: str, wanted: int | None, default: int, console: Console,
 
 
 def _links(pipeline: Pipeline, ui: int, api: int) -> list[str]:
-    key = console_key(pipeline.database, pipeline.settings.home)
+    opens = console_address(pipeline.database, pipeline.settings.home, api)
     return [
         f"Dagster UI  http://127.0.0.1:{ui}",
-        f"console     http://127.0.0.1:{api}/console   key {key}",
+        f"console     {opens}",
         f"demo page   http://127.0.0.1:{api}/demo",
         f"Ctrl-C stops everything; what the services write is in {pipeline.settings.home / 'logs' / 'dev.log'}",
     ]
 
 
-def console_key(database: Database, home: Path) -> str:
-    """A key for the console of this machine: the one of the last time, or a new one where it does not work any more."""
-    file = home / "console.key"
-    if file.exists() and key_store.is_in_use(database, known := file.read_text().strip()):
-        return known
-    _, text = key_store.create(database, "feedback dev", CONSOLE_SCOPES)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(text)
-    return text
+def console_address(database: Database, home: Path, port: int) -> str:
+    """A link that opens the console of this machine for every team that has feedback; what stands behind # stays in
+    the browser."""
+    return f"http://127.0.0.1:{port}/console#{','.join(console_keys(database, home))}"
+
+
+def console_keys(database: Database, home: Path) -> list[str]:
+    """A key for each team that has feedback, the one with the most first: those of the last time where they still work,
+    new ones where not."""
+    teams = key_store.teams(database) or [DEFAULT_TENANT]
+    file = home / KEYS_FILE
+    known = _known_keys(file)
+    keys = {
+        team: known[team]
+        if team in known and key_store.is_in_use(database, known[team])
+        else key_store.create(database, "console of this machine", CONSOLE_SCOPES, team)[1]
+        for team in teams
+    }
+    if keys != known:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            os.fchmod(descriptor, 0o600)  # where an earlier one was more open
+            opened.write(orjson.dumps(keys))
+    return list(keys.values())
+
+
+def _known_keys(file: Path) -> dict[str, str]:
+    """Keys of the last time by team; none where an earlier version wrote the file."""
+    try:
+        found = orjson.loads(file.read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _supervise(

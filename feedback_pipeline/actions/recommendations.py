@@ -63,11 +63,13 @@ def recommend(
     failure_topics: pl.DataFrame | None = None,
     repeated_failures: pl.DataFrame | None = None,
     noun: str = "week",
+    silent: bool = False,
 ) -> pl.DataFrame:
     """The week's `recommendations`, largest expected gain first, those without a forecast after them.
 
     Takes the week's own tables; rows of other weeks are ignored. `noun` is what the sentences call the period, where
-    it is none of seven days.
+    it is none of seven days. `silent`: people gave feedback, but no votes up or down (`silence`): then it is
+    neither all bad nor are more votes what to ask for.
     """
     changes = approval_change.filter(pl.col("week") == week)
     whole = next(iter(changes.filter((pl.col("part") == "total") & pl.col("dimension").is_null()).to_dicts()), None)
@@ -76,14 +78,14 @@ def recommend(
         (pl.col("week") == week) & pl.col("status").is_in(HELD) & pl.col("covered_by").is_null()
     ).to_dicts()
     advice = list(_about_slices(findings, releases, noun))
-    advice += _about_everything(whole, noun)
+    advice += [] if silent else _about_everything(whole, noun)
     advice += _about_releases(releases, findings, whole, noun)
     advice += _about_mix(changes, whole)
     if failure_topics is not None:
         advice += _about_topics(failure_topics.filter(pl.col("week") == week), noun)
     if repeated_failures is not None:
         advice += _about_repeats(repeated_failures.filter(pl.col("week") == week))
-    advice += _about_volume(whole, noun)
+    advice += [] if silent else _about_volume(whole, noun)
     return _frame(advice, week, whole)
 
 

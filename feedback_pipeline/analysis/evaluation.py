@@ -1,4 +1,4 @@
-"""The public verb of this room, for notebooks and scripts: any data frame in, the same kind out."""
+"""The public verb of this package, for notebooks and scripts: any data frame in, the same kind out."""
 
 from typing import Any
 

@@ -24,8 +24,9 @@ from feedback_pipeline.cleaning.tables import (
     LENGTH_BANDS,
     MULTI_DIMENSIONS,
 )
+from feedback_pipeline.erasure import exports
 from feedback_pipeline.judging.tables import JUDGED_QUALITY
-from feedback_pipeline.judging.versions import averages_by_version
+from feedback_pipeline.judging.versions import averages_of_one_judge
 from feedback_pipeline.llm.calls import Endpoint
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.safety import flagged_rates
@@ -34,6 +35,7 @@ from feedback_pipeline.patterns.tables import SAFETY_COUNTS
 from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.tracking import parse_slice
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.privacy import audit_log
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.digest import render_markdown
@@ -45,7 +47,7 @@ from feedback_pipeline.reports.document import (
     top_performers,
 )
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay
+from feedback_pipeline.reports.parts import MIN_PEOPLE, NoResultPart
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
@@ -293,7 +295,8 @@ def generate_report(
             one, so that `generate_report("weekly", "report.json")` works, too.
         db: another name for `data`; also a file or an SQLite connection.
         period: weekly or monthly.
-        output_file: where to write the whole report: `.html`, `.json` or `.md`.
+        output_file: where to write the whole report: `.html`, `.json` or `.md`. One of the pipeline's own is noted, so
+            that an erasure finds it.
         until: a day of the period; by default that of the newest vote, or of the newest report.
         settings: where the pipeline's own reports are.
 
@@ -301,6 +304,7 @@ def generate_report(
         InsufficientFeedbackError: no vote falls into the period, or nothing has been computed.
         FeedbackFrameError: the table is not one of feedback, or has no times.
         ValueError: the period or the file's ending is unknown.
+        DatabaseError: the pipeline's own report is to be written, and the store cannot be opened to note it.
     """
     if isinstance(data, str) and data in PERIODS:
         data, period, output_file = None, data, output_file or (period if period not in PERIODS else None)
@@ -315,8 +319,7 @@ def generate_report(
         else _cached_report(read_votes(data, settings.timezone), period, until, settings)
     )
     if output_file is not None:
-        with replaced_file(location(str(output_file))) as file:
-            file.write(render(document.content))
+        _write(output_file, render(document.content), document, None if data is not None else Pipeline(settings))
     verdict = document.content.verdict
     return ImprovementReport(
         period=document.period,
@@ -326,12 +329,28 @@ def generate_report(
         avg_rating=document.avg_rating,
         success_rate=document.success_rate,
         improvement_vs_previous=document.improvement_vs_previous,
-        approval_rate=None if isinstance(verdict, CannotSay) else verdict.approval.value,
+        approval_rate=None if isinstance(verdict, NoResultPart) else verdict.approval.value,
         headline=document.headline,
         top_performers=_performers(document.content),
         problem_areas=_problems(document.content),
         action_items=list(document.action_items),
     )
+
+
+def _write(output_file: str | Path, content: bytes, document: ReportDocument, pipeline: Pipeline | None) -> None:
+    """Writes a report. The pipeline's own, which quotes people, is noted: an erasure and the audit log know of it."""
+    if pipeline is None:
+        with replaced_file(location(str(output_file))) as file:
+            file.write(content)
+        return
+    first, last = document.start_date, document.end_date
+    with exports.writing(pipeline.database, output_file, None, first, last, "report") as export:
+        audit_log.append(
+            pipeline.database, pipeline.pseudonymiser, "report.exported", actor=audit_log.account(),
+            detail={"export": str(export.id), "first": str(first), "last": str(last)},
+        )  # fmt: skip
+        export.lines = len(content.splitlines())
+        export.file.write(content)
 
 
 PERIODS = ("weekly", "monthly")
@@ -355,7 +374,7 @@ def _performers(content: ReportContent) -> list[Performance]:
 
 
 def _problems(content: ReportContent) -> list[Performance]:
-    found = () if isinstance(content.causes, CannotSay) else content.causes.findings
+    found = () if isinstance(content.causes, NoResultPart) else content.causes.findings
     return [
         {
             "text": f"{wording.group(cause.conditions)}: {wording.cause_sentence(cause)}",
@@ -397,19 +416,24 @@ def _own_report(settings: Settings, period: str, until: date | None) -> ReportDo
 def _cached_report(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportDocument:
     if not votes.dated:
         raise FeedbackFrameError("a report needs times: add a column timestamp")
-    key = digest((votes.facts,), "generate_report", period, until, settings.approval_target, settings.timezone)
+    key = digest(
+        (votes.facts, votes.said), "generate_report", period, until, settings.approval_target, settings.timezone
+    )
     return _cache.get(key, lambda: report_document(_content(votes, period, until, settings)))
 
 
 def _content(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportContent:
-    last = until or votes.facts["day"].max()
+    days = pl.concat([votes.facts["day"], votes.said["day"]])
+    last = until or days.max()
     if not isinstance(last, date):
         raise InsufficientFeedbackError(0, 1, "in the table")
     zone = settings.timezone
     about = week_of(monday_of(last), zone) if period == "weekly" else month_of(first_of_month(last), zone)
-    if votes.facts.filter(pl.col("day").is_between(about.start, about.end)).is_empty():
+    if not days.is_between(about.start, about.end).any():
         raise InsufficientFeedbackError(0, 1, f"in {about.label}")
-    return standalone_report(votes.facts, about, SLICED, project="Feedback", target=settings.approval_target)
+    return standalone_report(
+        votes.facts, about, SLICED, project="Feedback", target=settings.approval_target, said=votes.said, own=True
+    )
 
 
 def suggest_improvements(
@@ -545,7 +569,11 @@ def _judged(stretch: Stretch, settings: Settings | None) -> dict[str, Performanc
     frames = Pipeline(settings or Settings.from_environment()).frames
     weeks = [date.fromisoformat(key) for key in frames.partitions(JUDGED_QUALITY)]
     judged = [week for week in weeks if stretch.first <= week <= stretch.last]
-    return averages_by_version(frames.read(JUDGED_QUALITY, judged[-1:]))
+    averages = averages_of_one_judge(frames.read(JUDGED_QUALITY, judged[-1:]))
+    if averages is None:
+        return {}
+    by_whom = {"judge": averages.judge, "judge_scale": averages.scale}
+    return {version: by_whom | means for version, means in averages.by_version.items()}
 
 
 def _flagged(stretch: Stretch, settings: Settings | None) -> dict[str | None, dict[str, float]]:

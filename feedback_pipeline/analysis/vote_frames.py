@@ -17,6 +17,7 @@ import polars as pl
 
 from feedback_pipeline.cleaning.tables import DIMENSIONS, LENGTH_BANDS, VOTE_FACTS
 from feedback_pipeline.cleaning.verdicts import add_verdicts
+from feedback_pipeline.reports.said_events import SAID
 
 UNDATED = date(1970, 1, 1)
 """Day of votes whose table has no time."""
@@ -35,13 +36,17 @@ ALIASES = {
     "tools": ("tools", "tools_called"),
     "thumb": ("thumbs_up", "thumb", "feedback"),
     "stars": ("stars",),
+    "model": ("model", "model_a"),
+    "other_model": ("other_model", "model_b"),
+    "other_interaction_id": ("other_interaction_id", "other_request_id"),
+    "preference": ("preference", "winner"),
     "succeeded": ("task_succeeded", "success"),
 }
 """The names by which a column may be called, best first."""
 
 VERDICT_COLUMNS = ("thumbs_up", "thumb", "feedback", "rating", "stars", "task_succeeded", "success", "feedback_value",
                    "value", "correction", "corrected_text")  # fmt: skip
-OTHER_FEEDBACK = ("preference", "comment", "notes")
+OTHER_FEEDBACK = ("preference", "winner", "comment", "notes")
 """Feedback that is no verdict: counted, and said to be left out of rates."""
 IN_VALUE = ("rating", "thumbs_up", "thumb", "feedback", "stars", "comment", "correction", "preference")
 """What `feedback_value` may hold beside `task_succeeded` and `signal`."""
@@ -49,6 +54,9 @@ SQLITE = (".db", ".sqlite", ".sqlite3")
 MEASURES = ("latency_ms", "cost_usd")
 IN_CONTEXT = ("framework", "model")
 _UP, _DOWN = ("true", "up", "1", "1.0", "+1", "yes"), ("false", "down", "0", "0.0", "-1", "-1.0", "no")
+_PREFERENCES = {"this": "this", "a": "this", "first": "this", "other": "other", "b": "other", "second": "other",
+                "tie": "tie", "equal": "tie", "neither": "tie", "both": "tie",
+                "model_a": "this", "model_b": "other", "draw": "tie"}  # fmt: skip
 _PRECEDENCE = {"implicit": 0, "outcome": 1, "correction": 2, "explicit": 3}
 
 
@@ -70,6 +78,8 @@ class Votes:
     that the table has."""
     texts: pl.DataFrame
     """`feedback_id`, `prompt`, `comment` of the facts."""
+    said: pl.DataFrame
+    """Rows with a preference, a comment or a correction, as reports read them (`said_events.SAID`)."""
     left_out: dict[str, int]
     """Rows that are no vote, by what they are: comments, preferences, signals that mean nothing, earlier votes …"""
     unread: dict[str, int]
@@ -101,6 +111,9 @@ def read_votes(data: Any, timezone: str = "UTC") -> Votes:
         occurred_at=_time(table, timezone),
         prompt=_text(table, "prompt"),
         comment=_text(table, "comment"),
+        answer=_text(table, "answer"),
+        other_model=_text(table, "other_model"),
+        other_interaction_id=_text(table, "other_interaction_id"),
         tags=_names(table, "tags"),
         tools=_names(table, "tools"),
         **{name: _text(table, name) for name in DIMENSIONS},
@@ -118,10 +131,37 @@ def read_votes(data: Any, timezone: str = "UTC") -> Votes:
             "interaction_id", "user", "prompt_version", "kind", "success", "occurred_at", *measured
         ),
         texts=chosen.select("feedback_id", "prompt", "comment"),
+        said=_said(events, timezone),
         left_out=left_out | ({EARLIER: judged.height - facts.height} if judged.height > facts.height else {}),
         unread={what: count for what, count in left_out.items() if what in UNREAD},
         dated=called(table, "occurred_at") is not None,
     )
+
+
+def _said(events: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    row = pl.col("_row").cast(pl.String)
+    words = {name: pl.when(pl.col(name).str.strip_chars() != "").then(name) for name in ("comment", "correction")}
+    told = events.with_columns(
+        **words,
+        preference=_preference(),
+        day=pl.col("occurred_at").dt.convert_time_zone(timezone).dt.date().fill_null(UNDATED),
+        voter=pl.coalesce("user", "row " + row),
+        other_interaction_id=pl.coalesce("other_interaction_id", "the other of row " + row),
+    )
+    kept = told.filter(pl.any_horizontal(pl.col("comment", "correction", "preference").is_not_null()))
+    return kept.select(*(pl.col(name).cast(kind) for name, kind in SAID.items())).sort("feedback_id")
+
+
+def _preference() -> pl.Expr:
+    """this, other or tie; the winner may be named by its place or by its model."""
+    given = pl.col("preference")
+    by_model = (
+        pl.when(given == pl.col("model"))
+        .then(pl.lit("this"))
+        .when(given == pl.col("other_model"))
+        .then(pl.lit("other"))
+    )
+    return pl.coalesce(by_model, given.str.to_lowercase().replace_strict(_PREFERENCES, default=None))
 
 
 def like(frame: pl.DataFrame, given: Any) -> Any:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from feedback_pipeline.backup.dump import BackupError, dump, load
 from feedback_pipeline.erasure import replay
-from feedback_pipeline.erasure.erasure import House, forget, preview
+from feedback_pipeline.erasure.erasure import ErasureContext, forget, preview
 from feedback_pipeline.store.database import Database, create_missing_databases, migrate, schema_revision
 from feedback_pipeline.store.migrations import run_sql
 from feedback_pipeline.tables.parquet import TEMPORARY, ParquetFolder, files_below, location, replaced_file
@@ -152,11 +152,11 @@ def restore(database: Database, frames: ParquetFolder, home: Path, folder: Path,
             connection.execute(sa.text("UPDATE day_state SET computed = 0, requested = 0 WHERE NOT expired"))
 
 
-def replay_erasures(house: House, folder: Path, places: Sequence[Path], report: Report) -> int:
+def replay_erasures(context: ErasureContext, folder: Path, places: Sequence[Path], report: Report) -> int:
     """Makes the erasures again that a restored backup does not know; returns how many had something to erase.
 
     Args:
-        house: the restored home.
+        context: the restored home.
         folder: the backup, beside which erasures were noted as long as it could be reached.
         places: further homes or lists of erasures.
         report: takes lines of progress.
@@ -167,10 +167,10 @@ def replay_erasures(house: House, folder: Path, places: Sequence[Path], report: 
     made_at = datetime.fromisoformat(read_manifest(folder)["made_at"])
     replayed = 0
     for subject, finished_at in replay.noted(folder, *places):
-        if finished_at < made_at or not preview(house, subject).has_rows:
+        if finished_at < made_at or not preview(context, subject).has_rows:
             continue
         report(f"erasure of {finished_at:%Y-%m-%d %H:%M} UTC")
-        forget(house, subject, report)
+        forget(context, subject, report)
         replayed += 1
     return replayed
 

@@ -54,7 +54,7 @@ def create_app(settings: Settings, *, address: str | None = None, pages: Sequenc
     """The application on the settings' database, which is opened (and migrated) here unless `address` names one that
     is ready. It connects when first used, and again whenever it must.
 
-    `pages` are routes of rooms above this one: those of the console.
+    `pages` are routes of packages above this one: those of the console.
 
     Raises:
         DatabaseError: the database cannot be opened.

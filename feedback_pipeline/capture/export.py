@@ -26,6 +26,7 @@ from feedback_pipeline.training.weights import ORIGINAL
 
 DEFAULT_WINDOW = timedelta(days=7)
 MAX_WINDOW = timedelta(days=366)
+FORMAT = "feedback_export"
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,99}")
 
 
@@ -79,7 +80,7 @@ async def write(
         raise invalid("start_date", "must lie before end_date, by a year at most")
     positive = negative = skipped = 0
     first, last = _covered(start, end)
-    noted = await store.fetch(tenant, "begin_export", str(file), tenant, first, last, by)
+    noted = await store.fetch(tenant, "begin_export", str(file), tenant, first, last, by, FORMAT)
     async with _replaced_file(file) as stream:
         async for rows in _days(store, tenant, start, end):
             lines = await asyncio.to_thread(_lines, rows)
@@ -133,7 +134,7 @@ def _lines(rows: list[Any]) -> pl.DataFrame:
             **{name: pl.Series([row[name] for row, _ in sound], dtype=pl.String) for name in texts},
         }
     )
-    line = FORMATS["feedback_export"].line
+    line = FORMATS[FORMAT].line
     assert line is not None  # not a table
     weight = pl.when("thumb").then(ORIGINAL.positive).otherwise(ORIGINAL.negative).alias("weight")
     return frame.rename({"output": "completion"}).with_columns(weight).select("thumb", line)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 import polars as pl
 
-from feedback_pipeline.capture.votes import AnswerRow, Filing, VoteRow
+from feedback_pipeline.capture.votes import AnswerRow, Submission, VoteRow
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
 
@@ -39,7 +39,7 @@ class _Piece(NamedTuple):
     json: str | None
 
 
-class Door:
+class Intake:
     """Redacts rows and names people; keeps originals only where the settings say so."""
 
     def __init__(self, pseudonymiser: Pseudonymiser, keep_raw: bool) -> None:
@@ -58,20 +58,23 @@ class Door:
             known = self._known[tenant, identifier] = self._pseudonymiser.pseudonym(tenant, identifier)
         return known
 
-    def redacted(self, tenant: str, filings: Sequence[Filing]) -> list[Filing]:
+    def redacted(self, tenant: str, submissions: Sequence[Submission]) -> list[Submission]:
         """The same rows of a tenant without structured identifiers, and without the person's own id among the names."""
-        filings = [
-            Filing(self._unnamed(tenant, one.vote), tuple(self._unnamed(tenant, a) for a in one.answers), one.names)
-            for one in filings
+        submissions = [
+            Submission(self._unnamed(tenant, one.vote), tuple(self._unnamed(tenant, a) for a in one.answers), one.names)
+            for one in submissions
         ]
-        labels = _labels([filing.answers for filing in filings])
+        labels = _labels([submission.answers for submission in submissions])
         rows: list[VoteRow | AnswerRow] = []
         owners: list[int] = []
-        for filing, label in zip(filings, labels, strict=True):
-            rows += (filing.vote, *filing.answers)
-            owners += [label] * (1 + len(filing.answers))
+        for submission, label in zip(submissions, labels, strict=True):
+            rows += (submission.vote, *submission.answers)
+            owners += [label] * (1 + len(submission.answers))
         cleaned: Iterator[Any] = iter(self._rows(rows, owners))
-        return [Filing(next(cleaned), tuple(next(cleaned) for _ in filing.answers), filing.names) for filing in filings]
+        return [
+            Submission(next(cleaned), tuple(next(cleaned) for _ in submission.answers), submission.names)
+            for submission in submissions
+        ]
 
     def _unnamed(self, tenant: str, row: Row) -> Row:
         """The row without tags and reasons that are the id of the person or session it is of."""
@@ -127,7 +130,7 @@ class Door:
 
 
 def _labels(answers: Sequence[Sequence[AnswerRow]]) -> list[int]:
-    """A number for each filing's conversation: that of the first filing of it."""
+    """A number for each submission's conversation: that of the first submission of it."""
     conversations: dict[str, int] = {}
     labels = []
     for place, brought in enumerate(answers):

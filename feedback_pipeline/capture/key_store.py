@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from feedback_pipeline.capture.access import SCOPES, key_hash, new_key
 from feedback_pipeline.capture.identifiers import new_id
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.store.statements import statement
 
 
 class KeyStoreError(ValueError):
@@ -88,6 +89,12 @@ def listed(database: Database) -> list[ApiKey]:
             )
         )
         return [ApiKey(row[0], row[1], row[2], tuple(row[3]), row[4], row[5], row[6]) for row in rows]
+
+
+def teams(database: Database) -> list[str]:
+    """The teams that have votes or answers, the one with the most votes first."""
+    with database.engine.connect() as connection:
+        return list(connection.execute(statement("teams_with_feedback")).scalars())
 
 
 def revoke(database: Database, identity: UUID, grace: timedelta = timedelta(0)) -> None:

@@ -109,7 +109,7 @@ async def _evaluated(
     unit = str(context["targetingKey"])
     pseudonym = unit
     if found.experiment.unit != "conversation":
-        pseudonym = service.door.pseudonym(principal.tenant, unit) or ""
+        pseudonym = service.intake.pseudonym(principal.tenant, unit) or ""
     # a page may ask for anybody's arm; only its own person's is remembered
     remembered = not principal.browser or pseudonym == principal.user_key
     attributes = {name: value for name, value in context.items() if name != "targetingKey"}

@@ -1,6 +1,5 @@
 """What applications report of experiments and shadow runs, which answers are asked about, and prompts by label."""
 
-import random
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,6 +12,7 @@ from starlette.responses import Response
 
 from feedback_pipeline.capture import bodies
 from feedback_pipeline.capture.access import Principal
+from feedback_pipeline.capture.asking import asks
 from feedback_pipeline.capture.identifiers import new_id
 from feedback_pipeline.capture.problems import ProblemError, invalid, not_found
 from feedback_pipeline.capture.routes_votes import json_response, parsed
@@ -72,7 +72,7 @@ async def add_exposures(request: Request) -> Response:
 
 
 def _exposure(service: Service, principal: Principal, item: Exposure) -> dict[str, Any]:
-    pseudonym = service.door.pseudonym
+    pseudonym = service.intake.pseudonym
     unit = item.conversation_id or pseudonym(principal.tenant, item.user_id or item.session_id)
     if unit is None:
         raise invalid("user_id", "name whom the arm was for: user_id, session_id or conversation_id")
@@ -103,16 +103,10 @@ async def decide_ask(request: Request) -> Response:
     body = await bodies.read(request, 5_000)
     wanted: Ask = parsed(TypeAdapter(Ask), bodies.parse(body, request.headers.get("content-type", "")))
     person = await service.person(request, principal, wanted.user_id, wanted.session_id, writes=False)
-    unit = person.session_key or person.user_key
-    if unit is None:
+    if person.voter is None:
         raise invalid("session_id", "is needed: nobody is asked twice in a session")
-    share = service.settings.capture.ask_share
-    if share <= 0:
-        return json_response({"ask": False, "probability": 0.0})
-    rows = await service.store.fetch(
-        principal.tenant, "decide_ask", principal.tenant, wanted.request_id, unit, random.random(), share
-    )
-    return json_response({"ask": rows[0]["asked"], "probability": rows[0]["probability"]})
+    asked, probability = await asks(service, principal.tenant, person, "request", wanted.request_id)
+    return json_response({"ask": asked, "probability": probability})
 
 
 @router.get("/v1/prompts/{name}")

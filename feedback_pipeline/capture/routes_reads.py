@@ -2,6 +2,8 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -11,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from feedback_pipeline.capture import bodies, figures, views, votes
+from feedback_pipeline.capture import bodies, statistics, views, votes
 from feedback_pipeline.capture.access import Principal
+from feedback_pipeline.capture.asking import asks
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.routes_votes import current, json_response, parsed, require_own
 from feedback_pipeline.capture.service import Service, service_of
@@ -38,8 +41,13 @@ class Stats(Groups):
     days: Literal["7", "30", "90"] = "30"
 
 
+MAX_LOOKED_AT = 20_000
+"""Votes that a search or a count looks at, the newest first: there is no index of texts, which would make each write
+twenty times slower."""
+
+
 class Listing(Groups):
-    """Which votes to list."""
+    """Which votes to list; `search` is as one types it into a search engine: words, "a phrase", or, -not."""
 
     content_type: Parameter | None = None
     content_id: Parameter | None = None
@@ -47,6 +55,8 @@ class Listing(Groups):
     kind: Literal["explicit", "implicit", "outcome", "correction", "preference", "comment"] | None = None
     rating: Literal["up", "down", "positive", "negative", "1", "-1", "true", "false"] | None = None
     has_comment: bool | None = None
+    prompt_version: Parameter | None = None
+    search: Parameter | None = None
     user_id: Parameter | None = None
     session_id: Parameter | None = None
     since: datetime | None = None
@@ -107,7 +117,10 @@ async def read_state(request: Request) -> Response:
 
 @router.post("/v1/feedback/states")
 async def read_states(request: Request) -> Response:
-    """What a browser voted on all the content of a page, in order: each item with its own token, or its own refusal."""
+    """What a browser voted on all the content of a page, in order: each item with its own token, or its own refusal.
+
+    With `FEEDBACK_ASK_SHARE` it also draws which of them the page asks about (`ask`), one in a session at most.
+    """
     service = service_of(request)
     await service.limits.take("address", service.client_address(request), service.settings.capture.address_requests)
     body = await bodies.read(request, service.settings.capture.body_bytes)
@@ -123,7 +136,9 @@ async def _state_of(service: Service, request: Request, item: ContentState) -> d
             raise ProblemError(403, "wrong_content", "the token belongs to other content")
         person = await service.person(request, principal, None, None, writes=False)
         found = await _voted(service, principal, principal.content, person, _shown(service, item.content_snapshot))
-        return {"status": 200, "items": found["items"]}
+        _, name = content_name(*principal.content)
+        asked, _ = await asks(service, principal.tenant, person, "content", name)
+        return {"status": 200, "items": found["items"], "ask": asked}
     except ProblemError as problem:
         if problem.status == 503:
             raise
@@ -135,24 +150,77 @@ def _shown(service: Service, content_snapshot: Any) -> str | None:
     if content_snapshot is None:
         return None
     snapshot, _, _ = votes.opened(content_snapshot)
-    return service.door.snapshot(bodies.to_json(snapshot, "content_snapshot"))
+    return service.intake.snapshot(bodies.to_json(snapshot, "content_snapshot"))
 
 
 async def listing(service: Service, tenant: str, wanted: Listing) -> dict[str, Any]:
     """A page of votes, and the cursor of the next."""
-    thumb = None if wanted.rating is None else wanted.rating in {"up", "positive", "1", "true"}
-    after = (None, None, None) if wanted.cursor is None else _read_cursor(wanted.cursor)
-    rows = await service.store.fetch(
-        tenant, "list_votes", *after, wanted.model, wanted.intent, wanted.project, wanted.content_type, thumb,
-        service.door.pseudonym(tenant, wanted.user_id or None), _aware(wanted.since, "since"),
-        _aware(wanted.until, "until"), wanted.kind, wanted.action_type, wanted.has_comment, wanted.limit + 1,
-    )  # fmt: skip
+    looked_at = wanted.limit + 1 if wanted.search is None else MAX_LOOKED_AT
+    rows = [row for row in await _listed(service, tenant, wanted, wanted.limit + 1, looked_at) if row["id"] is not None]
     shown = rows[: wanted.limit]
     more = len(rows) > wanted.limit
     return {"items": [views.vote(row) for row in shown], "next_cursor": _cursor(shown[-1]) if more else None}
 
 
-def _aware(moment: datetime | None, field: str) -> datetime | None:
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a list.
+
+    Attributes:
+        items: the rows, newest first.
+        first: the place of the first one, from 1 on.
+        total: how many match.
+        back_to: where not all were looked at: the time of the last one that was.
+    """
+
+    items: list[dict[str, Any]]
+    first: int
+    total: int
+    back_to: datetime | None
+
+    @classmethod
+    def of(cls, rows: list[Any], view: Callable[[Any], dict[str, Any]], number: int, size: int) -> "Page":
+        """The page `number` of rows with `total`, `looked_at` and `back_to`, the first without an id if none match."""
+        items = [view(row) for row in rows if row["id"] is not None]
+        total = rows[0]["total"] or 0
+        cut = rows[0]["looked_at"] > MAX_LOOKED_AT
+        return cls(items, (number - 1) * size + 1, min(total, MAX_LOOKED_AT), rows[0]["back_to"] if cut else None)
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.items) - 1
+
+
+async def vote_page(service: Service, tenant: str, wanted: Listing, number: int, voter: str | None = None) -> Page:
+    """The page `number` of what matches, with the total.
+
+    Args:
+        service: the service.
+        tenant: whose.
+        wanted: filters and the size of a page.
+        number: from 1 on.
+        voter: only the votes of this pseudonym.
+    """
+    offset = (number - 1) * wanted.limit
+    rows = await _listed(service, tenant, wanted, wanted.limit, MAX_LOOKED_AT + 1, offset, voter)
+    return Page.of(rows, views.vote, number, wanted.limit)
+
+
+async def _listed(
+    service: Service, tenant: str, wanted: Listing, rows: int, looked_at: int, offset: int = 0, voter: str | None = None
+) -> list[Any]:
+    thumb = None if wanted.rating is None else wanted.rating in {"up", "positive", "1", "true"}
+    after = (None, None, None) if wanted.cursor is None else _read_cursor(wanted.cursor)
+    return await service.store.fetch(
+        tenant, "list_votes", *after, wanted.model, wanted.intent, wanted.project, wanted.content_type, thumb,
+        voter or service.intake.pseudonym(tenant, wanted.user_id or None), aware(wanted.since, "since"),
+        aware(wanted.until, "until"), wanted.kind, wanted.action_type, wanted.has_comment, rows, wanted.prompt_version,
+        wanted.search or None, looked_at, offset,
+    )  # fmt: skip
+
+
+def aware(moment: datetime | None, field: str) -> datetime | None:
+    """A moment of a filter, in the server's zone where it names none."""
     if moment is None:
         return None
     if not 1970 <= moment.year < 2100:
@@ -182,7 +250,7 @@ async def read_accuracy(request: Request, wanted: Annotated[Groups, Query()]) ->
     service = service_of(request)
     principal = await reader(service, request)
     return json_response(
-        await figures.accuracy(service.store, principal.tenant, wanted.model, wanted.intent, wanted.project)
+        await statistics.accuracy(service.store, principal.tenant, wanted.model, wanted.intent, wanted.project)
     )
 
 
@@ -191,7 +259,7 @@ async def read_stats(request: Request, wanted: Annotated[Stats, Query()]) -> Res
     """Totals, shares and distinct people of the last 7, 30 or 90 days."""
     service = service_of(request)
     principal = await reader(service, request)
-    found = await figures.stats(
+    found = await statistics.stats(
         service.store, principal.tenant, int(wanted.days), wanted.model, wanted.intent, wanted.project
     )
     return json_response(found)
@@ -223,7 +291,7 @@ async def read_summary(request: Request) -> Response:
     """Thumbs by action type."""
     service = service_of(request)
     principal = await reader(service, request)
-    return json_response({"summary": await figures.summary(service.store, principal.tenant)})
+    return json_response({"summary": await statistics.summary(service.store, principal.tenant)})
 
 
 @router.get("/api/feedback")
@@ -232,7 +300,7 @@ async def read_recent(request: Request, type: Literal["summary"] | None = None) 
     service = service_of(request)
     principal = await reader(service, request)
     if type == "summary":
-        return json_response({"summary": await figures.summary(service.store, principal.tenant)})
+        return json_response({"summary": await statistics.summary(service.store, principal.tenant)})
     found = await listing(service, principal.tenant, Listing())
     recent = [
         item | {"user_message": item["query"], "assistant_response": item["response"], "timestamp": item["updated_at"]}

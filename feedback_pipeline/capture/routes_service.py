@@ -18,7 +18,7 @@ from feedback_pipeline.capture.routes_votes import json_response, parsed
 from feedback_pipeline.capture.service import host_name, is_loopback, service_of
 from feedback_pipeline.capture.shapes import ExportRequest
 from feedback_pipeline.capture.templating import environment
-from feedback_pipeline.tables.room import MIN_FREE_BYTES, free_bytes
+from feedback_pipeline.tables.free_space import MIN_FREE_BYTES, free_bytes
 
 router = APIRouter()
 STATIC_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}

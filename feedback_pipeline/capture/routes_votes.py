@@ -29,7 +29,7 @@ from feedback_pipeline.capture.shapes import (
     Voter,
     shortened,
 )
-from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow, Person, VoteRow
+from feedback_pipeline.capture.votes import AnswerRow, NameRow, Person, Submission, VoteRow
 from feedback_pipeline.capture.writer import Outcome
 from feedback_pipeline.cleaning.tags import look_alikes
 from feedback_pipeline.llm.prices import read_prices
@@ -79,12 +79,12 @@ async def create_feedback(request: Request) -> Response:
     person = await service.person(request, principal, _user(shape), shape.session_id, writes=True)
     key = _scoped(_idempotency_key(request), principal, person)
     fingerprint = None if key is None else digest(body)
-    filing = _filing(service, principal, person, shape, key, fingerprint)
-    outcome = await service.writer.write(principal.tenant, filing)
+    submission = _submission(service, principal, person, shape, key, fingerprint)
+    outcome = await service.writer.write(principal.tenant, submission)
     service.metrics.vote(outcome.outcome)
-    tags = [tag for answer in filing.answers for tag in answer.tags]
+    tags = [tag for answer in submission.answers for tag in answer.tags]
     alike = look_alikes(tags, await _tags(service, principal.tenant)) if tags else {}
-    return _answered(service, shape, filing, outcome, person, alike)
+    return _answered(service, shape, submission, outcome, person, alike)
 
 
 def _shape(value: Any) -> Voter:
@@ -98,7 +98,7 @@ def _user(shape: Voter) -> str | None:
     return shape.user_id
 
 
-def _filing(
+def _submission(
     service: Service,
     principal: Principal,
     person: Person,
@@ -106,7 +106,7 @@ def _filing(
     key: str | None,
     fingerprint: bytes | None,
     ordinal: int = 0,
-) -> Filing:
+) -> Submission:
     vote = votes.read(shape)
     capture = service.settings.capture
     snapshot = vote.answer.get("content_snapshot") if vote.answer else None
@@ -120,7 +120,7 @@ def _filing(
         raise invalid("content_type", f"must be one of {', '.join(sorted({*capture.content_types, GENERAL}))}")
     if principal.browser and (vote.key != content_name(*(principal.content or ("", ""))) or vote.interaction_id):
         raise ProblemError(403, "wrong_content", "the token belongs to other content")
-    return votes.filing(vote, shape, principal.tenant, person, key, fingerprint, ordinal)
+    return votes.submission(vote, shape, principal.tenant, person, key, fingerprint, ordinal)
 
 
 def _content_type(shape: Voter) -> str | None:
@@ -145,7 +145,12 @@ async def read_tags(request: Request) -> Response:
 
 
 def _answered(
-    service: Service, shape: Voter, filing: Filing, outcome: Outcome, person: Person, alike: dict[str, list[str]]
+    service: Service,
+    shape: Voter,
+    submission: Submission,
+    outcome: Outcome,
+    person: Person,
+    alike: dict[str, list[str]],
 ) -> Response:
     if outcome.outcome == "reused":
         raise ProblemError(422, "idempotency_key_reused", "the Idempotency-Key was used for another request")
@@ -157,7 +162,7 @@ def _answered(
         found["look_alikes"] = alike
     if outcome.outcome == "replayed":
         return json_response(found, 200, {"Idempotency-Replayed": "true", "Location": f"/v1/feedback/{identity}"})
-    vote = filing.vote
+    vote = submission.vote
     service.analytics.submitted(person.voter, _content_type(shape), vote.thumb, vote.comment is not None)
     return json_response(found, 201, {"Location": f"/v1/feedback/{identity}"})
 
@@ -205,16 +210,16 @@ async def file_batch(
     results: list[dict[str, Any]] = [{} for _ in items]
     shares = []
     for first in range(0, len(items), ITEMS_AT_A_TIME):
-        filings: list[Filing] = []
+        submissions: list[Submission] = []
         places: list[int] = []
         for place in range(first, min(first + ITEMS_AT_A_TIME, len(items))):
             try:
-                filings.append(_batch_filing(service, principal, items[place], key, place))
+                submissions.append(_batch_submission(service, principal, items[place], key, place))
                 places.append(place)
             except ProblemError as problem:
                 results[place] = {"status": problem.status, "problem": problem.document()}
-        if filings:
-            shares.append((places, service.writer.enqueue(principal.tenant, filings)))
+        if submissions:
+            shares.append((places, service.writer.enqueue(principal.tenant, submissions)))
         await asyncio.sleep(0)  # the store works on these votes, and others have their turn, while the next are read
     for places, settled in shares:
         for place, outcome in zip(places, await settled, strict=True):
@@ -227,13 +232,13 @@ async def file_batch(
     return results
 
 
-def _batch_filing(service: Service, principal: Principal, item: Any, key: str | None, place: int) -> Filing:
+def _batch_submission(service: Service, principal: Principal, item: Any, key: str | None, place: int) -> Submission:
     shape = _shape(item)
-    pseudonym, tenant = service.door.pseudonym, principal.tenant
+    pseudonym, tenant = service.intake.pseudonym, principal.tenant
     person = Person(pseudonym(tenant, _user(shape)), pseudonym(tenant, shape.session_id), "server")
     own = shape.idempotency_key or (None if key is None else f"{key}#{place}")
     fingerprint = None if own is None else digest(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
-    return _filing(service, principal, person, shape, own, fingerprint, place)
+    return _submission(service, principal, person, shape, own, fingerprint, place)
 
 
 def _batch_result(outcome: Outcome | ProblemError) -> dict[str, Any]:
@@ -271,7 +276,7 @@ async def change_feedback(request: Request, feedback_id: UUID) -> Response:
         fields["reasons"] = []
     event = _follows(row, {**fields, "from_browser": principal.browser or row["from_browser"]})
     _complete(event)
-    await service.writer.write(principal.tenant, Filing(event))
+    await service.writer.write(principal.tenant, Submission(event))
     row = await current(service, principal, feedback_id)
     shown = views.own_vote if principal.browser else views.vote
     return json_response(shown(row, feedback_id, row["first_at"]))
@@ -304,7 +309,7 @@ async def withdraw_feedback(
     person = await service.person(request, principal, user_id, session_id, writes=True)
     row = await current(service, principal, feedback_id)
     require_own(row, principal, person)
-    await service.writer.write(principal.tenant, Filing(_follows(row, {"withdrawn": True, **_EMPTY})))
+    await service.writer.write(principal.tenant, Submission(_follows(row, {"withdrawn": True, **_EMPTY})))
     return Response(status_code=204)
 
 
@@ -446,7 +451,7 @@ def _logged(service: Service, tenant: str, item: Any) -> tuple[AnswerRow, list[N
     """The rows of a logged answer, and which of its names were too long and are cut."""
     item, cut = shortened(item)
     answer: LoggedAnswer = parsed(LOGGED, item)
-    pseudonym = service.door.pseudonym
+    pseudonym = service.intake.pseudonym
     person = Person(pseudonym(tenant, answer.user_id), pseudonym(tenant, answer.session_id), "logged")
     row, names = votes.logged(answer, tenant, person)
     if row.content_snapshot is not None and len(row.content_snapshot) > service.settings.capture.snapshot_bytes:
@@ -476,7 +481,7 @@ async def mint_token(request: Request) -> Response:
     value = bodies.parse(await bodies.read(request, 60_000), request.headers.get("content-type", ""))
     many = isinstance(value, dict) and "contents" in value
     wanted: TokenRequest | TokensRequest = parsed(TypeAdapter(TokensRequest if many else TokenRequest), value)
-    user = service.door.pseudonym(principal.tenant, wanted.user_id)
+    user = service.intake.pseudonym(principal.tenant, wanted.user_id)
     tokens = [
         service.tokens.mint(principal.tenant, (one.content_type, one.content_id), wanted.origin, user, wanted.seconds)
         for one in (wanted.contents if isinstance(wanted, TokensRequest) else [wanted])

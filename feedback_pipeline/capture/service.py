@@ -23,7 +23,7 @@ from feedback_pipeline.capture.access import (
 from feedback_pipeline.capture.analytics import Analytics, open_posthog
 from feedback_pipeline.capture.connections import Address, Store
 from feedback_pipeline.capture.decisions import Decisions
-from feedback_pipeline.capture.intake import Door
+from feedback_pipeline.capture.intake import Intake
 from feedback_pipeline.capture.limits import Limits
 from feedback_pipeline.capture.maintenance import maintain
 from feedback_pipeline.capture.metrics import Metrics
@@ -43,7 +43,7 @@ class Service:
     settings: Settings
     address: Address
     store: Store
-    door: Door
+    intake: Intake
     writer: Writer
     keys: Keys
     tokens: Tokens
@@ -70,13 +70,13 @@ class Service:
         signing = signing_keys(settings.home, capture.token_key, production=production)
         pseudonymiser = pseudonymiser or Pseudonymiser.open(settings.home, production=production)
         store = Store(address, capture.connections)
-        door = Door(pseudonymiser, settings.keep_raw)
+        intake = Intake(pseudonymiser, settings.keep_raw)
         return cls(
             settings=settings,
             address=address,
             store=store,
-            door=door,
-            writer=Writer(store, door),
+            intake=intake,
+            writer=Writer(store, intake),
             keys=Keys(store),
             tokens=Tokens(signing),
             limits=Limits(store, signing[0]),
@@ -133,7 +133,7 @@ class Service:
         if token.startswith(TOKEN_PREFIX):
             return self.tokens.read(token, origin)
         browser, user = await read_local_token(self.store, token, origin)
-        return replace(browser, user_key=self.door.pseudonym(browser.tenant, user))
+        return replace(browser, user_key=self.intake.pseudonym(browser.tenant, user))
 
     def _same_origin(self, request: Request) -> str | None:
         """Browsers send no Origin when they read from the page's own server; Sec-Fetch-Site says that it is one."""
@@ -146,7 +146,7 @@ class Service:
     ) -> Person:
         """The person acting: of a browser, whom the token and the browser's session say; of a server, whom it names."""
         if not principal.browser:
-            pseudonym, tenant = self.door.pseudonym, principal.tenant
+            pseudonym, tenant = self.intake.pseudonym, principal.tenant
             return Person(pseudonym(tenant, user_id), pseudonym(tenant, session_id), "server")
         if user_id is not None or session_id is not None:
             raise invalid("user_id" if user_id is not None else "session_id", "is set by the token, not by the page")
@@ -155,7 +155,7 @@ class Service:
             raise invalid("X-Feedback-Session", "must be 16 to 100 ASCII characters made up by the browser")
         if writes:
             await claim_token(self.store, principal, session, self.settings.capture.token_uses)
-        return Person(principal.user_key, self.door.pseudonym(principal.tenant, session), "browser")
+        return Person(principal.user_key, self.intake.pseudonym(principal.tenant, session), "browser")
 
     def client_address(self, request: Request) -> str:
         """Where a request comes from: the last address on its way here that no trusted proxy has."""

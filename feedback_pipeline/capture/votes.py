@@ -142,7 +142,7 @@ class Vote:
     answer: dict[str, Any] | None = None
 
 
-class Filing(NamedTuple):
+class Submission(NamedTuple):
     """The rows of one request, not yet redacted."""
 
     vote: VoteRow
@@ -325,7 +325,7 @@ def answer_fields(answer: Answer) -> dict[str, Any]:
     return fields
 
 
-def filing(
+def submission(
     vote: Vote,
     shape: Voter,
     tenant: str,
@@ -333,7 +333,7 @@ def filing(
     key: str | None,
     fingerprint: bytes | None,
     ordinal: int = 0,
-) -> Filing:
+) -> Submission:
     """The rows of a vote, `ordinal` being its place in the request; the answer it brings has an id derived from what
     was shown, so that the votes of several people on one snapshot are about one answer. Which answer the vote is about
     in the end, the store decides: it knows what was logged."""
@@ -359,7 +359,7 @@ def filing(
         vote.correction, vote.reasons, vote.preference, vote.other_interaction_id, person.user_key, person.session_key,
         occurred_at, False, None, key, fingerprint, SOURCE, None, from_browser=person.provenance == "browser",
     )  # fmt: skip
-    return Filing(row, answers, names)
+    return Submission(row, answers, names)
 
 
 def given_name(identity: uuid.UUID) -> tuple[str, str]:

@@ -15,9 +15,9 @@ from uuid import UUID
 import asyncpg
 
 from feedback_pipeline.capture.connections import Store
-from feedback_pipeline.capture.intake import Door
+from feedback_pipeline.capture.intake import Intake
 from feedback_pipeline.capture.problems import ProblemError, unavailable
-from feedback_pipeline.capture.votes import AnswerRow, Filing, NameRow
+from feedback_pipeline.capture.votes import AnswerRow, NameRow, Submission
 
 MAX_BATCH = 1000
 IN_FLIGHT = 2
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 class _Job:
     """Votes of one request that are filed together; `settled` gets what became of each."""
 
-    filings: Sequence[Filing]
+    submissions: Sequence[Submission]
     settled: "asyncio.Future[list[Outcome | ProblemError]]"
 
 
@@ -52,15 +52,15 @@ class _Queue:
 
     def add(self, job: _Job) -> None:
         self.jobs.append(job)
-        self.votes += len(job.filings)
+        self.votes += len(job.submissions)
 
     def take(self) -> list[_Job]:
         """The jobs at the head that make one transaction."""
         taken: list[_Job] = []
         votes = 0
-        while self.jobs and (not taken or votes + len(self.jobs[0].filings) <= MAX_BATCH):
+        while self.jobs and (not taken or votes + len(self.jobs[0].submissions) <= MAX_BATCH):
             taken.append(self.jobs.popleft())
-            votes += len(taken[-1].filings)
+            votes += len(taken[-1].submissions)
         self.votes -= votes
         return taken
 
@@ -68,18 +68,18 @@ class _Queue:
 class Writer:
     """Writes votes for one process."""
 
-    def __init__(self, store: Store, door: Door) -> None:
+    def __init__(self, store: Store, intake: Intake) -> None:
         self._store = store
-        self._door = door
+        self._intake = intake
         self._queues: dict[str, _Queue] = {}
 
-    async def write(self, tenant: str, filing: Filing) -> Outcome:
+    async def write(self, tenant: str, submission: Submission) -> Outcome:
         """Files one vote together with those that wait.
 
         Raises:
             ProblemError: 503 where the store cannot be reached, 422 where it refuses the row.
         """
-        (outcome,) = await self.enqueue(tenant, [filing])
+        (outcome,) = await self.enqueue(tenant, [submission])
         if isinstance(outcome, ProblemError):
             raise outcome
         return outcome
@@ -89,7 +89,7 @@ class Writer:
     ) -> dict[UUID, str | ProblemError]:
         """Files answers; says of each id what became of it: `new`, `known`, `conflict`, `opted_out` (see the function
         file_answers), or why the store refused it, which costs no other answer."""
-        redacted = await asyncio.to_thread(self._door.answers, tenant, answers)
+        redacted = await asyncio.to_thread(self._intake.answers, tenant, answers)
         return await self._logged(tenant, redacted, names)
 
     async def _logged(
@@ -113,17 +113,17 @@ class Writer:
         running = [task for queue in self._queues.values() for task in queue.running]
         await asyncio.gather(*running, return_exceptions=True)
 
-    def enqueue(self, tenant: str, filings: Sequence[Filing]) -> "asyncio.Future[list[Outcome | ProblemError]]":
+    def enqueue(self, tenant: str, submissions: Sequence[Submission]) -> "asyncio.Future[list[Outcome | ProblemError]]":
         """Has votes filed in one transaction, from 1 to MAX_BATCH of them; says of each what became of it.
 
         Raises:
             ProblemError: 503, too many votes wait.
         """
         queue = self._queues.setdefault(tenant, _Queue())
-        if queue.votes + len(filings) > WAITING_LIMIT:
+        if queue.votes + len(submissions) > WAITING_LIMIT:
             raise ProblemError(503, "overloaded", "too many votes wait; try again", headers={"Retry-After": "1"})
         loop = asyncio.get_running_loop()
-        job = _Job(filings, loop.create_future())
+        job = _Job(submissions, loop.create_future())
         queue.add(job)
         if len(queue.running) < IN_FLIGHT:
             queue.running.add(loop.create_task(self._run(tenant, queue)))
@@ -139,42 +139,42 @@ class Writer:
             queue.running.discard(task)
             if not queue.running:
                 for job in queue.jobs:  # nobody is left to file them
-                    _settle(job, [unavailable()] * len(job.filings))
+                    _settle(job, [unavailable()] * len(job.submissions))
                 del self._queues[tenant]
 
     async def _file(self, tenant: str, jobs: list[_Job]) -> None:
         try:
-            outcomes = await self._outcomes(tenant, [filing for job in jobs for filing in job.filings])
+            outcomes = await self._outcomes(tenant, [submission for job in jobs for submission in job.submissions])
         except BaseException:
             for job in jobs:
-                _settle(job, [unavailable()] * len(job.filings))  # whatever broke, nobody is left waiting
+                _settle(job, [unavailable()] * len(job.submissions))  # whatever broke, nobody is left waiting
             raise
         first = 0
         for job in jobs:
-            _settle(job, outcomes[first : first + len(job.filings)])
-            first += len(job.filings)
+            _settle(job, outcomes[first : first + len(job.submissions)])
+            first += len(job.submissions)
 
-    async def _outcomes(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome | ProblemError]:
+    async def _outcomes(self, tenant: str, submissions: Sequence[Submission]) -> list[Outcome | ProblemError]:
         """What became of each vote. A row that the store refuses does not take the others with it: the halves are
         filed apart, down to the row itself."""
         try:
-            return await self._filed(tenant, filings)
+            return await self._filed(tenant, submissions)
         except ProblemError as problem:
-            return [problem] * len(filings)
+            return [problem] * len(submissions)
         except asyncpg.PostgresError as error:
-            if len(filings) == 1:
+            if len(submissions) == 1:
                 return [_refused(error)]
-        half = len(filings) // 2
-        return [*await self._outcomes(tenant, filings[:half]), *await self._outcomes(tenant, filings[half:])]
+        half = len(submissions) // 2
+        return [*await self._outcomes(tenant, submissions[:half]), *await self._outcomes(tenant, submissions[half:])]
 
-    async def _filed(self, tenant: str, filings: Sequence[Filing]) -> list[Outcome | ProblemError]:
-        if len(filings) > _MANY:
-            filings = await asyncio.to_thread(self._door.redacted, tenant, filings)
+    async def _filed(self, tenant: str, submissions: Sequence[Submission]) -> list[Outcome | ProblemError]:
+        if len(submissions) > _MANY:
+            submissions = await asyncio.to_thread(self._intake.redacted, tenant, submissions)
         else:
-            filings = self._door.redacted(tenant, filings)
-        votes = [filing.vote for filing in filings]
-        answers = [answer for filing in filings for answer in filing.answers]
-        names = [name for filing in filings for name in filing.names]
+            submissions = self._intake.redacted(tenant, submissions)
+        votes = [submission.vote for submission in submissions]
+        answers = [answer for submission in submissions for answer in submission.answers]
+        names = [name for submission in submissions for name in submission.names]
         async with self._store.connection() as connection:
             rows = await connection.fetch(FILE, tenant, votes, answers, names)
         otherwise = {row["vote_id"]: Outcome(row["feedback_id"], row["outcome"]) for row in rows}

@@ -40,7 +40,7 @@ class Crowding:
 
 
 @dataclass(frozen=True)
-class Tempo:
+class VotingSpeed:
     """How fast each voter votes; shape (voters,).
 
     Attributes:
@@ -54,7 +54,7 @@ class Tempo:
     hurried: Ints
 
 
-def tempo(ballots: Ballots, hurried_seconds: float) -> Tempo:
+def voting_speed(ballots: Ballots, hurried_seconds: float) -> VotingSpeed:
     """How fast each voter votes.
 
     Times on the minute are dates or rounded, and no clock. Ballots of the same moment are one form sent once: the
@@ -68,7 +68,7 @@ def tempo(ballots: Ballots, hurried_seconds: float) -> Tempo:
     quick = (np.diff(voter) == 0) & (gap > 0) & (gap < hurried_seconds * SECOND)
     fastest = np.zeros(ballots.people, dtype=np.int64)
     np.maximum.at(fastest, voter, _followers(voter, moment, MINUTE - 1, voter, moment))
-    return Tempo(
+    return VotingSpeed(
         timed=np.bincount(voter, minlength=ballots.people),
         fastest_minute=fastest,
         hurried=np.bincount(voter[1:][quick], minlength=ballots.people),

@@ -1,4 +1,4 @@
-"""The cleaned tables: what downstream rooms read."""
+"""The cleaned tables: what downstream packages read."""
 
 import polars as pl
 

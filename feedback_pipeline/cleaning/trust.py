@@ -129,14 +129,14 @@ def _habits(
     votes: pl.DataFrame, ballots: Ballots, first_seen: pl.DataFrame | None, policy: TrustPolicy
 ) -> pl.DataFrame:
     """`ballots.voters` with what each of them does: votes, first_seen, speed, comments."""
-    tempo = bursts.tempo(ballots, policy.hurried_seconds)
+    voting_speed = bursts.voting_speed(ballots, policy.hurried_seconds)
     return (
         ballots.voters.with_columns(
             votes=pl.Series(np.bincount(ballots.voter, minlength=ballots.people)),
             first_seen=pl.Series(_first_seen(ballots, first_seen)).cast(pl.Datetime("ms", "UTC")),
-            timed=pl.Series(tempo.timed),
-            fastest_minute=pl.Series(tempo.fastest_minute),
-            hurried=pl.Series(tempo.hurried),
+            timed=pl.Series(voting_speed.timed),
+            fastest_minute=pl.Series(voting_speed.fastest_minute),
+            hurried=pl.Series(voting_speed.hurried),
         )
         .join(_comments(votes, policy), on=PERSON, how="left", maintain_order="left")
         .with_columns(pl.col("comments", "repeated_comments", "copied_comments").fill_null(0))

@@ -53,7 +53,7 @@ def restore(
     """Restore a backup into this home, which must be empty; what was forgotten since is forgotten again."""
     from feedback_pipeline.backup import archive
     from feedback_pipeline.backup.dump import BackupError
-    from feedback_pipeline.cli.privacy import open_house
+    from feedback_pipeline.cli.privacy import open_erasure_context
     from feedback_pipeline.erasure.erasure import ErasureError
     from feedback_pipeline.pipeline import Pipeline
     from feedback_pipeline.store.database import locate
@@ -69,7 +69,7 @@ def restore(
         raise _refuse(str(error)) from error
     try:
         again = archive.replay_erasures(
-            open_house(pipeline), folder, (settings.home / "erasures", *(erasures or ())), _progress
+            open_erasure_context(pipeline), folder, (settings.home / "erasures", *(erasures or ())), _progress
         )
     except ErasureError as error:
         raise _refuse(f"an erasure made after the backup could not be made again: {error}") from error

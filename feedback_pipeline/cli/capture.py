@@ -6,6 +6,7 @@ from uuid import UUID
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
@@ -120,12 +121,18 @@ def list_keys() -> None:
     """List the keys."""
     from feedback_pipeline.capture import key_store
 
-    table = Table("id", "tenant", "name", "scopes", "made", "expires", "revoked")
+    table = Table(box=None)
+    table.add_column("id", no_wrap=True)  # whoever revokes one needs all of it
+    for heading in ("tenant", "name", "scopes", "made"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "made")
     for key in key_store.listed(_database()):
-        moments = [
-            f"{moment:%Y-%m-%d %H:%M}" if moment else "" for moment in (key.created_at, key.expires_at, key.revoked_at)
+        ends = [
+            f"{word} {moment:%Y-%m-%d}"
+            for word, moment in (("expires", key.expires_at), ("revoked", key.revoked_at))
+            if moment
         ]
-        table.add_row(str(key.id), key.tenant, key.name, ", ".join(key.scopes), *moments)
+        made = "\n".join([f"{key.created_at:%Y-%m-%d}", *ends])
+        table.add_row(str(key.id), *(Text(text) for text in (key.tenant, key.name, ", ".join(key.scopes), made)))
     console.print(table)
 
 
@@ -184,16 +191,18 @@ def _show(identity: UUID, text: str) -> None:
 
 def dashboard(
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.5)] = 5.0,
-    tenant: Annotated[str, typer.Option(help="Whose votes.")] = "default",
+    tenant: Annotated[str | None, typer.Option(help="Whose votes; by default the team with the most.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Show it once and leave.")] = False,
 ) -> None:
-    """Show the figures in the terminal, kept current."""
+    """Show the metrics in the terminal, kept current."""
     import asyncio
 
+    from feedback_pipeline.capture import key_store
     from feedback_pipeline.cli import dashboard as view
 
     database = _database()
-    asyncio.run(view.watch(database.address(), tenant, interval, console, once=once))
+    teams = key_store.teams(database)
+    asyncio.run(view.watch(database.address(), tenant, teams, interval, console, once=once))
 
 
 def mount(app: typer.Typer) -> None:

@@ -135,11 +135,11 @@ def _database(settings: Settings) -> list[Finding]:
 
 
 def _data(settings: Settings) -> Finding:
+    from feedback_pipeline.tables.free_space import space_for_writing
     from feedback_pipeline.tables.parquet import location
-    from feedback_pipeline.tables.room import room_for_writing
 
     try:
-        refused = room_for_writing(location(settings.data_url))
+        refused = space_for_writing(location(settings.data_url))
     except (ImportError, ValueError) as error:
         refused = f"{settings.data_url}: {error}"
     if refused:

@@ -66,6 +66,7 @@ def mount_all() -> None:
         privacy,
         prompts,
         reset,
+        sources,
         training,
         tuning,
     )
@@ -84,6 +85,7 @@ def mount_all() -> None:
         experiments,
         prompts,
         reset,
+        sources,
     ):
         subject.mount(app)
 
@@ -130,6 +132,7 @@ def demo(
 ) -> None:
     """Make sample votes, run the whole loop on them and say where the results are."""
     from feedback_pipeline.cli import summary
+    from jobs.supervisor import API_PORT, console_address
 
     started = time.perf_counter()
     pipeline = _pipeline()
@@ -140,6 +143,8 @@ def demo(
     console.print()
     summary.show(pipeline, console)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s, {result.runs} Dagster runs. See it live: make dev")
+    opens = console_address(pipeline.database, pipeline.settings.home, API_PORT)
+    console.print(f"which opens the console of every team with this link: {opens}", highlight=False, soft_wrap=True)
     _fail_on(result)
 
 
@@ -154,7 +159,7 @@ def sample(
 
 
 @app.command("import")
-def import_(
+def import_sources_command(
     names: Annotated[list[str] | None, typer.Argument(help="Sources to import; all by default.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would come in and what not, and why.")
@@ -164,13 +169,13 @@ def import_(
     """Import feedback from the tables and files named in sources.yaml."""
     from feedback_pipeline.cli import summary
     from feedback_pipeline.ingest.importing import import_sources
-    from feedback_pipeline.ingest.intake import Door
+    from feedback_pipeline.ingest.intake import PrivacyRules
     from feedback_pipeline.ingest.sources import load_sources
     from feedback_pipeline.privacy.redaction import redact_frame
 
     pipeline = _pipeline()
     named = load_sources(sources or pipeline.settings.sources_file)
-    door = Door(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
+    privacy = PrivacyRules(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
     with _progress() as progress:
         bars: dict[str, TaskID] = {}
 
@@ -180,7 +185,7 @@ def import_(
             progress.update(bar, completed=state.rows, total=total)
 
         imported = import_sources(
-            pipeline.database, named, door, pipeline.settings.home, show, dry_run,
+            pipeline.database, named, privacy, pipeline.settings.home, show, dry_run,
             names=tuple(names or ()), zone=pipeline.settings.zone,
         )  # fmt: skip
     summary.show_import(imported, console)
@@ -307,6 +312,7 @@ def _pipeline() -> Any:
 
 
 def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
+    from feedback_pipeline.experiments.sample_prompt import add_sample_prompt
     from feedback_pipeline.sample.load import load_sample
 
     started = time.perf_counter()
@@ -322,6 +328,7 @@ def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
             end=pipeline.today() - timedelta(days=1),  # a day that is not over is not computed
             on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
+    add_sample_prompt(pipeline)
     console.print(
         f"{loaded.filed.interactions:,} answers and {loaded.filed.feedback:,} feedback events over {weeks} weeks, "
         f"{loaded.refused:,} bad rows refused ({time.perf_counter() - started:.0f} s)\n"

@@ -46,14 +46,14 @@ def consent(
     training: Annotated[bool | None, typer.Option("--training/--no-training", help="May enter training files.")] = None,
 ) -> None:
     """Show or change what a person allows; obeyed from this moment."""
-    from feedback_pipeline.privacy import consent as wishes
+    from feedback_pipeline.privacy import consent as consents
 
     pipeline = _pipeline()
     try:
         if collect is None and analysis is None and training is None:
-            known = wishes.wishes(pipeline.database, pipeline.pseudonymiser, tenant, user)
+            known = consents.read(pipeline.database, pipeline.pseudonymiser, tenant, user)
         else:
-            known = wishes.record(
+            known = consents.record(
                 pipeline.database, pipeline.pseudonymiser, tenant, user,
                 collect=collect, use_for_analysis=analysis, use_for_training=training,
             )  # fmt: skip
@@ -67,7 +67,7 @@ def consent(
         highlight=False,
     )
     if not known.known:
-        console.print("The store holds no row of this person; the wish holds from the first one.")
+        console.print("The store holds no row of this person; consent holds from the first one.")
     elif not known.collect:
         console.print(f"{known.answers} answers and {known.votes} events from before are kept: feedback forget")
 
@@ -88,8 +88,8 @@ def forget(
 
     pipeline = _pipeline()
     subject = _subject(pipeline, user, tenant, interaction, tenant_all)
-    house = open_house(pipeline, replace_mentions=replace_mentions)
-    preview = erasure.preview(house, subject)
+    context = open_erasure_context(pipeline, replace_mentions=replace_mentions)
+    preview = erasure.preview(context, subject)
     _show_preview(preview)
     if dry_run:
         if preview.unknown and preview.earlier is None:
@@ -98,7 +98,7 @@ def forget(
     if not preview.unknown and not yes:
         typer.confirm("Erase all of this? It cannot be undone", abort=True)
     try:
-        receipt = erasure.forget(house, subject, lambda line: console.print(line, highlight=False))
+        receipt = erasure.forget(context, subject, lambda line: console.print(line, highlight=False))
     except erasure.ErasureError as error:
         raise _refuse(str(error)) from error
     _note(
@@ -189,15 +189,15 @@ def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | No
     return subjects.whole_tenant(pipeline.pseudonymiser, str(tenant_all))
 
 
-def open_house(pipeline: Any, *, replace_mentions: bool = False) -> Any:
+def open_erasure_context(pipeline: Any, *, replace_mentions: bool = False) -> Any:
     """Everything that an erasure reaches."""
     from datetime import timedelta
 
-    from feedback_pipeline.erasure.erasure import House
+    from feedback_pipeline.erasure.erasure import ErasureContext
     from feedback_pipeline.tuning.configured import open_provider
 
     provider = open_provider(pipeline.settings)
-    return House(
+    return ErasureContext(
         database=pipeline.database,
         frames=pipeline.frames,
         home=pipeline.settings.home,
@@ -345,11 +345,11 @@ def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not
     if not yes:
         typer.confirm("Everybody is a new person to the statistics from then on. Rotate?", abort=True)
     rotated = pipeline.pseudonymiser.rotate(pipeline.settings.home)
-    keep_key_fingerprints(pipeline.database, rotated.fingerprints())
+    keep_key_fingerprints(pipeline.database, rotated.fingerprints(), rotated.verify)
     _note(pipeline, "pseudonyms.rotated", None, key_version=rotated.current)
     console.print(
         f"New pseudonyms are made under {rotated.current} by every process that starts from now on: start the API and "
-        "the UI again, and keep a copy of keys.json. Wishes and erasures under earlier keys go on being obeyed.",
+        "the UI again, and keep a copy of keys.json. Consent and erasures under earlier keys go on being obeyed.",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
 

@@ -98,7 +98,7 @@ def _consider(found: "Consideration") -> None:
 def models() -> None:
     """List the models: candidates, what answers now, what ends when."""
     pipeline = _pipeline()
-    answering = registry.serving(pipeline.database)
+    answering = registry.current_model(pipeline.database)
     table = Table("model", "state", "base", "week", "evaluation", "passed", "ends", "erased since")
     for model in registry.models(pipeline.database):
         if model.kind != "model":
@@ -223,7 +223,7 @@ def rollback(
 ) -> None:
     """Let the model answer again that answered before the last promotion."""
     pipeline = _pipeline()
-    current = registry.serving(pipeline.database)
+    current = registry.current_model(pipeline.database)
     if current is None or current.previous is None:
         _say("nothing was promoted: there is nothing to go back to")
         raise typer.Exit(code=1)

@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from feedback_pipeline.capture import app as api
 from feedback_pipeline.capture.routes_service import STATIC_HEADERS
-from feedback_pipeline.console import audit, experiments, reports, votes
+from feedback_pipeline.console import answers, audit, experiments, exports, prompts, reports, sessions, votes
 from feedback_pipeline.settings import Settings
 
-STATIC = {"htmx.min.js": "text/javascript", "console.css": "text/css"}
+STATIC = {"htmx.min.js": "text/javascript", "console.js": "text/javascript", "console.css": "text/css"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -20,6 +20,12 @@ router = APIRouter(include_in_schema=False)
 async def htmx() -> Response:
     """The library that fetches parts of pages."""
     return _static("htmx.min.js")
+
+
+@router.get("/static/console.js")
+async def script() -> Response:
+    """Opens the console with the key of a link."""
+    return _static("console.js")
 
 
 @router.get("/static/console.css")
@@ -35,7 +41,8 @@ def _static(name: str) -> Response:
 
 def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     """The API and the console on the settings' database; see `capture.app.create_app`."""
-    pages = (router, votes.router, audit.router, experiments.router, reports.router)
+    rooms = (sessions, votes, answers, prompts, audit, experiments, reports, exports)
+    pages = (router, *(room.router for room in rooms))
     return api.create_app(settings, address=address, pages=pages)
 
 

@@ -18,7 +18,8 @@ from feedback_pipeline.capture import bodies
 from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.service import Service, service_of
-from feedback_pipeline.console.votes import SESSION, page, visitor
+from feedback_pipeline.console.pages import page
+from feedback_pipeline.console.sessions import SESSION, login_page, visitor
 from feedback_pipeline.judging.audit import AUDIT_VERDICTS, ITEM_SCHEMA, label_next
 from feedback_pipeline.judging.rubrics import Criterion, read_rubric
 from feedback_pipeline.judging.tables import OVERALL
@@ -34,12 +35,18 @@ LABEL_SCHEMA = dict.fromkeys(("interaction_id", "criterion", "voter", "verdict")
 async def audit(request: Request) -> Response:
     """The answer whose verdict says most, with its question; before that, who judges."""
     service = service_of(request)
-    principal = await visitor(service, request)
-    if principal is None:
-        return page("console_login.html", problem=None)
+    found = await visitor(service, request)
+    if found is None:
+        return login_page()
+    principal = found.principal
     auditor = request.query_params.get("auditor", "").strip()
     criterion = _criterion(service, request.query_params.get("criterion", OVERALL))
-    shown: dict[str, Any] = {"tenant": principal.tenant, "here": PATH, "criteria": _criteria(service)}
+    shown: dict[str, Any] = {
+        "tenant": principal.tenant,
+        "teams": found.teams,
+        "here": PATH,
+        "criteria": _criteria(service),
+    }
     shown |= {"auditor": auditor, "criterion": criterion, "verdicts": AUDIT_VERDICTS, "left": 0, "answer": None}
     shown |= {"name_length": NAME_LENGTH, "may_write": bool({"write", "admin"} & principal.scopes), "form": None}
     if len(auditor) > NAME_LENGTH or not auditor.isprintable():
@@ -57,9 +64,10 @@ async def audit(request: Request) -> Response:
 async def judge(request: Request) -> Response:
     """Takes one verdict and shows the next answer."""
     service = service_of(request)
-    principal = await visitor(service, request)
-    if principal is None:
-        return page("console_login.html", status=401, problem=None)
+    found = await visitor(service, request)
+    if found is None:
+        return page("console_login.html", status=401, problem=None, teams=())
+    principal = found.principal
     principal.require("write")
     form = bodies.parse(await bodies.read(request, 4000), request.headers.get("content-type", ""))
     verdict, sealed = (form.get(name) if isinstance(form, dict) else None for name in ("verdict", "form"))

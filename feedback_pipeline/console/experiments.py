@@ -10,7 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from feedback_pipeline.capture import bodies
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.service import Service, service_of
-from feedback_pipeline.console.votes import SESSION, page, visitor
+from feedback_pipeline.console.pages import page
+from feedback_pipeline.console.sessions import SESSION, login_page, visitor
 
 if TYPE_CHECKING:
     from feedback_pipeline.pipeline import Pipeline
@@ -23,26 +24,28 @@ MOVES = ("start", "ramp", "stop")
 
 @router.get(PATH)
 async def experiments(request: Request) -> Response:
-    """Every experiment of the tenant, and its prompts."""
+    """Every experiment of the tenant."""
     service = service_of(request)
-    principal = await visitor(service, request)
-    if principal is None:
-        return page("console_login.html", problem=None)
+    found = await visitor(service, request)
+    if found is None:
+        return login_page()
+    principal = found.principal
     shown = await run_in_threadpool(_shown, service, principal.tenant)
     may_move = "admin" in principal.scopes
     form = (
         service.tokens.seal(PURPOSE, {"k": str(principal.key_id)}, int(SESSION.total_seconds())) if may_move else None
     )
-    return page("console_experiments.html", tenant=principal.tenant, here=PATH, form=form, **shown)
+    return page("console_experiments.html", tenant=principal.tenant, teams=found.teams, here=PATH, form=form, **shown)
 
 
 @router.post(PATH)
 async def move(request: Request) -> Response:
     """Starts, ramps or stops an experiment; for keys with the scope admin."""
     service = service_of(request)
-    principal = await visitor(service, request)
-    if principal is None:
-        return page("console_login.html", status=401, problem=None)
+    found = await visitor(service, request)
+    if found is None:
+        return page("console_login.html", status=401, problem=None, teams=())
+    principal = found.principal
     principal.require("admin")
     form = bodies.parse(await bodies.read(request, 4000), request.headers.get("content-type", ""))
     name, wanted, sealed = (form.get(one) if isinstance(form, dict) else None for one in ("name", "move", "form"))
@@ -64,20 +67,17 @@ def _pipeline(service: Service) -> "Pipeline":
 
 
 def _shown(service: Service, tenant: str) -> dict[str, Any]:
-    from feedback_pipeline.experiments import prompts, registry
+    from feedback_pipeline.experiments import registry
     from feedback_pipeline.experiments.tables import EXPERIMENT_READOUT
 
     pipeline = _pipeline(service)
     days = pipeline.frames.partitions(EXPERIMENT_READOUT)[-1:]
     rows = [row for row in pipeline.frames.read(EXPERIMENT_READOUT, days).to_dicts() if row["tenant"] == tenant]
-    known = prompts.prompts(pipeline.database, tenant)
-    answers = {name: prompts.answering(pipeline.database, name, tenant).version for name in {one.name for one in known}}
     return {
         "experiments": [
             {"found": one, "rows": [row for row in rows if row["experiment"] == one.experiment.name]}
             for one in registry.experiments(pipeline.database, tenant)
         ],
-        "prompts": [{"prompt": one, "answers": answers[one.name] == one.version} for one in known],
         "day": days[0] if days else None,
     }
 

@@ -10,7 +10,8 @@ from starlette.responses import HTMLResponse, Response
 
 from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.capture.service import Service, service_of
-from feedback_pipeline.console.votes import page, visitor
+from feedback_pipeline.console.pages import page
+from feedback_pipeline.console.sessions import login_page, visitor
 
 if TYPE_CHECKING:
     from feedback_pipeline.tables.parquet import ParquetFolder
@@ -23,22 +24,24 @@ PATH = "/console/reports"
 async def reports(request: Request) -> Response:
     """What was published, newest first."""
     service = service_of(request)
-    principal = await visitor(service, request)
-    if principal is None:
-        return page("console_login.html", problem=None)
+    found = await visitor(service, request)
+    if found is None:
+        return login_page()
+    principal = found.principal
     from feedback_pipeline.reports.published import published
 
     shelf = await run_in_threadpool(published, _frames(service), service.settings.timezone)
-    return page("console_reports.html", tenant=principal.tenant, here=PATH, reports=shelf)
+    return page("console_reports.html", tenant=principal.tenant, teams=found.teams, here=PATH, reports=shelf)
 
 
 @router.get(PATH + "/{kind}/{start}")
 async def report(request: Request, kind: Literal["weekly", "monthly"], start: date) -> Response:
     """One report's page: as it was published where it is about this tenant alone, else on this tenant's votes."""
     service = service_of(request)
-    principal = await visitor(service, request)
-    if principal is None:
-        return page("console_login.html", problem=None)
+    found = await visitor(service, request)
+    if found is None:
+        return login_page()
+    principal = found.principal
     from feedback_pipeline.reports.published import page_for
 
     shown = await run_in_threadpool(page_for, _frames(service), service.settings, kind, start, principal.tenant)

@@ -18,6 +18,7 @@ import orjson
 import sqlalchemy as sa
 from upath import UPath
 
+from feedback_pipeline.calendar import days_of_month
 from feedback_pipeline.erasure import exports, leftovers, receipts, register, replay, traces, verification
 from feedback_pipeline.erasure.subjects import Evidence, Scope, Subject, find, weeks_touched
 from feedback_pipeline.erasure.verification import Verification
@@ -54,7 +55,7 @@ Recompute = Callable[[Sequence[date], Sequence[date]], Recomputed]
 
 
 @dataclass(frozen=True)
-class House:
+class ErasureContext:
     """Where a person's data may be, and how to compute anew what was made of it.
 
     Attributes:
@@ -114,7 +115,7 @@ class Preview:
 class Erasure:
     """One erasure under way."""
 
-    house: House
+    context: ErasureContext
     subject: Subject
     id: UUID
     scope: Scope
@@ -127,16 +128,16 @@ class Erasure:
     @property
     def weeks(self) -> list[date]:
         """Weeks that ended and whose results the subject's rows enter."""
-        return _weeks(self.house, self.scope)
+        return _weeks(self.context, self.scope)
 
     def transaction(self, step: str, work: Callable[[sa.Connection], dict[str, Any]]) -> None:
         """Does a step and notes it in one transaction."""
-        with self.house.database.engine.begin() as connection:
+        with self.context.database.engine.begin() as connection:
             self._note(connection, step, work(connection))
 
     def note(self, step: str, counts: dict[str, Any]) -> None:
         """Notes a step that was done outside the store."""
-        with self.house.database.engine.begin() as connection:
+        with self.context.database.engine.begin() as connection:
             self._note(connection, step, counts)
 
     def _note(self, connection: sa.Connection, step: str, counts: dict[str, Any]) -> None:
@@ -147,10 +148,10 @@ class Erasure:
         self.done[step] = counts
 
 
-def preview(house: House, subject: Subject) -> Preview:
+def preview(context: ErasureContext, subject: Subject) -> Preview:
     """What an erasure would remove; nothing is changed."""
-    scope = find(house.database, house.frames, subject)
-    with house.database.engine.connect() as connection:
+    scope = find(context.database, context.frames, subject)
+    with context.database.engine.connect() as connection:
         datasets = connection.execute(sa.text(query("find_subject_datasets")), scope.parameters).all()
         others = connection.execute(sa.text(query("count_votes_of_others")), scope.parameters).scalar_one()
         earlier = connection.execute(_EARLIER, {"mark": subject.mark}).all()
@@ -159,7 +160,7 @@ def preview(house: House, subject: Subject) -> Preview:
         feedback=len(scope.feedback),
         refusals=len(scope.refusals),
         days=len(scope.days),
-        weeks=tuple(_weeks(house, scope)),
+        weeks=tuple(_weeks(context, scope)),
         datasets=tuple((row.id, float(row.share or 0)) for row in datasets),
         provider_files=len(scope.provider_files),
         votes_of_others=others,
@@ -168,23 +169,35 @@ def preview(house: House, subject: Subject) -> Preview:
     )
 
 
-def _weeks(house: House, scope: Scope) -> list[date]:
+def _weeks(context: ErasureContext, scope: Scope) -> list[date]:
     """Weeks that ended and whose results these rows enter; of expired ones only counts are left, which stay."""
-    with house.database.engine.connect() as connection:
+    touched = weeks_touched(scope.days, context.training_weeks)
+    ended = [week for week in touched if (context.last_day - week).days >= 6]
+    return _unexpired(context, ended)
+
+
+def _months(context: ErasureContext, scope: Scope) -> list[date]:
+    """Months that ended and whose reports these rows enter."""
+    ended = [month for month in traces.months_touched(scope.days) if days_of_month(month)[-1] <= context.last_day]
+    return _unexpired(context, ended)
+
+
+def _unexpired(context: ErasureContext, firsts: Sequence[date]) -> list[date]:
+    with context.database.engine.connect() as connection:
         expired = connection.execute(sa.text("SELECT max(day) FROM day_state WHERE expired")).scalar()
-    touched = weeks_touched(scope.days, house.training_weeks)
-    ended = [week for week in touched if (house.last_day - week).days >= 6]
-    return [week for week in ended if expired is None or week > expired]
+    return [first for first in firsts if expired is None or first > expired]
 
 
 _EARLIER = sa.text("SELECT id, steps, finished_at FROM erasure WHERE subject_hash = :mark ORDER BY requested_at")
 
 
-def forget(house: House, subject: Subject, report: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def forget(
+    context: ErasureContext, subject: Subject, report: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
     """Erases a subject, or takes an interrupted erasure up where it stopped; returns the signed receipt.
 
     Args:
-        house: where to erase.
+        context: where to erase.
         subject: whom.
         report: takes a line of progress: names of steps and counts.
 
@@ -192,18 +205,17 @@ def forget(house: House, subject: Subject, report: Callable[[str], None] = lambd
         ErasureError: nothing is known of the subject; another erasure is under way; a provider could not be reached;
             the days or weeks could not be computed anew; or something of the subject was found afterwards.
     """
-    with _alone(house.database):
-        erasure = _opened(house, subject)
+    with _alone(context.database):
+        erasure = _opened(context, subject)
         erasure.report = report
         for name, step in STEPS.items():
             if name in erasure.settled:
                 continue
             report(name.replace("_", " "))
             step(erasure)
-        receipt = _finished(erasure)
-        # a backup that was made before knows nothing of it
-        replay.note(house.home, subject)
-        return receipt
+        # a backup that was made before knows nothing of it; noted first, as a finished erasure is not taken up again
+        replay.note(context.home, subject)
+        return _finished(erasure)
 
 
 @contextmanager
@@ -220,16 +232,16 @@ def _alone(database: Database) -> Iterator[None]:
         time.sleep(0.2)
 
 
-def _opened(house: House, subject: Subject) -> Erasure:
+def _opened(context: ErasureContext, subject: Subject) -> Erasure:
     """The subject's open erasure, or a new one; what belongs to the subject is on disk before anything goes."""
-    found = find(house.database, house.frames, subject)
-    with house.database.engine.connect() as connection:
+    found = find(context.database, context.frames, subject)
+    with context.database.engine.connect() as connection:
         earlier = connection.execute(_EARLIER, {"mark": subject.mark}).all()
     open_ones = [row for row in earlier if row.finished_at is None]
     for row in earlier:
         if row.finished_at is not None:
             # the last act of a finished erasure, which a kill may have kept from happening
-            Evidence(house.home, row.id).remove()
+            Evidence(context.home, row.id).remove()
     if not open_ones and not found.rows:
         finished = max((row.finished_at for row in earlier), default=None)
         raise ErasureError(
@@ -239,16 +251,16 @@ def _opened(house: House, subject: Subject) -> Erasure:
         )
     erasure_id = open_ones[0].id if open_ones else uuid4()
     done = dict(open_ones[0].steps) if open_ones else {}
-    scope = Evidence(house.home, erasure_id).keep(found)
+    scope = Evidence(context.home, erasure_id).keep(found)
     if not open_ones:
-        with house.database.engine.begin() as connection:
+        with context.database.engine.begin() as connection:
             connection.execute(
                 sa.text("INSERT INTO erasure (id, subject_hash, state) VALUES (:id, :mark, 'opened')"),
                 {"id": erasure_id, "mark": subject.mark},
             )
     # while rows are found, whatever follows from them is to be done (again)
     settled = frozenset(done) & ({"withhold"} if found.rows else frozenset(STEPS) - REPEATED)
-    return Erasure(house, subject, erasure_id, scope, done, settled)
+    return Erasure(context, subject, erasure_id, scope, done, settled)
 
 
 def nothing_known(subject: Subject) -> str:
@@ -328,22 +340,24 @@ def _erase_store(erasure: Erasure) -> None:
 
 
 def _erase_files(erasure: Erasure) -> None:
-    """Reject files and spools lose what is the subject's; files of whole weeks go until these are computed anew."""
-    house, subject = erasure.house, erasure.subject
-    lines = traces.remove_reject_lines(house.home / "rejects", subject.pseudonyms, erasure.scope.places)
+    """Reject files and spools lose what is the subject's; what was made of whole weeks and months goes until it is
+    computed anew."""
+    context, subject = erasure.context, erasure.subject
+    lines = traces.remove_reject_lines(context.home / "rejects", subject.pseudonyms, erasure.scope.places)
 
     def is_theirs(user: str) -> bool:
-        return not set(subject.pseudonyms).isdisjoint(house.pseudonymiser.all_versions(subject.tenant, user))
+        return not set(subject.pseudonyms).isdisjoint(context.pseudonymiser.all_versions(subject.tenant, user))
 
-    spooled = traces.remove_spooled(house.home / "spool", is_theirs) if subject.pseudonyms else 0
-    files = traces.remove_weekly_files(house.frames, erasure.weeks)
-    erasure.note("files", {"reject_lines": lines, "spooled": spooled, "weekly_files": files})
+    spooled = traces.remove_spooled(context.home / "spool", is_theirs) if subject.pseudonyms else 0
+    weeks = weeks_touched(erasure.scope.days, context.training_weeks)
+    files = traces.remove_files_of(context.frames, weeks, traces.months_touched(erasure.scope.days))
+    erasure.note("files", {"reject_lines": lines, "spooled": spooled, "files_of_weeks_and_months": files})
 
 
 def _recompute(erasure: Erasure) -> None:
-    """The days that changed, the weeks and months they enter."""
-    months = traces.reported_months(erasure.house.frames, erasure.scope.days)
-    computed = erasure.house.recompute(erasure.weeks, months)
+    """The days that changed, the weeks and months they enter as far as these have ended."""
+    months = _months(erasure.context, erasure.scope)
+    computed = erasure.context.recompute(erasure.weeks, months)
     if computed.failed:
         raise ErasureError(
             f"{len(computed.failed)} partitions could not be computed anew ({'; '.join(computed.failed[:3])}): look at "
@@ -361,7 +375,7 @@ def _delete_uploads(erasure: Erasure) -> None:
     for name in sorted({provider for provider, _ in (*known, *hashes)}):
         ids = {file for provider, file in known if provider == name}
         sha256s = [sha256 for provider, sha256 in hashes if provider == name]
-        provider = erasure.house.providers.get(name)
+        provider = erasure.context.providers.get(name)
         if provider is None:
             by_hand += [f"{name}: {file}" for file in sorted(ids) or (f"{one}.jsonl" for one in sha256s)]
             continue
@@ -377,16 +391,16 @@ def _delete_uploads(erasure: Erasure) -> None:
 
 def _remove_exports(erasure: Erasure) -> None:
     """Exports that cover a day of the subject's rows: who wants one exports again."""
-    house, subject = erasure.house, erasure.subject
+    context, subject = erasure.context, erasure.subject
     tenant = subject.tenant or None
-    removed = exports.remove_of_days(house.database, house.frames.root, house.home, tenant, erasure.scope.days)
+    removed = exports.remove_of_days(context.database, context.frames.root, context.home, tenant, erasure.scope.days)
     before = erasure.done.get("exports", {}).get("removed", 0)
     erasure.note("exports", {"removed": removed.files + before, "elsewhere": list(removed.elsewhere)})
 
 
 def _settle_mentions(erasure: Erasure) -> None:
     """Where somebody else's words name the person by their own id, the id is replaced if that was asked for."""
-    if erasure.house.replace_mentions and erasure.subject.user_ids:
+    if erasure.context.replace_mentions and erasure.subject.user_ids:
         parameters = {"word": verification.word_of(erasure.subject), "placeholder": rf"\1{MENTIONED}\2"}
 
         def work(connection: sa.Connection) -> dict[str, Any]:
@@ -401,17 +415,17 @@ def _settle_mentions(erasure: Erasure) -> None:
 
 
 def _sweep(erasure: Erasure) -> None:
-    house = erasure.house
-    erasure.note("leftovers", {"removed": leftovers.sweep(house.frames.root, house.home, house.now())})
+    context = erasure.context
+    erasure.note("leftovers", {"removed": leftovers.sweep(context.frames.root, context.home, context.now())})
 
 
 def _verify(erasure: Erasure) -> None:
     """Searches everything; files that may be removed where something is found are, and then it is searched again."""
-    house = erasure.house
-    found = verification.verify(house.database, house.frames, house.home, erasure.subject, erasure.scope)
-    removed = _remove_found(house, found.removable)
+    context = erasure.context
+    found = verification.verify(context.database, context.frames, context.home, erasure.subject, erasure.scope)
+    removed = _remove_found(context, found.removable)
     if removed:
-        found = verification.verify(house.database, house.frames, house.home, erasure.subject, erasure.scope)
+        found = verification.verify(context.database, context.frames, context.home, erasure.subject, erasure.scope)
     if found.left:
         raise ErasureError(
             f"something of the subject is still there: {'; '.join(found.left)}. Remove it, or compute what it was made "
@@ -420,10 +434,10 @@ def _verify(erasure: Erasure) -> None:
     erasure.note("verification", {**_verified(erasure.scope, found), "removed_where_found": removed})
 
 
-def _remove_found(house: House, places: Sequence[str]) -> list[str]:
+def _remove_found(context: ErasureContext, places: Sequence[str]) -> list[str]:
     for place in places:
         label, _, name = place.partition("/")
-        path = (house.frames.root if label == "data" else UPath(house.home)) / name
+        path = (context.frames.root if label == "data" else UPath(context.home)) / name
         if path.suffix == ".log":
             path.open("wb").close()  # its writer holds it open
         else:
@@ -469,29 +483,29 @@ REPEATED = frozenset({"mentions", "leftovers", "verification"})
 
 def _finished(erasure: Erasure) -> dict[str, Any]:
     """Signs the receipt, files it in the store and beside it, and removes the working file."""
-    house = erasure.house
-    with house.database.engine.connect() as connection:
+    context = erasure.context
+    with context.database.engine.connect() as connection:
         requested = connection.execute(
             sa.text("SELECT requested_at FROM erasure WHERE id = :id"), {"id": erasure.id}
         ).scalar_one()
     receipt = receipts.sign(
-        house.pseudonymiser,
+        context.pseudonymiser,
         {
             "erasure": str(erasure.id),
             "subject": {"kind": erasure.subject.kind, "mark": erasure.subject.mark},
             "requested_at": requested.isoformat(),
-            "finished_at": house.now().isoformat(),
+            "finished_at": context.now().isoformat(),
             "steps": erasure.done,
             "remains": traces.remaining(erasure.subject.kind, erasure.done),
         },
     )
-    path = house.home / "erasures" / f"{erasure.id}.receipt.json"
+    path = context.home / "erasures" / f"{erasure.id}.receipt.json"
     path.write_bytes(orjson.dumps(receipt, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
-    with house.database.engine.begin() as connection:
+    with context.database.engine.begin() as connection:
         connection.execute(
             sa.text("UPDATE erasure SET state = 'finished', finished_at = now(), receipt = CAST(:receipt AS jsonb)"
                     " WHERE id = :id"),
             {"id": erasure.id, "receipt": orjson.dumps(receipt).decode()},
         )  # fmt: skip
-    Evidence(house.home, erasure.id).remove()
+    Evidence(context.home, erasure.id).remove()
     return receipt

@@ -116,7 +116,7 @@ DATA = (
            "training_lineage training_files", "what is said of people, what judges wrote, training data", "week",
            "removed"),
     *_data("weekly_report", "reports, with examples", "week", "removed"),
-    *_data("monthly_report", "reports, with examples", "month", "computed"),
+    *_data("monthly_report", "reports, with examples", "month", "removed"),
     *_counted("term_counts term_findings failure_topics repeated_failures recommendations",
               "terms that five people used, topics and failures, counted"),
     *_counted("slice_counts safety_counts daily_approval alert_readings slice_findings approval_change "

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from feedback_pipeline.calendar import first_of_month
-from feedback_pipeline.erasure.register import folders
+from feedback_pipeline.erasure.register import Period, folders
 from feedback_pipeline.tables.parquet import ParquetFolder, remove
 
 
@@ -85,21 +85,26 @@ def _belongs(line: bytes, names: Sequence[bytes], places: set[str]) -> bool:
     return any(one == place or one.startswith(f"{place}:") for one in places)
 
 
-def remove_weekly_files(frames: ParquetFolder, weeks: Sequence[date]) -> int:
-    """Removes what these weeks made that may hold one person's words or name; returns how many files."""
+def remove_files_of(frames: ParquetFolder, weeks: Sequence[date], months: Sequence[date]) -> int:
+    """Removes what these weeks and months made that may hold one person's words or name; returns how many files.
+
+    Whether they can be computed again does not matter here: a report of a month that has not ended, or of a week whose
+    days have expired, would otherwise keep the words.
+    """
     removed = 0
-    for folder in folders("week", "removed"):
-        days = tuple(week.isoformat() for week in weeks)
-        for name in frames.names(folder):
-            if name.startswith(days):
-                removed += remove(frames.root / folder / name)
+    of: dict[Period, Sequence[date]] = {"week": weeks, "month": months}
+    for period, firsts in of.items():
+        names = tuple(first.isoformat() for first in firsts)
+        for folder in folders(period, "removed"):
+            for name in frames.names(folder):
+                if name.startswith(names):
+                    removed += remove(frames.root / folder / name)
     return removed
 
 
-def reported_months(frames: ParquetFolder, days: Sequence[date]) -> list[date]:
-    """First days of the months of these days that have a report."""
-    months = sorted({first_of_month(day) for day in days})
-    return [month for month in months if (frames.root / "monthly_report" / f"{month}.json").exists()]
+def months_touched(days: Sequence[date]) -> list[date]:
+    """First days of the months whose reports these days enter."""
+    return sorted({first_of_month(day) for day in days})
 
 
 def remaining(kind: str, steps: Mapping[str, Any]) -> list[str]:

@@ -179,7 +179,7 @@ def answering(database: Database, name: str, tenant: str = TENANT) -> Prompt:
     known = prompts(database, tenant, name)
     if not known:
         raise PromptError(f"there is no prompt {name}: add it with feedback prompt add")
-    serving = candidates.serving(database, alias(tenant, name))
+    serving = candidates.current_model(database, alias(tenant, name))
     return known[0] if serving is None else next(one for one in known if one.key == serving.model)
 
 

@@ -47,7 +47,7 @@ def show_to_some(
     return registry.start(pipeline.database, name, now=pipeline.now(), tenant=prompt.tenant, person=person)
 
 
-def show_to_all(pipeline: Pipeline, prompt: Prompt, *, person: str) -> candidates.Serving:
+def show_to_all(pipeline: Pipeline, prompt: Prompt, *, person: str) -> candidates.CurrentModel:
     """Promotes the version: it is what `production` means; its experiment is concluded.
 
     Raises:
@@ -60,7 +60,7 @@ def show_to_all(pipeline: Pipeline, prompt: Prompt, *, person: str) -> candidate
 
 def roll_back(
     pipeline: Pipeline, name: str, *, person: str, reason: str, tenant: str = registry.TENANT
-) -> candidates.Serving:
+) -> candidates.CurrentModel:
     """Lets the version answer again that answered before.
 
     Raises:

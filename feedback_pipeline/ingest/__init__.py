@@ -1,4 +1,4 @@
-"""The way in, in bulk: files and SQL tables named in `sources.yaml`.
+"""Intake in bulk: files and SQL tables named in `sources.yaml`.
 
 In: CSV, JSONL, JSON and Parquet files, SQL tables and queries, as other people wrote them. Out: rows of the store
 (`store/rows.py`), redacted and with pseudonyms; every row that is not taken is kept with file, row, field and reason.

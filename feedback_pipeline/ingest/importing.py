@@ -19,14 +19,14 @@ import pyarrow as pa
 from feedback_pipeline.ingest import judgements
 from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, deliveries, lookups, read_delivery
 from feedback_pipeline.ingest.fields import ANSWER_TEXT, VOTE_FIELDS
-from feedback_pipeline.ingest.filing import Filing, file_rows
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.preview import examples, unknown_words
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, readable
 from feedback_pipeline.ingest.refusals import Place, RejectFile, refusals, unread_rows
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, Votes, read_votes
 from feedback_pipeline.ingest.sources import Source, Sources
+from feedback_pipeline.ingest.store_rows import StoreRows, file_rows
 from feedback_pipeline.ingest.summary import ImportSummary, Problem, Progress, Refused, SourceSummary
 from feedback_pipeline.store.bulk import Batch, Filed, file_batch, progress_of
 from feedback_pipeline.store.bulk import Progress as StoredProgress
@@ -54,7 +54,7 @@ class Import:
 
     Attributes:
         database: the store; None only for a dry run that is to compare with nothing.
-        door: redaction and pseudonyms.
+        privacy: redaction and pseudonyms.
         home: reject files go to its `rejects` folder.
         base: folder that relative paths of sources start in.
         zone: zone that days are cut in.
@@ -65,7 +65,7 @@ class Import:
     """
 
     database: Database | None
-    door: Door
+    privacy: PrivacyRules
     home: Path
     base: Path
     zone: ZoneInfo
@@ -78,7 +78,7 @@ class Import:
 def import_sources(
     database: Database | None,
     sources: Sources,
-    door: Door,
+    privacy: PrivacyRules,
     home: Path,
     on_progress: OnProgress | None = None,
     dry_run: bool = False,
@@ -105,7 +105,7 @@ def import_sources(
         raise ValueError("an import needs a database; only a dry run can do without")
     run = Import(
         database=database,
-        door=door,
+        privacy=privacy,
         home=home,
         base=sources.file.parent,
         zone=zone or ZoneInfo("UTC"),
@@ -248,7 +248,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.wanted = wanted_paths(self.source)
-        self.reading = Reading(self.source, self.run.door, self.run.started_at)
+        self.reading = Reading(self.source, self.run.privacy, self.run.started_at)
         today = self.run.started_at.astimezone(self.run.zone).date()
         self.place = Place(self.source, self.delivery.name, today, self.run.zone)
         self.withheld = _withheld(self.run)
@@ -287,7 +287,7 @@ class _Work:
                 return None
         self.tally.filled.update(name for name in frame.columns if frame[name].null_count() < frame.height)
         self.tally.passed_over += chunk.passed_over
-        refused = unread_rows(unread, frame, self.source, self.run.door)
+        refused = unread_rows(unread, frame, self.source, self.run.privacy)
         rows = readable(frame, unread)
         self.tally.rows += rows.height + refused.height
         prepared = self._prepared(frame, read_votes(rows, self.reading), refused, chunk.last_row)
@@ -299,23 +299,23 @@ class _Work:
             for reason, column, count in rows.group_by(REASON, FIELD).len().iter_rows():
                 self.tally.refused[reason, column] += count
             self.tally.unknown.update(unknown_words(rows, frame, self.source))
-            return refusals(rows, category, frame, self.place, self.run.door, self.withheld)
+            return refusals(rows, category, frame, self.place, self.run.privacy, self.withheld)
 
         quarantined = pl.concat([refused(unread, "quarantined"), refused(votes.refused, "quarantined")])
         quarantined = quarantined.sort("row", maintain_order=True)
         if self.source.judge:
             recorded = judgements.recorded_rows(votes, self.source)
             return _Prepared(Batch(), recorded, quarantined, 0, last_row)
-        filing = file_rows(votes.good, self.reading)
+        store_rows = file_rows(votes.good, self.reading)
         if self.run.dry_run:
-            self.tally.examples += examples(filing, MAX_EXAMPLES - len(self.tally.examples))
-        self.tally.redactions.update(filing.redactions)
-        rejected = pl.concat([quarantined, refused(filing.repeated, "duplicate")]).sort("row", maintain_order=True)
-        batch = Batch(filing.interactions, filing.keys, filing.feedback, rejected.drop("row"))
-        return _Prepared(batch, None, rejected, self._opted_out(filing), last_row)
+            self.tally.examples += examples(store_rows, MAX_EXAMPLES - len(self.tally.examples))
+        self.tally.redactions.update(store_rows.redactions)
+        rejected = pl.concat([quarantined, refused(store_rows.repeated, "duplicate")]).sort("row", maintain_order=True)
+        batch = Batch(store_rows.interactions, store_rows.keys, store_rows.feedback, rejected.drop("row"))
+        return _Prepared(batch, None, rejected, self._opted_out(store_rows), last_row)
 
-    def _opted_out(self, filing: Filing) -> int:
-        return filing.feedback.join(self.withheld, on=["tenant", "user_key"], how="semi").height
+    def _opted_out(self, store_rows: StoreRows) -> int:
+        return store_rows.feedback.join(self.withheld, on=["tenant", "user_key"], how="semi").height
 
     def file(self, prepared: _Prepared, finished: bool = False) -> Filed:
         """Files a batch and how far it brings the delivery; in a dry run only counts what the store has not."""

@@ -23,7 +23,7 @@ class RedactFrame(Protocol):
 
 
 @dataclass(frozen=True)
-class Door:
+class PrivacyRules:
     """The functions of `privacy` that ingest uses.
 
     Attributes:

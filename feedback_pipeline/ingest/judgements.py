@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from feedback_pipeline.ingest.deliveries import batched, deliveries, lookups, read_delivery
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.readers.chunks import ROW, readable
 from feedback_pipeline.ingest.rows import REASON, Reading, Votes, read_votes
@@ -54,7 +54,7 @@ def recorded_judgements(sources: Sources, names: tuple[str, ...] = ()) -> pl.Dat
 def _of_source(source: Source, base: Path) -> list[pl.DataFrame]:
     tables, _ = lookups(source, base)
     wanted = wanted_paths(source)
-    reading = Reading(source, _OPEN_DOOR, datetime.now(UTC))
+    reading = Reading(source, NO_RULES, datetime.now(UTC))
     found = []
     for delivery in deliveries(source, base):
         for chunk in batched(read_delivery(source, delivery)):
@@ -115,5 +115,5 @@ def _unredacted(
     return RedactedFrame(frame, {})
 
 
-_OPEN_DOOR = Door(_unredacted, lambda tenants, users: users)
+NO_RULES = PrivacyRules(_unredacted, lambda tenants, users: users)
 """Recorded verdicts carry neither texts nor people out of here."""

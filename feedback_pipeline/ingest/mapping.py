@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from feedback_pipeline.ingest.fields import FIELDS, Field
+from feedback_pipeline.ingest.fields import FIELDS, TEXT_LIMIT, Field
 from feedback_pipeline.ingest.identity import content_hashes
 from feedback_pipeline.ingest.paths import columns_named
 from feedback_pipeline.ingest.readers.chunks import ROW, Unread, Wanted, path_expression
@@ -16,6 +16,8 @@ from feedback_pipeline.ingest.words import FLAGS
 PERSON = "\x00person"
 """The voter's pseudonym, which stands in for the user id wherever an id is made from several columns."""
 PEOPLE = ("user", "session", "asker")
+THREAD = ("thread.messages", "thread.prompt", "thread.answer")
+"""Columns made of a tree of messages (`sources.Thread`)."""
 SIDES = ("left", "right")
 SEPARATOR = "\x1f"
 
@@ -45,6 +47,9 @@ def wanted_paths(source: Source, join: str | None = None) -> Wanted:
     texts: set[str] = set()
     for target, reference in references(source).items():
         own = tuple(path for path in (_within(path, source, join) for path in reference.paths) if path is not None)
+        if source.thread and any(path in THREAD for path in own):
+            paths.update(dict.fromkeys(own))
+            continue
         paths.update(dict.fromkeys(own))
         paths.update(dict.fromkeys(other for path in own for other in columns_named(path)))
         if own and not reference.optional:
@@ -57,6 +62,8 @@ def wanted_paths(source: Source, join: str | None = None) -> Wanted:
         keys = [column for entry in source.joins.values() for column in entry.by]
         keys += source.pairwise.winners if source.pairwise else ()
         shape = [source.explode] if source.explode else []
+        if source.thread:
+            shape += [source.thread.messages, source.thread.answer]
         paths.update(dict.fromkeys((*shape, *source.where)))
         required.update({(path,): None for path in shape})
     paths.update(dict.fromkeys(keys))
@@ -94,12 +101,20 @@ def as_text(frame: pl.DataFrame, wanted: Wanted, nulls: tuple[str, ...]) -> Deli
             for row in found.filter(pl.col(path).is_not_null())[ROW]:
                 unread.setdefault(row, Unread(row, "not_text", path))
     texts = found.select(ROW, *(_text(name, dtype) for name, dtype in found.schema.items() if name != ROW))
+    texts = _clipped(texts)
     cleaned = pl.exclude(ROW).str.replace_all("\0", "\ufffd", literal=True)
     texts = texts.with_columns(cleaned)
     if nulls:
         kept = pl.exclude(ROW)
         texts = texts.with_columns(pl.when(~kept.is_in(list(nulls))).then(kept).name.keep())
     return Delivered(texts, tuple(unread.values()))
+
+
+def _clipped(texts: pl.DataFrame) -> pl.DataFrame:
+    """The texts, of those that no field takes only so much as shows that: each step after this one makes copies."""
+    sizes = texts.select(pl.exclude(ROW).str.len_bytes().max()).row(0, named=True)
+    long = [name for name, size in sizes.items() if size is not None and size > TEXT_LIMIT]
+    return texts.with_columns(pl.col(name).str.slice(0, TEXT_LIMIT + 1) for name in long)
 
 
 def _text(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -4,11 +4,11 @@ from collections import Counter
 
 import polars as pl
 
-from feedback_pipeline.ingest.filing import Filing
 from feedback_pipeline.ingest.mapping import references
 from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.rows import FIELD, REASON
 from feedback_pipeline.ingest.sources import Source
+from feedback_pipeline.ingest.store_rows import StoreRows
 
 MAX_WORD, MAX_SHOWN = 40, 120
 """Characters shown of a word, and of a value."""
@@ -34,12 +34,12 @@ def unknown_words(refused: pl.DataFrame, delivered: pl.DataFrame, source: Source
     return found
 
 
-def examples(filing: Filing, most: int) -> list[dict[str, str]]:
+def examples(store_rows: StoreRows, most: int) -> list[dict[str, str]]:
     """The first votes of a batch with the answers they bring, as they would be stored: redacted, with pseudonyms."""
-    votes = filing.feedback.head(max(most, 0))
+    votes = store_rows.feedback.head(max(most, 0))
     if votes.is_empty():
         return []
-    answers = filing.interactions.drop("tenant", "user_key", "occurred_at", "source", "source_id", "session_key")
+    answers = store_rows.interactions.drop("tenant", "user_key", "occurred_at", "source", "source_id", "session_key")
     rows = votes.join(answers, left_on="interaction_id", right_on="id", how="left", maintain_order="left")
     return [
         {name: _shown(row[name]) for name in SHOWN if name in row and row[name] not in (None, [])}

@@ -8,12 +8,12 @@ from uuid import UUID
 import orjson
 import polars as pl
 
-from feedback_pipeline.ingest.filing import file_rows
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import PEOPLE, as_text, wanted_paths
 from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, read_votes
 from feedback_pipeline.ingest.sources import Source
+from feedback_pipeline.ingest.store_rows import file_rows
 from feedback_pipeline.privacy.redaction import redact_frame
 from feedback_pipeline.store import quarantine
 from feedback_pipeline.store.bulk import Batch, Filed, file_batch
@@ -54,16 +54,16 @@ def readmit(
     frame = _delivered(payload, source, corrections)
     # the name was taken out when the row was refused: what is left of it is the pseudonym
     known = payload.get(PERSON_KEY)
-    door = Door(redact=redact_frame, pseudonyms=lambda _, people: _named(people, known))
-    reading = Reading(source, door, now)
+    privacy = PrivacyRules(redact=redact_frame, pseudonyms=lambda _, people: _named(people, known))
+    reading = Reading(source, privacy, now)
     votes = read_votes(frame, reading)
     if votes.refused.height:
         field, reason = votes.refused.select(FIELD, REASON).row(0)
         raise QuarantineError(f"still refused: {field} is {reason}; correct it with --set COLUMN=VALUE")
     if votes.good["tenant"].to_list() != [held.refused.tenant] * votes.good.height:
         raise QuarantineError(f"{refusal} belongs to the tenant {held.refused.tenant}: a correction cannot move it")
-    filing = file_rows(votes.good, reading)
-    filed = file_batch(database, Batch(filing.interactions, filing.keys, filing.feedback))
+    store_rows = file_rows(votes.good, reading)
+    filed = file_batch(database, Batch(store_rows.interactions, store_rows.keys, store_rows.feedback))
     quarantine.settle(database, [refusal], "readmitted")
     return Readmitted(refusal, filed)
 

@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 
 from feedback_pipeline.ingest.identity import content_hashes, derived_ids
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import PEOPLE, PERSON, people
 from feedback_pipeline.ingest.readers.chunks import ROW, Unread
 from feedback_pipeline.ingest.rows import ANNOTATOR, FIELD, REASON, VOTE_ID
@@ -50,7 +50,9 @@ class Place:
     zone: ZoneInfo
 
 
-def unread_rows(unread: Sequence[Unread], delivered: pl.DataFrame, source: Source, door: Door) -> pl.DataFrame:
+def unread_rows(
+    unread: Sequence[Unread], delivered: pl.DataFrame, source: Source, privacy: PrivacyRules
+) -> pl.DataFrame:
     """Rows that a reader refused, as refused rows; whose they are is known where they could be taken apart."""
     rows = pl.DataFrame(
         [{ROW: row.row, FIELD: row.field, REASON: row.reason, DIGEST: row.digest} for row in unread],
@@ -58,14 +60,21 @@ def unread_rows(unread: Sequence[Unread], delivered: pl.DataFrame, source: Sourc
     ).unique(ROW, keep="first", maintain_order=True)
     shown = delivered.join(rows, on=ROW, how="semi", maintain_order="left")
     who = people(shown, source, None)
-    known = shown.select(ROW).with_columns(who["tenant"], door.pseudonyms(who["tenant"], who["user"]).alias("user_key"))
+    known = shown.select(ROW).with_columns(
+        who["tenant"], privacy.pseudonyms(who["tenant"], who["user"]).alias("user_key")
+    )
     return rows.join(known, on=ROW, how="left", maintain_order="left").with_columns(
         pl.col("tenant").fill_null(source.tenant)
     )
 
 
 def refusals(
-    refused: pl.DataFrame, category: str, delivered: pl.DataFrame, place: Place, door: Door, withheld: pl.DataFrame
+    refused: pl.DataFrame,
+    category: str,
+    delivered: pl.DataFrame,
+    place: Place,
+    privacy: PrivacyRules,
+    withheld: pl.DataFrame,
 ) -> pl.DataFrame:
     """Refusals as the store takes them (INCOMING_REFUSAL), with `row` beside.
 
@@ -91,7 +100,7 @@ def refusals(
         pl.col(FIELD).alias("field"),
         pl.col(REASON).alias("reason"),
         pl.col(ROW).alias("row"),
-        _payloads(rows, delivered, place.source, door, withheld).alias("payload"),
+        _payloads(rows, delivered, place.source, privacy, withheld).alias("payload"),
     )
     # The same row in the same place is one refusal however often it is delivered; another row there is another one.
     said = [pl.col(name).fill_null("") for name in ("place", "reason", "payload", DIGEST)]
@@ -101,7 +110,7 @@ def refusals(
 
 
 def _payloads(
-    rows: pl.DataFrame, delivered: pl.DataFrame, source: Source, door: Door, withheld: pl.DataFrame
+    rows: pl.DataFrame, delivered: pl.DataFrame, source: Source, privacy: PrivacyRules, withheld: pl.DataFrame
 ) -> pl.Series:
     """The rows as delivered, as JSON: the person as a pseudonym, the rest redacted and cut to the limit.
 
@@ -118,7 +127,7 @@ def _payloads(
     found = found.join(refused_collection, on=["tenant", "user_key"], how="left", maintain_order="left")
     content = pl.struct("user_key", *kept).struct.json_encode().str.slice(0, _BEFORE_REDACTION)
     text = found.select(pl.when(pl.col("\x00held").is_not_null() & pl.col("\x00out").is_null()).then(content))
-    redacted = door.redact(text.to_series().alias("payload").to_frame(), (), ("payload",))
+    redacted = privacy.redact(text.to_series().alias("payload").to_frame(), (), ("payload",))
     return redacted.frame["payload"].str.slice(0, PAYLOAD_LIMIT)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, SIDE_FIELDS
 from feedback_pipeline.ingest.identity import SeenIds, content_hashes, derived_ids
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import PERSON, SEPARATOR, SIDES, field_of, mapped, people
 from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.sources import Pairwise, Source
@@ -42,7 +42,7 @@ class Reading:
     """What is remembered over the batches of one import of a source."""
 
     source: Source
-    door: Door
+    privacy: PrivacyRules
     received_at: datetime
     seen: SeenIds = field(default_factory=SeenIds)
 
@@ -66,7 +66,7 @@ def _typed(delivered: pl.DataFrame, reading: Reading, annotator: str | None) -> 
     source = reading.source
     who = people(delivered, source, annotator)
     tenants = who["tenant"]
-    keys = {name: reading.door.pseudonyms(tenants, _trimmed(who[name])) for name in ("user", "session", "asker")}
+    keys = {name: reading.privacy.pseudonyms(tenants, _trimmed(who[name])) for name in ("user", "session", "asker")}
     text = mapped(delivered.with_columns(keys["user"].alias(PERSON)), source, annotator)
     targets = [target for target in text.columns if target not in (ROW, "winner")]
     read = {target: typed_field(field_of(target), pl.col(target), source) for target in targets}

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import polars as pl
 
 from feedback_pipeline.ingest.paths import as_text
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, path_expression
-from feedback_pipeline.ingest.sources import Condition, Source
+from feedback_pipeline.ingest.sources import Condition, Source, Thread
+from feedback_pipeline.ingest.threads import thread_of
 from feedback_pipeline.ingest.words import Span, span, word, word_expression
 
+TREE = "\x00tree"
 STRIDE = 1_000_000
 """Item 2 of row 3 of an exploded source is row 3,000,002."""
 
@@ -18,8 +21,41 @@ STRIDE = 1_000_000
 def shaped(chunks: Iterator[Chunk], source: Source) -> Iterator[Chunk]:
     """The chunks with the source's lists taken apart and the rows that are not meant left out, which are counted."""
     for chunk in chunks:
-        shown = _exploded(chunk, source.explode) if source.explode else chunk
-        yield _kept(shown, source.where) if source.where else shown
+        shown = _with_tree(chunk, source.thread) if source.thread else chunk
+        shown = _exploded(shown, source.explode) if source.explode else shown
+        shown = _kept(shown, source.where) if source.where else shown
+        yield _threaded(shown, source.thread) if source.thread else shown
+
+
+def _with_tree(chunk: Chunk, thread: Thread) -> Chunk:
+    """The chunk with the tree of messages beside the lists that may be taken apart."""
+    columns = [name for name in chunk.frame.columns if name != ROW]
+    value = path_expression(thread.messages, columns, chunk.frame.schema)
+    tree = pl.lit(None, pl.String) if value is None else _as_json(value)
+    return replace(chunk, frame=chunk.frame.with_columns(tree.alias(TREE)))
+
+
+def _threaded(chunk: Chunk, thread: Thread) -> Chunk:
+    """The chunk with `thread.messages`, `.prompt` and `.answer`."""
+    columns = [name for name in chunk.frame.columns if name not in (ROW, TREE)]
+    answer = path_expression(thread.answer, columns, chunk.frame.schema)
+    answers = chunk.frame.select((pl.lit(None) if answer is None else answer).cast(pl.String).alias("a"))["a"]
+    found: dict[str, list[str | None]] = {"thread.messages": [], "thread.prompt": [], "thread.answer": []}
+    for tree, name in zip(chunk.frame[TREE], answers, strict=True):
+        messages, text = thread_of(_json(tree), name, thread.parent, thread.id)
+        prompts = [message["content"] for message in messages if message["role"] == "user"]
+        found["thread.messages"].append(orjson.dumps(messages).decode() if messages else None)
+        found["thread.prompt"].append(prompts[-1] if prompts else None)
+        found["thread.answer"].append(text)
+    made = [pl.Series(name, values, dtype=pl.String) for name, values in found.items()]
+    return replace(chunk, frame=chunk.frame.drop(TREE).with_columns(made))
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return orjson.loads(text) if text else None
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _exploded(chunk: Chunk, path: str) -> Chunk:
@@ -58,10 +94,7 @@ def _items(texts: pl.Series) -> pl.Series:
 
 
 def _list(text: str | None) -> list[str | None] | None:
-    try:
-        found = orjson.loads(text) if text else None
-    except orjson.JSONDecodeError:
-        return None
+    found = _json(text)
     if isinstance(found, dict):  # named items: each without its name
         found = list(found.values())
     return [as_text(item) for item in found] if isinstance(found, list) else None

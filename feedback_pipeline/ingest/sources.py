@@ -170,6 +170,24 @@ Condition = None | bool | int | float | str | tuple[bool | int | float | str, ..
 """What a value must be: one of some words, a range (`">= 4"`), anything (`"*"`), or nothing (null)."""
 
 
+class Thread(_Part):
+    """A conversation kept as a tree of messages: the way from its root to the answer is what was said.
+
+    It fills the columns `thread.messages` (all before the answer), `thread.prompt` and `thread.answer`.
+
+    Attributes:
+        messages: path of the messages: an object by id, or a list.
+        answer: path of the id of the message that the row is about.
+        parent: the key of a message that names the one before it.
+        id: the key with a message's own id, in a list.
+    """
+
+    messages: str
+    answer: str
+    parent: str = "parentId"
+    id: str = "id"
+
+
 class Spread(_Part):
     """Times for data that has none: each vote gets one in the period, decided by its id."""
 
@@ -195,6 +213,7 @@ class Source(_Part):
         rows: where in a JSON document the array of rows is (`data.items`).
         explode: the path of a list: each of its items is a row, and stands where the list stood.
         where: path → what its value must be for a row to be meant; the others are passed over and counted.
+        thread: where the conversation is a tree of messages, what becomes `thread.messages`, `.prompt` and `.answer`.
         judge: the rows are a model's verdicts, not people's votes (pairwise only); its name.
         context: `full` where a row without `messages` was all that was asked of the model, `partial` where there was
             more that is not known; unset, it is guessed (`whole_without_messages`).
@@ -221,6 +240,7 @@ class Source(_Part):
     rows: str | None = None
     explode: str | None = None
     where: dict[str, Condition] = {}
+    thread: Thread | None = None
     spread: Spread | None = None
     pairwise: Pairwise | None = None
     joins: dict[str, Join] = {}
@@ -278,7 +298,8 @@ class Source(_Part):
             return "kind sql needs url, and either table or query"
         if self.rows and self.kind != "json":
             return "rows is for kind json; in JSON lines each line is a row (take a list in it apart with explode)"
-        for path in (self.rows, self.explode, *self.where):
+        tree = (self.thread.messages, self.thread.answer) if self.thread else ()
+        for path in (self.rows, self.explode, *self.where, *tree):
             if path and "[" in path:
                 steps(path)
         if self.kind != "sql" and not self.path:
@@ -375,6 +396,15 @@ def load_sources(file: Path, environment: Mapping[str, str] | None = None) -> So
         if source.answers and source.answers not in names:
             raise SourcesError(f"{file}: source {source.name}: answers: no source is called {source.answers}")
     return Sources(file, sources)
+
+
+def read_entry(name: str, entry: Mapping[str, Any], environment: Mapping[str, str]) -> Source:
+    """One entry of a `sources.yaml` by itself.
+
+    Raises:
+        SourcesError: it is wrong; the message names field and what to do.
+    """
+    return _source(Path("sources.yaml"), name, dict(entry), environment)
 
 
 def preset_names() -> list[str]:

@@ -14,12 +14,14 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _OFFSET = r"[+-][0-9]{2}(?::?[0-9]{2})?$"
 _DATE_ONLY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _NO_SECONDS = r"^[^T]*T[0-9]{2}:[0-9]{2}(?:$|[+-])"
+_TIMED_ID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 _EPOCH = r"^[0-9]{1,19}(?:\.[0-9]+)?$"
 
 
 def parsed_times(text: pl.Expr, timezone: str, time_format: str | None = None, *, any_range: bool = False) -> pl.Expr:
     """UTC times of texts: ISO 8601 with or without an offset, or seconds, milliseconds, microseconds or nanoseconds
-    since 1970 (told apart by their size); null where a text is none of these, or the store cannot take the time.
+    since 1970 (told apart by their size), or UUIDs of version 7, which begin with one; null where a text is none of
+    these, or the store cannot take the time.
 
     Args:
         text: trimmed strings.
@@ -73,6 +75,7 @@ def _iso_or_epoch(texts: pl.Series, timezone: str) -> pl.Series:
             _localised(naive.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False), timezone),
             _first_moment(pl.when(text.str.contains(_DATE_ONLY)).then(text), timezone),
             _epoch(text),
+            _of_id(text),
         )
     ).to_series()
 
@@ -99,6 +102,13 @@ def _epoch(text: pl.Expr) -> pl.Expr:
         .then(number)
     ).otherwise(number / 1e3)
     return microseconds.round().cast(pl.Int64, strict=False).cast(TIMESTAMP, strict=False)
+
+
+def _of_id(text: pl.Expr) -> pl.Expr:
+    """When an id was made that says it: a UUID of version 7 starts with milliseconds since 1970 (RFC 9562)."""
+    milliseconds = pl.when(text.str.contains(_TIMED_ID)).then(text.str.replace_all("-", "").str.slice(0, 12))
+    number = milliseconds.str.to_integer(base=16, dtype=pl.Int64, strict=False)
+    return (number * 1000).cast(TIMESTAMP)
 
 
 def in_range(time: pl.Expr) -> pl.Expr:

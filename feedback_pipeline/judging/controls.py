@@ -33,7 +33,7 @@ SWAPPED = "swapped"
 PER_KIND = 3
 
 NOT_ANSWERED = ("api_error", "skipped_budget", "parse_error", "truncated")
-"""Statuses of a judge that was never heard: they say nothing about what it would let pass."""
+"""Statuses of a judge that was never reached: they say nothing about what it would let pass."""
 
 WITHHELD = "known_bad_answers_pass"
 """Why a judge's numbers are withheld."""
@@ -93,9 +93,9 @@ def judge_controls(judge: AnswerJudge, answers: pl.DataFrame, seed: str) -> pl.D
 
 
 def controls_passed(controls: pl.DataFrame) -> bool:
-    """Whether a judge was heard on real controls (empty answers are settled without asking) and let none pass."""
-    heard = controls.filter(pl.col("kind") != "empty")["answered"].sum() > 0
-    return bool(heard and controls["passed"].all())
+    """Whether a judge was reached on real controls (empty answers are settled without asking) and let none pass."""
+    reached = controls.filter(pl.col("kind") != "empty")["answered"].sum() > 0
+    return bool(reached and controls["passed"].all())
 
 
 def withheld(rows: pl.DataFrame, judges: Sequence[str], numbers: Sequence[str]) -> pl.DataFrame:

@@ -77,7 +77,7 @@ JUDGEMENTS = Table(
         Column("output_tokens", pl.Int64, "Tokens received."),
         Column("cost_usd", pl.Float64, "US dollars, this run; 0 where the cache answered."),
         Column("calls", pl.Int32, "Calls made, this run; counted with the first of several criteria."),
-        Column("content_hash", pl.String, "Hash of what was sent to the endpoint; null where nothing left the house."),
+        Column("content_hash", pl.String, "Hash of what was sent to the endpoint; null where nothing was."),
     ),
     key=("interaction_id", "other_interaction_id", "fingerprint", "criterion"),
 )  # fmt: skip

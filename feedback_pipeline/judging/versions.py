@@ -4,7 +4,7 @@ difference that could have been seen (Miller 2024, "Adding error bars to evals")
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -103,26 +103,42 @@ def judged_versions(
     return judged_quality(sample, judgements, labels).filter(pl.col("dimension") == "prompt_version")
 
 
-def averages_by_version(quality: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """`{"v2": {"judge": "model m", "judge_scale": "1–5", "avg_clarity": 4.1, …}}` from `judged_quality`.
+@dataclass(frozen=True)
+class JudgedAverages:
+    """What one judge says of each prompt version."""
+
+    judge: str
+    scale: Literal["1–5", "0–1"]
+    by_version: dict[str, dict[str, float]]
+    """`{"v2": {"avg_clarity": 4.1, "avg_usefulness": 3.8}}`"""
+
+
+def averages_by_version(quality: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """`{"v2": {"avg_clarity": 4.1, "avg_usefulness": 3.8}}` from `judged_quality`: the old contract's shape, without
+    the judge's name and scale, which `averages_of_one_judge` has."""
+    averages = averages_of_one_judge(quality)
+    return {} if averages is None else averages.by_version
+
+
+def averages_of_one_judge(quality: pl.DataFrame) -> JudgedAverages | None:
+    """Each version's mean by criterion from `judged_quality`; none where no version was judged.
 
     Two judges, and two scales, are never mixed: one judge speaks of all versions, the one that judged most versions,
     then most answers. Its means are ratings (1–5) where all of its rows have them, else scores (0–1).
     """
     rows = quality.filter(pl.col("dimension") == "prompt_version", pl.col("mean_score").is_not_null())
     if rows.is_empty():
-        return {}
+        return None
     series = ("judge", "fingerprint")
     sizes = rows.group_by(series).agg(pl.col("slice").n_unique().alias("versions"), pl.col("judged").sum())
     chosen = sizes.sort("versions", "judged", *series, descending=[True, True, False, False]).head(1)
     of_judge = rows.join(chosen.select(series), on=list(series), how="semi")
     rated = of_judge["mean_rating"].null_count() == 0
-    mean = of_judge.select("judge", "slice", "criterion", average="mean_rating" if rated else "mean_score")
-    averages: dict[str, dict[str, Any]] = {}
-    for judge, version, criterion, average in mean.sort("slice", "criterion").iter_rows():
-        known = averages.setdefault(version, {"judge": judge, "judge_scale": "1–5" if rated else "0–1"})
-        known[f"avg_{criterion}"] = average
-    return averages
+    means = of_judge.select("slice", "criterion", "mean_rating" if rated else "mean_score")
+    by_version: dict[str, dict[str, float]] = {}
+    for version, criterion, mean in means.sort("slice", "criterion").iter_rows():
+        by_version.setdefault(version, {})[f"avg_{criterion}"] = mean
+    return JudgedAverages(chosen["judge"][0], "1–5" if rated else "0–1", by_version)
 
 
 def _pairs(rows: pl.DataFrame) -> Iterator[tuple[str, str]]:

@@ -70,7 +70,7 @@ class Call(Protocol):
         ...
 
     def content(self) -> Any:
-        """What of it are words to be judged: what left the house."""
+        """What of it are words to be judged: what left the machine."""
         ...
 
     def repaired(self, body: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What people allow: to be collected, analysed, trained on. Obeyed from the moment it is written.
 
-Collection is refused at every door (imports, the API, batches); use is looked up whenever a day is computed, and the
+Collection is refused at every intake (imports, the API, batches); use is looked up whenever a day is computed, and the
 days a change touches are computed again.
 """
 
@@ -18,7 +18,7 @@ class UnknownTenantError(ValueError):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Consent:
     """What a person allows; all of it where they never said otherwise.
 
     Attributes:
@@ -40,7 +40,7 @@ class Wishes:
         return bool(self.answers or self.votes)
 
 
-def wishes(database: Database, pseudonymiser: Pseudonymiser, tenant: str, user: str) -> Wishes:
+def read(database: Database, pseudonymiser: Pseudonymiser, tenant: str, user: str) -> Consent:
     """What a person allows now.
 
     Raises:
@@ -50,8 +50,8 @@ def wishes(database: Database, pseudonymiser: Pseudonymiser, tenant: str, user: 
     parameters = {"tenant": tenant, "pseudonyms": pseudonymiser.all_versions(tenant, user)}
     with database.engine.connect() as connection:
         _require_tenant(connection, tenant)
-        row = connection.execute(sa.text(query("read_wishes")), parameters).one()
-    return Wishes(**row._mapping)
+        row = connection.execute(sa.text(query("read_consent")), parameters).one()
+    return Consent(**row._mapping)
 
 
 def record(
@@ -63,17 +63,17 @@ def record(
     collect: bool | None = None,
     use_for_analysis: bool | None = None,
     use_for_training: bool | None = None,
-) -> Wishes:
-    """Writes down what a person allows, under every pseudonym they may have; None leaves a wish as it is.
+) -> Consent:
+    """Writes down what a person allows, under every pseudonym they may have; None leaves a consent as it is.
 
-    A person who was never seen can be recorded too: the wish then holds from their first row. Whoever allows no
+    A person who was never seen can be recorded too: the consent then holds from their first row. Whoever allows no
     collection allows no use either, unless they say so; rows collected before stay until they are forgotten.
 
     Raises:
         UnknownTenantError: there is no such tenant.
         ValueError: the user id is empty.
     """
-    before = wishes(database, pseudonymiser, tenant, user)
+    before = read(database, pseudonymiser, tenant, user)
     withdrawn = collect is False
     allowed = {
         "collect": before.collect if collect is None else collect,
@@ -83,11 +83,11 @@ def record(
     rows = [{"tenant": tenant, "user_key": name, **allowed} for name in pseudonymiser.all_versions(tenant, user)]
     with database.engine.begin() as connection:
         connection.execute(sa.text(query("record_wishes")), rows)
-    return wishes(database, pseudonymiser, tenant, user)
+    return read(database, pseudonymiser, tenant, user)
 
 
 def names(database: Database) -> frozenset[str]:
-    """Every pseudonym that a wish is written under, those of people who were forgotten included."""
+    """Every pseudonym that a consent is written under, those of people who were forgotten included."""
     with database.engine.connect() as connection:
         return frozenset(connection.execute(sa.text("SELECT user_key FROM consent")).scalars())
 

@@ -1,7 +1,10 @@
 """Files that hold a key: made once whoever is first, on disk before anything is made with them, their owner's alone."""
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -20,6 +23,17 @@ def create(path: Path, content: bytes) -> None:
 def replace(path: Path, content: bytes) -> None:
     """Writes a key file in place of the one that is there."""
     _draft(path, content).replace(path)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Whoever reads a key file to write it again does so alone: of two at once one would lose the other's key."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def readable_by_others(path: Path) -> bool:

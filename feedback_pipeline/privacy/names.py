@@ -1,7 +1,7 @@
 """Names of people and places in the few texts that are shown: an extra, with a language model the user supplies.
 
 Patterns recognise neither. A model for named entities (spaCy's, through Presidio) finds about two names in three, fewer
-in lower-case text, and takes other words for names: so it is run on what reports quote, and not at the door, where what
+in lower-case text, and takes other words for names: so it is run on what reports quote, and not at intake, where what
 it takes away would be lost and what it misses would be thought gone. It comes with the extra `names`.
 """
 

@@ -9,7 +9,7 @@ The keys live in `keys.json`, apart from the data:
     {"current": "k2", "keys": {"k1": "<64 hexadecimal digits>", "k2": "…"}}
 
 The current key makes new pseudonyms; older ones are kept so that data written under them can still be found. Whoever
-has a wish written under an older pseudonym and none under the current one (see `consent`) goes on being called by it: a
+has a consent written under an older pseudonym and none under the current one (see `consent`) stays called by it: a
 rotation must not make anybody collected who refused, or anybody known again who was forgotten.
 """
 
@@ -85,11 +85,12 @@ class Pseudonymiser:
             WrongKeyError: the file holds other keys than these.
         """
         path = folder / KEY_FILE
-        if _read(path) != self:
-            raise WrongKeyError(f"{path} has changed since it was read: open it again before rotating")
-        version = f"k{max(map(_number, self.keys)) + 1}"
-        rotated = Pseudonymiser(version, {**self.keys, version: secrets.token_bytes(_KEY_BYTES)})
-        key_files.replace(path, _content(rotated))
+        with key_files.alone(path):
+            if _read(path) != self:
+                raise WrongKeyError(f"{path} has changed since it was read: open it again before rotating")
+            version = f"k{max(map(_number, self.keys)) + 1}"
+            rotated = Pseudonymiser(version, {**self.keys, version: secrets.token_bytes(_KEY_BYTES)})
+            key_files.replace(path, _content(rotated))
         return rotated
 
     def keeping(self, pseudonyms: Iterable[str]) -> "Pseudonymiser":

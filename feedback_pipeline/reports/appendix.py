@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.findings import RepeatedFailures, Standings, Terms, Topics
 from feedback_pipeline.reports.operations import JudgedQuality, Method, Training, VersionComparison, Versions
-from feedback_pipeline.reports.parts import CannotSay, Count, Difference, Rate
+from feedback_pipeline.reports.parts import Count, Difference, NoResultPart, Rate
+from feedback_pipeline.reports.said import Phrase, Preferences
 from feedback_pipeline.reports.trials import Trials
 
 Row = tuple[str, ...]
@@ -28,6 +29,26 @@ TITLES = {
     "method": "Method",
 }
 """Sections of the appendix: anchor and title, in order."""
+
+
+def ranked_rows(given: Preferences) -> list[Row]:
+    """One row per model, best first."""
+    return [
+        (
+            f"{wording.level(one.project)}: {wording.level(one.model)}" if one.project else wording.level(one.model),
+            f"{one.strength:+.2f}".replace("-", wording.MINUS),
+            f"{one.low:+.2f} to {one.high:+.2f}".replace("-", wording.MINUS),
+            wording.percent(one.win_rate),
+            wording.count(one.comparisons),
+            one.standing,
+        )
+        for one in given.models
+    ]
+
+
+def phrase_rows(phrases: Sequence[Phrase]) -> list[Row]:
+    """One row per phrase."""
+    return [(one.text, wording.count(one.people), wording.count(one.texts)) for one in phrases]
 
 
 def judged_rows(judged: JudgedQuality) -> list[Row]:
@@ -93,8 +114,8 @@ def telling_comparisons(versions: Versions) -> list[VersionComparison]:
     return [each for each in versions.comparisons if each.q_value is not None and each.q_value <= SIGNIFICANT]
 
 
-def _rate_cells(rate: Rate | CannotSay) -> tuple[str, str, str]:
-    if isinstance(rate, CannotSay):
+def _rate_cells(rate: Rate | NoResultPart) -> tuple[str, str, str]:
+    if isinstance(rate, NoResultPart):
         return f"cannot say: {rate.cannot_say}", NOTHING, NOTHING
     return wording.percent(rate.value), wording.interval(rate), wording.count(rate.votes)
 
@@ -115,8 +136,8 @@ def trial_rows(trials: Trials) -> list[Row]:
     ]
 
 
-def _differences(found: Difference | CannotSay) -> tuple[str, str]:
-    if isinstance(found, CannotSay):
+def _differences(found: Difference | NoResultPart) -> tuple[str, str]:
+    if isinstance(found, NoResultPart):
         return "cannot say", found.cannot_say
     return wording.signed_points(found.value), wording.difference_interval(found)
 
@@ -161,7 +182,7 @@ def topic_rows(topics: Topics) -> list[Row]:
     rows: list[Row] = []
     for topic in topics.topics:
         name = f"“{wording.short(topic.name)}”"
-        if isinstance(topic.share, CannotSay):
+        if isinstance(topic.share, NoResultPart):
             rows.append((name, NOTHING, NOTHING, f"cannot say: {topic.share.cannot_say}", _share(topic.previous_share)))
             continue
         share = f"{wording.percent(topic.share.value)} ({wording.interval(topic.share)})"

@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from feedback_pipeline.reports.content import ReportContent
-from feedback_pipeline.reports.parts import CannotSay
-from feedback_pipeline.reports.sections import analysis, incidents, loop, opening, parameters, quality, trials
+from feedback_pipeline.reports.sections import analysis, incidents, loop, opening, parameters, quality, said, trials
 from feedback_pipeline.reports.sources import Sources
 from feedback_pipeline.reports.summary import Period
 
@@ -22,7 +21,7 @@ def assemble(
         generated_at: when the frames were read, UTC; the only part of a report that depends on the clock.
         target: approval aimed at, 0–1.
     """
-    silent = CannotSay(f"nobody voted this {period.noun}") if sources.vote_facts.is_empty() else None
+    silent = said.silence(sources.vote_facts, sources.said, period.noun)
     content = ReportContent(
         project=project,
         period=period,
@@ -32,6 +31,9 @@ def assemble(
         trend=opening.trend(sources, period, target),
         change=silent or analysis.change(sources),
         causes=silent or analysis.causes(sources),
+        preferences=said.preferences(sources),
+        comments=said.comments(sources),
+        corrections=said.corrections(sources),
         recommendations=loop.recommendations(sources),
         past_actions=loop.past_actions(sources),
         improvements=silent or analysis.improvements(sources),
@@ -39,7 +41,7 @@ def assemble(
         all_answers=trials.all_answers(sources),
         experiments=trials.trials(sources),
         judged_quality=quality.judged_quality(sources),
-        versions=silent or quality.versions(sources),
+        versions=quality.versions(sources),
         standings=silent or quality.standings(sources),
         terms=silent or analysis.terms(sources),
         topics=silent or analysis.topics(sources),

@@ -1,6 +1,6 @@
 """What a report says, before any rendering.
 
-A section that has nothing to stand on is a `CannotSay` with its reason, never a placeholder number.
+A section that has nothing to stand on is a `NoResultPart` with its reason, never a placeholder number.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,12 @@ from feedback_pipeline.reports.operations import (
     Training,
     Versions,
 )
-from feedback_pipeline.reports.parts import CannotSay, Part
+from feedback_pipeline.reports.parts import NoResultPart, Part
+from feedback_pipeline.reports.said import Comments, Corrections, Preferences
 from feedback_pipeline.reports.summary import Coverage, Period, Trend, Verdict
 from feedback_pipeline.reports.trials import AllAnswers, Trials
 
-NOT_COMPUTED = CannotSay("this section was not computed")
+NOT_COMPUTED = NoResultPart("this section was not computed")
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,27 @@ class ReportContent(Part):
     period: Period
     generated_at: datetime
     """When the numbers were gathered, UTC."""
-    verdict: Verdict | CannotSay = NOT_COMPUTED
-    coverage: Coverage | CannotSay = NOT_COMPUTED
-    trend: Trend | CannotSay = NOT_COMPUTED
-    change: Change | CannotSay = NOT_COMPUTED
-    causes: Causes | CannotSay = NOT_COMPUTED
-    recommendations: Recommendations | CannotSay = NOT_COMPUTED
-    past_actions: PastActions | CannotSay = NOT_COMPUTED
-    improvements: Improvements | CannotSay = NOT_COMPUTED
-    alerts: Alerts | CannotSay = NOT_COMPUTED
-    all_answers: AllAnswers | CannotSay = NOT_COMPUTED
-    experiments: Trials | CannotSay = NOT_COMPUTED
-    judged_quality: JudgedQuality | CannotSay = NOT_COMPUTED
-    versions: Versions | CannotSay = NOT_COMPUTED
-    standings: Standings | CannotSay = NOT_COMPUTED
-    terms: Terms | CannotSay = NOT_COMPUTED
-    topics: Topics | CannotSay = NOT_COMPUTED
-    repeated_failures: RepeatedFailures | CannotSay = NOT_COMPUTED
-    engagement: Engagement | CannotSay = NOT_COMPUTED
-    training: Training | CannotSay = NOT_COMPUTED
-    data_quality: DataQuality | CannotSay = NOT_COMPUTED
-    method: Method | CannotSay = NOT_COMPUTED
+    verdict: Verdict | NoResultPart = NOT_COMPUTED
+    coverage: Coverage | NoResultPart = NOT_COMPUTED
+    trend: Trend | NoResultPart = NOT_COMPUTED
+    change: Change | NoResultPart = NOT_COMPUTED
+    causes: Causes | NoResultPart = NOT_COMPUTED
+    preferences: Preferences | NoResultPart = NOT_COMPUTED
+    comments: Comments | NoResultPart = NOT_COMPUTED
+    corrections: Corrections | NoResultPart = NOT_COMPUTED
+    recommendations: Recommendations | NoResultPart = NOT_COMPUTED
+    past_actions: PastActions | NoResultPart = NOT_COMPUTED
+    improvements: Improvements | NoResultPart = NOT_COMPUTED
+    alerts: Alerts | NoResultPart = NOT_COMPUTED
+    all_answers: AllAnswers | NoResultPart = NOT_COMPUTED
+    experiments: Trials | NoResultPart = NOT_COMPUTED
+    judged_quality: JudgedQuality | NoResultPart = NOT_COMPUTED
+    versions: Versions | NoResultPart = NOT_COMPUTED
+    standings: Standings | NoResultPart = NOT_COMPUTED
+    terms: Terms | NoResultPart = NOT_COMPUTED
+    topics: Topics | NoResultPart = NOT_COMPUTED
+    repeated_failures: RepeatedFailures | NoResultPart = NOT_COMPUTED
+    engagement: Engagement | NoResultPart = NOT_COMPUTED
+    training: Training | NoResultPart = NOT_COMPUTED
+    data_quality: DataQuality | NoResultPart = NOT_COMPUTED
+    method: Method | NoResultPart = NOT_COMPUTED

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 
 _LISTED = 5
 
@@ -46,28 +46,28 @@ def summary_metadata(content: ReportContent) -> dict[str, float | int | str]:
         "verdict": wording.direction(content),
     }
     verdict, coverage = content.verdict, content.coverage
-    if not isinstance(verdict, CannotSay):
+    if not isinstance(verdict, NoResultPart):
         found |= {
             "approval": verdict.approval.value,
             "approval_low": verdict.approval.low,
             "approval_high": verdict.approval.high,
         }
-        if not isinstance(verdict.difference, CannotSay):
+        if not isinstance(verdict.difference, NoResultPart):
             found["approval_change"] = verdict.difference.value
-    if not isinstance(coverage, CannotSay):
+    if not isinstance(coverage, NoResultPart):
         found |= {"votes": coverage.votes, "people": coverage.people}
         if coverage.response_rate is not None:
             found["response_rate"] = coverage.response_rate
-    if not isinstance(content.causes, CannotSay):
+    if not isinstance(content.causes, NoResultPart):
         found["findings"] = len(content.causes.findings)
         if content.causes.tested is not None:
             found["groups_tested"] = content.causes.tested
-    if not isinstance(content.alerts, CannotSay):
+    if not isinstance(content.alerts, NoResultPart):
         found["alerts"] = len(content.alerts.items)
         found["alerts_open"] = sum(alert.status != "closed" for alert in content.alerts.items)
-    if not isinstance(content.method, CannotSay) and content.method.suppressed is not None:
+    if not isinstance(content.method, NoResultPart) and content.method.suppressed is not None:
         found["rates_withheld"] = content.method.suppressed
-    if not isinstance(content.data_quality, CannotSay):
+    if not isinstance(content.data_quality, NoResultPart):
         found["events_unaccounted"] = content.data_quality.unaccounted
         found["rows_refused"] = sum(reason.count for reason in content.data_quality.refused)
         found |= {f"redacted_{item.name.lower()}": item.count for item in content.data_quality.redactions}
@@ -76,27 +76,27 @@ def summary_metadata(content: ReportContent) -> dict[str, float | int | str]:
 
 def _summary_lines(content: ReportContent) -> list[str]:
     lines = []
-    if isinstance(content.verdict, CannotSay):
+    if isinstance(content.verdict, NoResultPart):
         lines.append(f"Cannot say: {content.verdict.cannot_say}.")
     else:
         lines.append(wording.verdict_details(content.verdict, content.period.noun))
-    if not isinstance(content.coverage, CannotSay):
+    if not isinstance(content.coverage, NoResultPart):
         votes = wording.counted(content.coverage.votes, "vote")
         people = wording.counted(content.coverage.people, "person", "people")
         lines.append(f"{votes} by {people}. {wording.response_rate(content.coverage)}")
         lines += wording.coverage_gaps(content.coverage, content.period)
-    if not isinstance(content.change, CannotSay):
+    if not isinstance(content.change, NoResultPart):
         lines.append(wording.change_takeaway(content.change, content.period.noun))
-    if not isinstance(content.causes, CannotSay) and not content.causes.findings:
+    if not isinstance(content.causes, NoResultPart) and not content.causes.findings:
         lines.append(wording.causes_takeaway(content.causes))
-    if not isinstance(content.alerts, CannotSay) and content.alerts.items:
+    if not isinstance(content.alerts, NoResultPart) and content.alerts.items:
         still_open = sum(alert.status != "closed" for alert in content.alerts.items)
         lines.append(f"{wording.counted(len(content.alerts.items), 'alert')}, {still_open} still open.")
     return lines
 
 
 def _cause_lines(content: ReportContent) -> list[str]:
-    if isinstance(content.causes, CannotSay):
+    if isinstance(content.causes, NoResultPart):
         return []
     return [
         f"{wording.group(cause.conditions)} ({cause.status}): {wording.cause_sentence(cause)}"
@@ -106,7 +106,7 @@ def _cause_lines(content: ReportContent) -> list[str]:
 
 def _action_lines(content: ReportContent) -> list[str]:
     recommendations = content.recommendations
-    if isinstance(recommendations, CannotSay):
+    if isinstance(recommendations, NoResultPart):
         return []
     lines = [
         item.title + (f" ({wording.signed_points(item.expected_gain)} points)" if item.expected_gain else "")

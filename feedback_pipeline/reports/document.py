@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import Standing
-from feedback_pipeline.reports.parts import CannotSay, Part
+from feedback_pipeline.reports.parts import NoResultPart, Part
 
 _LISTED = 5
 
@@ -51,7 +51,7 @@ def report_document(content: ReportContent) -> ReportDocument:
     """The document of a report."""
     verdict, coverage = content.verdict, content.coverage
     improvement = success = None
-    if not isinstance(verdict, CannotSay):
+    if not isinstance(verdict, NoResultPart):
         success = (verdict.success or verdict.approval).value
         if verdict.previous is not None:
             improvement = 100 * (verdict.approval.value - verdict.previous.value)
@@ -60,8 +60,8 @@ def report_document(content: ReportContent) -> ReportDocument:
         period=content.period.label,
         start_date=content.period.start,
         end_date=content.period.end,
-        total_prompts=0 if isinstance(coverage, CannotSay) else coverage.rated_answers,
-        avg_rating=None if isinstance(verdict, CannotSay) else verdict.average_stars,
+        total_prompts=0 if isinstance(coverage, NoResultPart) else coverage.rated_answers,
+        avg_rating=None if isinstance(verdict, NoResultPart) else verdict.average_stars,
         success_rate=success,
         improvement_vs_previous=improvement,
         top_performers=_top_performers(content),
@@ -74,7 +74,7 @@ def report_document(content: ReportContent) -> ReportDocument:
 
 def top_performers(content: ReportContent) -> list[Standing]:
     """The levels that do better than the rest, best first; at most five."""
-    if isinstance(content.standings, CannotSay):
+    if isinstance(content.standings, NoResultPart):
         return []
     better = [level for level in content.standings.levels if level.against_rest == "better"]
     better.sort(key=lambda level: (-level.shrunken, level.dimension, level.level or ""))
@@ -89,7 +89,7 @@ def _top_performers(content: ReportContent) -> tuple[str, ...]:
 
 
 def _problem_areas(content: ReportContent) -> tuple[str, ...]:
-    if isinstance(content.causes, CannotSay):
+    if isinstance(content.causes, NoResultPart):
         return ()
     return tuple(
         f"{wording.group(cause.conditions)}: {wording.cause_sentence(cause)}"
@@ -98,7 +98,7 @@ def _problem_areas(content: ReportContent) -> tuple[str, ...]:
 
 
 def _action_items(content: ReportContent) -> tuple[str, ...]:
-    if isinstance(content.recommendations, CannotSay):
+    if isinstance(content.recommendations, NoResultPart):
         return ()
     return tuple(item.title for item in content.recommendations.items)
 

@@ -23,7 +23,7 @@ from feedback_pipeline.reports.charts import (
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import Causes, Change, LevelChange
 from feedback_pipeline.reports.operations import Engagement, JudgedQuality, Training, Versions
-from feedback_pipeline.reports.parts import CannotSay, Rate
+from feedback_pipeline.reports.parts import NoResultPart, Rate
 from feedback_pipeline.reports.summary import Release, Trend
 
 _WATERFALL_LEVELS = 3
@@ -47,7 +47,7 @@ class Figure:
 def trend_figure(content: ReportContent) -> Figure | None:
     """Approval over the last periods; None without a single rate."""
     trend = content.trend
-    if isinstance(trend, CannotSay) or not any(isinstance(point.approval, Rate) for point in trend.points):
+    if isinstance(trend, NoResultPart) or not any(isinstance(point.approval, Rate) for point in trend.points):
         return None
     points = [
         LinePoint(
@@ -104,7 +104,7 @@ def _released(releases: Sequence[Release], start: date, end: date) -> str:
 def change_figure(content: ReportContent) -> Figure | None:
     """The change split into mix and the levels whose own approval moved most."""
     change = content.change
-    if isinstance(change, CannotSay):
+    if isinstance(change, NoResultPart):
         return None
     noun = content.period.noun
     takeaway = wording.change_takeaway(change, noun)
@@ -165,9 +165,9 @@ def _share(value: float | None) -> str:
     return "no votes" if value is None else wording.percent(value)
 
 
-def causes_figure(causes: Causes | CannotSay) -> Figure | None:
+def causes_figure(causes: Causes | NoResultPart) -> Figure | None:
     """Negative rate of the findings with their intervals, against the rest."""
-    if isinstance(causes, CannotSay) or not causes.findings:
+    if isinstance(causes, NoResultPart) or not causes.findings:
         return None
     drawn = causes.findings[:_DRAWN_CAUSES]
     rows = [
@@ -196,9 +196,9 @@ def causes_figure(causes: Causes | CannotSay) -> Figure | None:
     return Figure("causes", title, svg, takeaway, columns, table)
 
 
-def versions_figure(versions: Versions | CannotSay) -> Figure | None:
+def versions_figure(versions: Versions | NoResultPart) -> Figure | None:
     """Approval by model and prompt version with intervals; None where fewer than two have a rate."""
-    if isinstance(versions, CannotSay):
+    if isinstance(versions, NoResultPart):
         return None
     rated = [(row, row.approval) for row in versions.rows if isinstance(row.approval, Rate)]
     if len(rated) < 2:
@@ -217,9 +217,9 @@ def versions_figure(versions: Versions | CannotSay) -> Figure | None:
     return Figure("versions", title, svg, takeaway, ("Version", "Approval", "95% interval", "Votes"), table)
 
 
-def judged_figure(judged: JudgedQuality | CannotSay, approval: Rate | None) -> Figure | None:
+def judged_figure(judged: JudgedQuality | NoResultPart, approval: Rate | None) -> Figure | None:
     """Corrected judged quality beside approval; None where nothing could be corrected."""
-    if isinstance(judged, CannotSay):
+    if isinstance(judged, NoResultPart):
         return None
     corrected = [(item, item.corrected) for item in judged.criteria if isinstance(item.corrected, Rate)]
     if not corrected:
@@ -238,9 +238,9 @@ def _range(interval: tuple[float, float, float]) -> str:
     return f"{wording.percent(interval[0])} – {wording.percent(interval[2])}"
 
 
-def engagement_figure(engagement: Engagement | CannotSay) -> Figure | None:
+def engagement_figure(engagement: Engagement | NoResultPart) -> Figure | None:
     """Votes a day with the negative part; None without votes."""
-    if isinstance(engagement, CannotSay) or not any(day.votes for day in engagement.days):
+    if isinstance(engagement, NoResultPart) or not any(day.votes for day in engagement.days):
         return None
     columns = [Column(wording.short_day(day.day), day.votes, day.down) for day in engagement.days]
     total = sum(day.votes for day in engagement.days)
@@ -258,9 +258,9 @@ def engagement_figure(engagement: Engagement | CannotSay) -> Figure | None:
     return Figure("engagement", title, svg, takeaway, ("Day", "Up", "Neutral", "Down"), table)
 
 
-def training_figure(training: Training | CannotSay) -> Figure | None:
+def training_figure(training: Training | NoResultPart) -> Figure | None:
     """What each step from vote to training example drops and leaves; None without any."""
-    if isinstance(training, CannotSay) or not training.steps or not training.steps[0].rows_in:
+    if isinstance(training, NoResultPart) or not training.steps or not training.steps[0].rows_in:
         return None
     first, last = training.steps[0], training.steps[-1]
     telling = [step for step in training.steps if step.dropped or step is last]

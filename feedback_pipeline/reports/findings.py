@@ -9,10 +9,10 @@ from typing import Literal
 
 from feedback_pipeline.reports.parts import (
     MIN_PEOPLE,
-    CannotSay,
     Condition,
     Difference,
     Example,
+    NoResultPart,
     Part,
     Rate,
     check_examples,
@@ -209,7 +209,7 @@ class Topic(Part):
     topic_id: str
     name: str
     """User text: named from people's words."""
-    share: Rate | CannotSay
+    share: Rate | NoResultPart
     """Share of the texts with negative votes, or why it is withheld; `votes` counts the texts."""
     previous_share: float | None
     """The same of the period before."""

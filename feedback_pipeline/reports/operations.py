@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from feedback_pipeline.reports.parts import CannotSay, Condition, Count, Difference, Part, Rate
+from feedback_pipeline.reports.parts import Condition, Count, Difference, NoResultPart, Part, Rate
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class JudgedCriterion(Part):
     """Model that judged."""
     raw: float | None
     """Share of judged answers that passed, as the judge said."""
-    corrected: Rate | CannotSay
+    corrected: Rate | NoResultPart
     """The same corrected by human labels, or why it was not."""
     agreement: float | None
     """Chance-corrected agreement with people on labelled answers (Cohen's kappa)."""
@@ -44,7 +44,7 @@ class Version(Part):
     """model or prompt_version."""
     version: str | None
     """Level; null means unknown."""
-    approval: Rate | CannotSay
+    approval: Rate | NoResultPart
     answers: int | None
     """Answers given, voted on or not; null where not logged."""
     response_rate: float | None
@@ -129,13 +129,13 @@ class PastAction(Part):
     """Approval of the group when the action was proposed."""
     now: Rate | None
     """Approval of the group in this period."""
-    difference: Difference | CannotSay
+    difference: Difference | NoResultPart
     """Now minus then."""
 
     @property
     def outcome(self) -> Literal["helped", "no measurable change", "hurt", "cannot say"]:
         """What the difference says, once the action is done."""
-        if isinstance(self.difference, CannotSay) or self.status != "done":
+        if isinstance(self.difference, NoResultPart) or self.status != "done":
             return "cannot say"
         if not self.difference.significant:
             return "no measurable change"
@@ -144,9 +144,11 @@ class PastAction(Part):
 
 @dataclass(frozen=True)
 class PastActions(Part):
-    """The actions of earlier reports that were open in this period."""
+    """The actions of earlier reports that somebody took, and what became of them."""
 
     items: tuple[PastAction, ...]
+    not_taken: int = 0
+    """Recommendations of the report before that nobody took: whether they would have worked is not asked."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,10 @@ class Recommendation(Part):
     evidence_grade: Literal["associational", "adjusted", "randomised"]
     owner: str | None
     due: date | None
+    about: str | None = None
+    """User text: the name of the topic it is about, from words of at least five people."""
+    votes: tuple[str, ...] = ()
+    """Ids of votes to look at: the console shows each under /console/feedback/."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from feedback_pipeline.reports import appendix, figures, wording
 from feedback_pipeline.reports.content import ReportContent
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -58,7 +58,11 @@ _FILTERS = {
     "method_rows": appendix.method_rows,
     "percent": wording.percent,
     "period_name": wording.period_name,
+    "corrections_sentence": wording.corrections_sentence,
+    "phrase_rows": appendix.phrase_rows,
+    "preferences_sentence": wording.preferences_sentence,
     "q_value": wording.q_value,
+    "ranked_rows": appendix.ranked_rows,
     "response_rate": wording.response_rate,
     "safety_flags": appendix.safety_flags,
     "safety_rows": appendix.safety_rows,
@@ -78,7 +82,7 @@ def render_html(content: ReportContent) -> str:
     """The report as one HTML page; the same content gives the same bytes."""
     style = _style()
     verdict = content.verdict
-    approval = None if isinstance(verdict, CannotSay) else verdict.approval
+    approval = None if isinstance(verdict, NoResultPart) else verdict.approval
     direction = wording.direction(content)
     return (
         _environment()
@@ -92,7 +96,7 @@ def render_html(content: ReportContent) -> str:
             story=wording.story(content),
             direction_label="No verdict" if approval is None else _DIRECTION_LABELS[direction],
             gaps=[]
-            if isinstance(content.coverage, CannotSay)
+            if isinstance(content.coverage, NoResultPart)
             else wording.coverage_gaps(content.coverage, content.period),
             figures={
                 "trend": figures.trend_figure(content),
@@ -123,7 +127,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(_FILTERS)
     environment.filters["outcome_label"] = _outcome_label
-    environment.tests["cannot_say"] = lambda value: isinstance(value, CannotSay)
+    environment.tests["cannot_say"] = lambda value: isinstance(value, NoResultPart)
     return environment
 
 

@@ -24,7 +24,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class CannotSay(Part):
+class NoResultPart(Part):
     """A section, or a number, that is absent, and why."""
 
     cannot_say: str
@@ -50,7 +50,7 @@ class Rate(Part):
         if not 0 <= self.low <= self.value <= self.high <= 1:
             raise ValueError(f"a rate needs 0 ≤ low ≤ value ≤ high ≤ 1, not {self.low}, {self.value}, {self.high}")
         if self.votes < 1:
-            raise ValueError(f"a rate needs at least one vote, not {self.votes}: use CannotSay")
+            raise ValueError(f"a rate needs at least one vote, not {self.votes}: use NoResultPart")
 
 
 @dataclass(frozen=True)

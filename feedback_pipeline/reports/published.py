@@ -21,6 +21,7 @@ from feedback_pipeline.cleaning.tables import (
 )
 from feedback_pipeline.reports.page import render_html
 from feedback_pipeline.reports.periods import month_of, week_of
+from feedback_pipeline.reports.said_events import said_events
 from feedback_pipeline.reports.standalone import standalone_report, start_before
 from feedback_pipeline.reports.summary import Period
 from feedback_pipeline.settings import Settings
@@ -92,4 +93,5 @@ def _own_page(
     own = frames.scan(CLEAN_FEEDBACK, days).filter(pl.col("tenant") == tenant).select("feedback_id")
     facts = frames.scan(VOTE_FACTS, days).join(own, on="feedback_id", how="semi").collect().sort("day", "feedback_id")
     dimensions = (*DIMENSIONS, *LENGTH_BANDS, *MULTI_DIMENSIONS)
-    return render_html(standalone_report(facts, period, dimensions, project=tenant, target=target))
+    said = said_events(frames, days, tenant)
+    return render_html(standalone_report(facts, period, dimensions, project=tenant, target=target, said=said))

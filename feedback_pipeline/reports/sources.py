@@ -58,6 +58,12 @@ class Sources:
     """`clean_interactions`: model, prompt_version, cost_usd and latency_ms are read, no text."""
     feedback: pl.LazyFrame | None = None
     """`clean_feedback`: only whether there is a comment or correction is read, no text."""
+    said: pl.DataFrame | None = None
+    """Feedback events with a preference, a comment or a correction: `feedback_id`, `kind`, `verdict`, `voter`,
+    `comment`, `correction`, `answer` (of a correction), `preference`, `interaction_id`, `other_interaction_id`,
+    `model`, `other_model`, `project`; texts redacted."""
+    own: bool = False
+    """The report is for whoever gave the table: it is published to nobody else, and needs no five people."""
     survey_responses: int | None = None
     exports: int | None = None
     conservation: Sequence[Conservation] | None = None

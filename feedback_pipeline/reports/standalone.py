@@ -13,6 +13,7 @@ from feedback_pipeline.patterns.slices import SearchRecord, find_slices
 from feedback_pipeline.patterns.tables import SLICE_COUNTS
 from feedback_pipeline.reports.assemble import assemble
 from feedback_pipeline.reports.content import ReportContent
+from feedback_pipeline.reports.sections.said import silent_but_heard
 from feedback_pipeline.reports.sources import Sources
 from feedback_pipeline.reports.summary import Period
 
@@ -28,8 +29,9 @@ def start_before(about: Period) -> date:
 
 
 def standalone_report(
-    vote_facts: pl.DataFrame, about: Period, dimensions: Sequence[str], *, project: str, target: float
-) -> ReportContent:
+    vote_facts: pl.DataFrame, about: Period, dimensions: Sequence[str], *, project: str, target: float,
+    said: pl.DataFrame | None = None, own: bool = False,
+) -> ReportContent:  # fmt: skip
     """The report of a period.
 
     Args:
@@ -38,6 +40,8 @@ def standalone_report(
         dimensions: columns to look for causes in.
         project: whose feedback this is.
         target: approval aimed at, 0–1.
+        said: preferences, comments and corrections, as `Sources.said` with their `day`.
+        own: it is for whoever gave the votes, and published to nobody else.
     """
     day = pl.col("day")
     now = vote_facts.filter(day.is_between(about.start, about.end))
@@ -46,6 +50,7 @@ def standalone_report(
     search = find_slices(now, dimensions, week=about.start)
     days = sorted(vote_facts.filter(day <= about.end).partition_by("day", as_dict=True).items())
     counts = [count_slices(votes, TREND_DIMENSIONS, day=each) for (each,), votes in days]
+    told = None if said is None else said.filter(day.is_between(about.start, about.end))
     sources = Sources(
         vote_facts=now,
         previous_vote_facts=before,
@@ -54,8 +59,14 @@ def standalone_report(
         slice_findings=search.findings,
         search=SearchRecord.of(search),
         recommendations=recommend(
-            week=about.start, slice_findings=search.findings, approval_change=change, noun=about.noun
+            week=about.start,
+            slice_findings=search.findings,
+            approval_change=change,
+            noun=about.noun,
+            silent=silent_but_heard(now, told),
         ),
+        said=told,
+        own=own,
     )
     gathered = datetime.combine(about.end, time(), UTC)
     return assemble(about, sources, project=project, generated_at=gathered, target=target)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from feedback_pipeline.reports.parts import CannotSay, Difference, Part, Rate
+from feedback_pipeline.reports.parts import Difference, NoResultPart, Part, Rate
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Verdict(Part):
     """Share of up among up and down votes."""
     previous: Rate | None
     """The same of the period before."""
-    difference: Difference | CannotSay
+    difference: Difference | NoResultPart
     """This period minus the one before."""
     target: float | None
     """Approval aimed at, 0–1."""
@@ -48,6 +48,8 @@ class Verdict(Part):
     """Share of successful answers: thumb up, else four stars or more, else a successful outcome."""
     average_stars: float | None
     """Mean of the stars given, 1–5; null without stars."""
+    limit: str | None = None
+    """What limits the rate: votes of fewer than five people, which hold for them alone."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Coverage(Part):
     """Days of the period without a single vote."""
     sensitivity: str | None
     """How uneven response habits would have to be to overturn the comparison."""
+    neutral: int = 0
+    """Verdicts that are neither up nor down: in no rate."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class TrendPoint(Part):
     """Last day, included."""
     votes: int
     """Verdicts counted."""
-    approval: Rate | CannotSay
+    approval: Rate | NoResultPart
     """Share of up among up and down votes."""
 
 

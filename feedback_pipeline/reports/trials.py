@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from feedback_pipeline.reports.parts import CannotSay, Difference, Part, Rate
+from feedback_pipeline.reports.parts import Difference, NoResultPart, Part, Rate
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Trial(Part):
     """What it is compared with."""
     people: int
     """People of both arms with a vote."""
-    difference: Difference | CannotSay
+    difference: Difference | NoResultPart
     """Approval of the arm minus the control's, with an interval that is valid however often one looks."""
-    planned: Difference | CannotSay
+    planned: Difference | NoResultPart
     """The same with the interval at the planned number of people."""
     expected: float | None
     """The difference to expect later: shrunk, as early wins flatter."""
@@ -45,7 +45,7 @@ class AllAnswers(Part):
 
     approval: Rate
     """Estimate over all answers; `votes` are the answers of those who were asked."""
-    voters: Rate | CannotSay
+    voters: Rate | NoResultPart
     """Approval among those who chose to vote."""
     asked: int
     """Answers that somebody was asked about."""

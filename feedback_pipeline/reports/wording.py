@@ -7,7 +7,8 @@ from datetime import date
 
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import Cause, Causes, Change
-from feedback_pipeline.reports.parts import CannotSay, Condition, Difference, Rate
+from feedback_pipeline.reports.parts import Condition, Difference, NoResultPart, Rate
+from feedback_pipeline.reports.said import Corrections, Preferences
 from feedback_pipeline.reports.summary import Coverage, Period, Trend, TrendPoint, Verdict
 
 MINUS = "−"
@@ -137,7 +138,7 @@ def period_name(period: Period) -> str:
 
 def direction(content: ReportContent) -> str:
     """better, worse, unchanged or unknown."""
-    if isinstance(content.verdict, CannotSay) or isinstance(content.verdict.difference, CannotSay):
+    if isinstance(content.verdict, NoResultPart) or isinstance(content.verdict.difference, NoResultPart):
         return "unknown"
     if not content.verdict.difference.significant:
         return "unchanged"
@@ -147,10 +148,10 @@ def direction(content: ReportContent) -> str:
 def headline(content: ReportContent) -> str:
     """The verdict in one sentence."""
     verdict = content.verdict
-    if isinstance(verdict, CannotSay):
-        return f"No verdict this {content.period.noun}"
+    if isinstance(verdict, NoResultPart):
+        return _headline_without_votes(content)
     now = percent(verdict.approval.value)
-    if isinstance(verdict.difference, CannotSay):
+    if isinstance(verdict.difference, NoResultPart):
         return f"Approval was {now}; there is nothing to compare it with"
     if not verdict.difference.significant:
         return f"No significant change: approval is {now}"
@@ -158,10 +159,57 @@ def headline(content: ReportContent) -> str:
     return f"Approval {verb} {points(verdict.difference.value)} to {now}"
 
 
+def _headline_without_votes(content: ReportContent) -> str:
+    """What there is instead of a rate: a ranking, comments, corrections, or neutral votes."""
+    noun, coverage = content.period.noun, content.coverage
+    if not isinstance(content.preferences, NoResultPart):
+        return f"No votes up or down this {noun}: {preferences_sentence(content.preferences).rstrip('.')}"
+    if not isinstance(content.corrections, NoResultPart):
+        given = counted(content.corrections.corrections, "answer was", "answers were")
+        return f"No votes this {noun}: {given} corrected"
+    if not isinstance(coverage, NoResultPart) and coverage.votes and coverage.votes == coverage.neutral:
+        return f"No votes up or down this {noun}: all {count(coverage.votes)} are neutral"
+    if not isinstance(content.comments, NoResultPart) and (isinstance(coverage, NoResultPart) or not coverage.votes):
+        written = counted(content.comments.comments, "comment")
+        return f"No votes this {noun}: {written} by {counted(content.comments.people, 'person', 'people')}"
+    return f"No verdict this {noun}"
+
+
+def preferences_sentence(given: Preferences) -> str:
+    """How many compared, and which model is ahead, if one can tell."""
+    said = f"{counted(given.comparisons, 'comparison')} by {counted(given.people, 'person', 'people')}"
+    if given.ties:
+        said += f", {count(given.ties)} of them even"
+    if not given.models:
+        return said + "."
+    best = [one for one in given.models if one.standing == "above average"]
+    worst = [one for one in given.models if one.standing == "below average"]
+    if not best and not worst:
+        return said + "; the models cannot be told apart."
+    told = [
+        f"{', '.join(level(one.model) for one in some[:3])} {'is' if len(some) == 1 else 'are'} {where} the average"
+        for some, where in ((best, "above"), (worst, "below"))
+        if some
+    ]
+    return f"{said}; {' and '.join(told)}."
+
+
+def corrections_sentence(found: Corrections) -> str:
+    """How many were written, and how much they change."""
+    said = f"{counted(found.corrections, 'correction')} by {counted(found.people, 'person', 'people')}"
+    if found.kept is None or found.length is None:
+        return said + "; the answers they correct are not known."
+    size = "as long as" if abs(found.length - 1) < 0.05 else f"{found.length:.1f} times as long as"
+    return (
+        f"{said}: half of them keep {percent(found.kept, 0)} of the answer's words or more, and the usual one is "
+        f"{size} the answer."
+    )
+
+
 def verdict_details(verdict: Verdict, noun: str) -> str:
     """The interval, the comparison and the target, in one or two sentences."""
     said = [f"95% interval {interval(verdict.approval)}"]
-    if isinstance(verdict.difference, CannotSay):
+    if isinstance(verdict.difference, NoResultPart):
         said.append(f"no comparison with last {noun}, because {verdict.difference.cannot_say}")
     else:
         said.append(
@@ -169,6 +217,8 @@ def verdict_details(verdict: Verdict, noun: str) -> str:
             f"({difference_interval(verdict.difference)})"
         )
     sentence = "; ".join(said) + "."
+    if verdict.limit is not None:
+        sentence += f" {verdict.limit}"
     return sentence if verdict.target is None else f"{sentence} {against_target(verdict.approval, verdict.target)}"
 
 
@@ -177,10 +227,10 @@ def story(content: ReportContent) -> str:
     said = []
     change, causes = content.change, content.causes
     moved = direction(content) in ("better", "worse")
-    if moved and not isinstance(change, CannotSay):
+    if moved and not isinstance(change, NoResultPart):
         word = "rise" if change.now > change.before else "fall"
         said.append(f"Most of the {word} comes from {_main_part(change)}.")
-    firm = [] if isinstance(causes, CannotSay) else [one for one in causes.findings if not one.rests_on_new_voters]
+    firm = [] if isinstance(causes, NoResultPart) else [one for one in causes.findings if not one.rests_on_new_voters]
     if firm:
         first = firm[0]
         said.append(
@@ -265,7 +315,7 @@ def trend_takeaway(trend: Trend) -> str:
 
 def point_value(point: TrendPoint) -> tuple[str, str]:
     """Rate and interval of a trend point for its data table."""
-    if isinstance(point.approval, CannotSay):
+    if isinstance(point.approval, NoResultPart):
         return "cannot say", point.approval.cannot_say
     return percent(point.approval.value), interval(point.approval)
 

@@ -1,4 +1,4 @@
-"""Sample feedback into the store, through the same door as any other: redacted, pseudonymised, refused rows counted."""
+"""Sample feedback into the store, through the intake of all: redacted, pseudonymised, refused rows counted."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
@@ -70,7 +70,7 @@ def load_sample(
         end: the last day it may reach, for its first loading; it stops on a Sunday.
         on_progress: takes events filed and events to expect in all.
     """
-    door = Door(redact=redact_frame, pseudonyms=pseudonymiser.pseudonyms)
+    privacy = PrivacyRules(redact=redact_frame, pseudonyms=pseudonymiser.pseudonyms)
     end = _anchor(database, f"{votes}-{weeks}-{seed}-", end)
     planted = truth(votes, weeks, seed, end)
     name = f"{votes}-{weeks}-{seed}-{end}"
@@ -87,13 +87,13 @@ def load_sample(
         for number, batch in enumerate(generate(votes, weeks, seed, end)):
             bad.append(batch.bad_rows)
             if number >= done_before:
-                private = _private(batch, door)
+                private = _private(batch, privacy)
                 filed += waiting.result() if waiting else Filed()
                 waiting = filer.submit(_file, database, private, number, _progress(name, number + 1))
             on_progress(filed.feedback, planted["counts"]["feedback_events"])
         filed += waiting.result() if waiting else Filed()
     on_progress(filed.feedback, planted["counts"]["feedback_events"])
-    refused = _import_bad_rows(database, pl.concat(bad), folder, door, home)
+    refused = _import_bad_rows(database, pl.concat(bad), folder, privacy, home)
     bulk.file_batch(database, Batch(), _progress(name, number + 1, finished=True))
     return LoadedSample(filed, refused, truth_file)
 
@@ -114,11 +114,11 @@ def _progress(name: str, batches: int, *, finished: bool = False) -> Progress:
     return Progress(SOURCE, name, batches, finished)
 
 
-def _import_bad_rows(database: Database, rows: pl.DataFrame, folder: Path, door: Door, home: Path) -> int:
+def _import_bad_rows(database: Database, rows: pl.DataFrame, folder: Path, privacy: PrivacyRules, home: Path) -> int:
     """Delivers the bad rows as a file, the way a user would; returns how many were refused."""
     rows.write_csv(folder / "bad-rows.csv")
     copyfile(BAD_ROWS, folder / BAD_ROWS.name)
-    summary = import_sources(database, load_sources(folder / BAD_ROWS.name), door, home)
+    summary = import_sources(database, load_sources(folder / BAD_ROWS.name), privacy, home)
     return summary.refused
 
 
@@ -149,12 +149,12 @@ def _keep_policies(database: Database, policies: dict[str, Any], pseudonymiser: 
             connection.execute(_OPT_OUT, opted_out)
 
 
-def _private(batch: SampleBatch, door: Door) -> Batch:
+def _private(batch: SampleBatch, privacy: PrivacyRules) -> Batch:
     """A batch as it may be stored: no identifiers in texts, pseudonyms for people."""
     return Batch(
-        interactions=_redacted(batch.interactions, INCOMING_INTERACTION, door),
+        interactions=_redacted(batch.interactions, INCOMING_INTERACTION, privacy),
         keys=batch.keys,
-        feedback=_redacted(batch.feedback, INCOMING_FEEDBACK, door),
+        feedback=_redacted(batch.feedback, INCOMING_FEEDBACK, privacy),
     )
 
 
@@ -173,11 +173,11 @@ def _file(database: Database, batch: Batch, number: int, progress: Progress) -> 
     return bulk.file_batch(database, once, progress)
 
 
-def _redacted(rows: pl.DataFrame, table: Table, door: Door) -> pl.DataFrame:
+def _redacted(rows: pl.DataFrame, table: Table, privacy: PrivacyRules) -> pl.DataFrame:
     plain = [name for name in table.text_columns if name not in JSON_COLUMNS]
     structured = [name for name in table.text_columns if name in JSON_COLUMNS]
-    redacted = door.redact(rows, plain, structured).frame
-    people = {name: door.pseudonyms(rows["tenant"], rows[name]) for name in ("user_key", "session_key")}
+    redacted = privacy.redact(rows, plain, structured).frame
+    people = {name: privacy.pseudonyms(rows["tenant"], rows[name]) for name in ("user_key", "session_key")}
     return redacted.with_columns(**people)
 
 

@@ -1,6 +1,6 @@
 """An estimate with its interval, or the reason why there is none; clustered errors of means.
 
-Every figure of this room is an `Estimate` or a `NoResult`. Clusters are conversations unless a caller says otherwise.
+Every value of this package is an `Estimate` or a `NoResult`. Clusters are conversations unless a caller says otherwise.
 """
 
 import math

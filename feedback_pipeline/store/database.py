@@ -1,5 +1,6 @@
 """The one place that opens the database: addresses, engines, migrations."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -157,15 +158,31 @@ KEY_PREFIX = "pseudonym_key/"
 def key_fingerprints(database: Database) -> dict[str, str]:
     """Marks of the keys that the stored pseudonyms were made with, by version; safe to keep beside the data."""
     with database.engine.connect() as connection:
-        rows = connection.execute(sa.text("SELECT name, value FROM setting WHERE starts_with(name, :prefix)"),
-                                  {"prefix": KEY_PREFIX}).all()  # fmt: skip
+        return _key_fingerprints(connection)
+
+
+def _key_fingerprints(connection: sa.Connection) -> dict[str, str]:
+    rows = connection.execute(sa.text("SELECT name, value FROM setting WHERE starts_with(name, :prefix)"),
+                              {"prefix": KEY_PREFIX}).all()  # fmt: skip
     return {row.name.removeprefix(KEY_PREFIX): row.value for row in rows}
 
 
-def keep_key_fingerprints(database: Database, fingerprints: dict[str, str]) -> None:
-    """Keeps the marks of keys in use; known ones stay as they are."""
+def keep_key_fingerprints(
+    database: Database, fingerprints: Mapping[str, str], verify: Callable[[Mapping[str, str]], None]
+) -> None:
+    """Keeps the marks of keys in use; known ones stay as they are.
+
+    Of several processes that come with different keys at the same moment one wins: the others wait for it and are shown
+    what it kept.
+
+    Args:
+        database: the store.
+        fingerprints: marks by version.
+        verify: raises where the keys are not those of the marks that are kept; then none of these is.
+    """
     with database.engine.begin() as connection:
         connection.execute(
             sa.text("INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"),
-            [{"name": KEY_PREFIX + version, "value": mark} for version, mark in fingerprints.items()],
+            [{"name": KEY_PREFIX + version, "value": fingerprints[version]} for version in sorted(fingerprints)],
         )
+        verify(_key_fingerprints(connection))

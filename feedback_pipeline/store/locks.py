@@ -25,7 +25,7 @@ class Lock(IntEnum):
     AUDIT_LOG = 7_203_115_944
     """Appending to the chain of `audit_log`: taken by its SQL function."""
     INCIDENTS = 7_203_115_951
-    """Filing a day's alerts under their incidents."""
+    """StoreRows a day's alerts under their incidents."""
 
 
 class Space(IntEnum):

@@ -1,6 +1,6 @@
 """The rows the store takes in bulk: what ingest, samples and batch capture hand over.
 
-Text in these rows is already redacted (redaction happens at the door), `user_key` is already a pseudonym, and ids are
+Text in these rows is already redacted (redaction happens at intake), `user_key` is already a pseudonym, and ids are
 already derived: the store checks, deduplicates and files, it does not interpret.
 """
 

@@ -1,7 +1,7 @@
 """The declaration of a table's columns.
 
 One declaration serves the Parquet file, the schema check, the column descriptions in the Dagster UI and the docs.
-Each room declares its tables in its own `tables.py`; nothing else names a column's type.
+Each package declares its tables in its own `tables.py`; nothing else names a column's type.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Types and closed sets of values that tables of several rooms share."""
+"""Types and closed sets of values that tables of several packages share."""
 
 import polars as pl
 

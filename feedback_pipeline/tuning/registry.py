@@ -64,7 +64,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Serving:
+class CurrentModel:
     """What a router needs to know: the model that answers under an alias, and what answers when it ends.
 
     Attributes:
@@ -166,13 +166,13 @@ def record_evaluation(
         connection.execute(statement("model_evaluation_insert"), values)
 
 
-def serving(database: Database, alias: str = ALIAS) -> Serving | None:
+def current_model(database: Database, alias: str = ALIAS) -> CurrentModel | None:
     """The model that answers under an alias; None where nothing was promoted yet and the base model answers."""
     with database.engine.connect() as connection:
         row = _serving(connection, alias)
     if row is None:
         return None
-    return Serving(
+    return CurrentModel(
         alias, row["model"], row["base"], row["previous"], row["since"], row["shutdown_date"], row["tainted_share"]
     )
 
@@ -198,14 +198,14 @@ def promotion_problems(pipeline: Pipeline, model: Model) -> list[str]:
     return found
 
 
-def promote(pipeline: Pipeline, name: str, alias: str = ALIAS) -> Serving:
+def promote(pipeline: Pipeline, name: str, alias: str = ALIAS) -> CurrentModel:
     """Lets an approved model answer under an alias; promoting the one that answers already changes nothing.
 
     Raises:
         PromotionRefusedError: the gate was not passed, nobody approved this very evaluation, or it may not serve.
     """
     model = model_named(pipeline.database, name)
-    current = serving(pipeline.database, alias)
+    current = current_model(pipeline.database, alias)
     if current is not None and current.model == name:
         return current
     if problems := promotion_problems(pipeline, model):
@@ -223,18 +223,18 @@ def promote(pipeline: Pipeline, name: str, alias: str = ALIAS) -> Serving:
             )
         _serve(connection, alias, name, answering, "promoted", pipeline.now(), approval.approver, approval.reason,
                approval.id)  # fmt: skip
-    found = serving(pipeline.database, alias)
+    found = current_model(pipeline.database, alias)
     assert found is not None
     return found
 
 
-def roll_back(pipeline: Pipeline, *, person: str, reason: str, alias: str = ALIAS) -> Serving:
+def roll_back(pipeline: Pipeline, *, person: str, reason: str, alias: str = ALIAS) -> CurrentModel:
     """Lets the model answer again that answered before; the approval of the current one is revoked.
 
     Raises:
         PromotionRefusedError: there is nothing to go back to.
     """
-    current = serving(pipeline.database, alias)
+    current = current_model(pipeline.database, alias)
     if current is None or current.previous is None:
         raise PromotionRefusedError(f"{alias} was never changed: there is nothing to go back to")
     model = model_named(pipeline.database, current.model)
@@ -242,30 +242,30 @@ def roll_back(pipeline: Pipeline, *, person: str, reason: str, alias: str = ALIA
         pipeline, approvals.model_subject(model.name), model.evaluation or "", "revoked", approver=person, reason=reason
     )
     _change(pipeline, alias, current, "rolled_back", person, reason, revoked.id)
-    found = serving(pipeline.database, alias)
+    found = current_model(pipeline.database, alias)
     assert found is not None
     return found
 
 
-def expire(pipeline: Pipeline, alias: str = ALIAS) -> Serving | None:
+def expire(pipeline: Pipeline, alias: str = ALIAS) -> CurrentModel | None:
     """Takes a model that has ended out of service; what answered before, or its base, answers instead.
 
     Returns:
         What answers now where that changed; None where nothing did. A base model that has ended is told by
         `expiry_warnings`: there is nothing left to choose.
     """
-    current = serving(pipeline.database, alias)
+    current = current_model(pipeline.database, alias)
     if current is None or current.expires is None or current.expires > pipeline.today():
         return None
     if current.base is None:
         return None
     _change(pipeline, alias, current, "expired", None, f"the provider ended {current.model} on {current.expires}", None)
-    return serving(pipeline.database, alias)
+    return current_model(pipeline.database, alias)
 
 
 def expiry_warnings(database: Database, today: dt.date) -> list[str]:
     """Models in use that end soon, or have ended."""
-    current = serving(database)
+    current = current_model(database)
     if current is None or current.expires is None or current.expires - today > NOTICE:
         return []
     if current.expires <= today:
@@ -290,7 +290,7 @@ def _locked(connection: sa.Connection, alias: str) -> dict[str, Any] | None:
 
 
 def _change(
-    pipeline: Pipeline, alias: str, expected: Serving, event: str, person: str | None, reason: str,
+    pipeline: Pipeline, alias: str, expected: CurrentModel, event: str, person: str | None, reason: str,
     approval_id: int | None,
 ) -> None:  # fmt: skip
     """Goes back to the previous model, or to the base where that has ended too."""

@@ -3,12 +3,12 @@
 import orjson
 
 from feedback_pipeline.tables.parquet import ParquetFolder, replaced_file
-from feedback_pipeline.tuning.registry import Serving
+from feedback_pipeline.tuning.registry import CurrentModel
 
 FOLDER = "promoted_model"
 
 
-def write_router_entry(frames: ParquetFolder, found: Serving) -> None:
+def write_router_entry(frames: ParquetFolder, found: CurrentModel) -> None:
     """Writes `promoted_model/<alias>.json`: the model that answers, and what answers when it ends."""
     content = {
         "alias": found.alias, "model": found.model, "previous": found.previous, "fallback": found.base or found.model,

@@ -25,7 +25,7 @@ from feedback_pipeline import (
 from feedback_pipeline.analysis.content_cache import ContentCache, digest
 from feedback_pipeline.analysis.vote_frames import UNDATED, read_votes
 from feedback_pipeline.cleaning.tables import VOTE_FACTS
-from feedback_pipeline.judging.versions import averages_by_version
+from feedback_pipeline.judging.versions import JudgedAverages, averages_of_one_judge
 from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -416,7 +416,6 @@ def test_two_judges_and_two_scales_are_never_one_column():
             "judged": [10, 400, 10, 300], "mean_rating": [None, 3.92, None, 3.1], "mean_score": [0.8, 0.73, 0.81, 0.5],
         }
     )  # fmt: skip
-    assert averages_by_version(quality) == {
-        "v1": {"judge": "model", "judge_scale": "1–5", "avg_satisfaction": 3.92},
-        "v3": {"judge": "model", "judge_scale": "1–5", "avg_satisfaction": 3.1},
-    }
+    assert averages_of_one_judge(quality) == JudgedAverages(
+        "model", "1–5", {"v1": {"avg_satisfaction": 3.92}, "v3": {"avg_satisfaction": 3.1}}
+    )

@@ -47,7 +47,7 @@ class Running:
 
 @pytest.fixture(scope="session")
 def shared_database(server: embedded.Layout) -> Iterator[Database]:
-    """One database for all tests of this room that keep to their own tenant."""
+    """One database for all tests of this package that keep to their own tenant."""
     name = f"capture_{os.getpid()}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")

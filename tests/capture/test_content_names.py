@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
@@ -21,8 +21,8 @@ def imported(service: Any, folder: Path, content: str) -> None:
     (folder / "votes.jsonl").write_text(json.dumps(row | {"content": content}) + "\n")
     source = f"kind: jsonl\n    path: votes.jsonl\n    tenant: {service.tenant}\n    mapping: {MAPPING}\n"
     (folder / "sources.yaml").write_text(f"sources:\n  votes:\n    {source}")
-    door = Door(redact_frame, Pseudonymiser.open(folder, production=False).pseudonyms)
-    summary = import_sources(service.database, load_sources(folder / "sources.yaml", {}), door, folder, now=NOW)
+    privacy = PrivacyRules(redact_frame, Pseudonymiser.open(folder, production=False).pseudonyms)
+    summary = import_sources(service.database, load_sources(folder / "sources.yaml", {}), privacy, folder, now=NOW)
     assert [one.events for one in summary.sources] == [1]
 
 

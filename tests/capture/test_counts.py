@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from feedback_pipeline.capture.figures import wilson
+from feedback_pipeline.capture.metrics import wilson
 
 RECOUNT = """
 SELECT COALESCE(i.model, ''), COALESCE(i.intent, ''), COALESCE(i.project, ''), f.day, count(*),

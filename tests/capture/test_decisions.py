@@ -157,7 +157,7 @@ def test_nobody_is_asked_twice_in_a_session(start: Callable[..., Any]) -> None: 
             assert sum(one["ask"] for one in asked) <= 1
             assert [one["probability"] for one in asked] == pytest.approx([0.5 * 0.5**n for n in range(6)])
         again = api.post("/v1/asks", json={"request_id": "3-0", "session_id": "session-3"}).json()
-        first = service.rows("SELECT asked, probability FROM ask WHERE tenant = %s AND request_id = '3-0'")[0]
+        first = service.rows("SELECT asked, probability FROM ask WHERE tenant = %s AND value = '3-0'")[0]
         assert (again["ask"], again["probability"]) == first
         assert api.post("/v1/asks", json={"request_id": "x"}).status_code == 422
         assert service.rows("SELECT bool_or(asked) FROM ask WHERE tenant = %s") == [(True,)]

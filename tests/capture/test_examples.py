@@ -1,6 +1,7 @@
 """Every example runs as its README says, against a real service."""  # E8
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ def test_an_example(name: str, service: Any, tmp_path: Path) -> None:
             for n in range(3):
                 api.post("/v1/feedback", json={"message_id": f"m{n}", "feedback": "up", "user_id": f"u{n}"})
     root = EXAMPLES.parent
+    # an example is run where the service is: one store, one key file
+    shutil.copy(service.settings.home / "keys.json", tmp_path)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("FEEDBACK_", "OPENAI_"))}
     environment |= {
         "FEEDBACK_API_URL": service.url, "FEEDBACK_API_KEY": service.key, "FEEDBACK_HOME": str(tmp_path),

@@ -102,11 +102,12 @@ def test_the_export_holds_votes_with_weights_and_is_confined(service: Any, api: 
 
 def test_the_dashboard_shows_the_figures(service: Any, api: httpx.Client) -> None:  # B5
     api.post("/v1/feedback", json={"query": "q", "response": "r", "rating": 1, "model": "[bold]m-1"})
-    screen = Console(width=120, record=True, file=io.StringIO())
+    api.post("/v1/feedback", json={"query": "q2", "response": "r2", "rating": -1, "model": "m-0"})
+    screen = Console(width=80, record=True, file=io.StringIO(), no_color=True)
 
     async def look() -> None:
         store = Store(service.database.address(), 1)
-        screen.print(await dashboard.look(store, service.tenant))
+        screen.print(await dashboard.look(store, service.tenant, ["globex"], 5.0))
         await store.close()
 
     asyncio.run(look())
@@ -114,6 +115,14 @@ def test_the_dashboard_shows_the_figures(service: Any, api: httpx.Client) -> Non
     assert "[bold]m-1" in text  # words, not markup
     assert "100.0 %" in text
     assert "PostgreSQL 18" in text
+    assert {line[line.index("█") :].count("█") for line in text.splitlines() if "[bold]m-1" in line} == {16}
+    assert {line.count("█") for line in text.splitlines() if " m-0 " in line} == {0}, "told apart without colours"
+    assert text.index("Alerts: none open") < text.index("Thumbs up"), "what asks for attention comes first"
+    assert "others: globex" in text
+    assert "Ctrl-C quits" in text
+    assert max(map(len, text.splitlines())) <= 80
+    votes_a_day = next(line for line in text.splitlines() if "newest right" in line)
+    assert "█" in votes_a_day, "today is there"
 
 
 def test_keys_are_made_and_ended_by_command(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +139,10 @@ def test_keys_are_made_and_ended_by_command(service: Any, monkeypatch: pytest.Mo
     assert runner.invoke(app, ["keys", "revoke", identity]).exit_code == 0
     assert runner.invoke(app, ["keys", "revoke", identity]).exit_code == 2
     assert runner.invoke(app, ["keys", "create", "ci", "--scope", "everything"]).exit_code == 2
-    assert key not in runner.invoke(app, ["keys", "list"]).output
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = runner.invoke(app, ["keys", "list"]).output
+    assert key not in listed
+    assert identity in listed, "whoever revokes a key needs its whole id"
 
 
 def test_posthogs_own_client_takes_no_time_of_a_vote_while_its_endpoint_is_dead() -> None:  # A6

@@ -5,36 +5,36 @@ from pathlib import Path
 from typing import Any
 
 from feedback_pipeline.capture.connections import Store
-from feedback_pipeline.capture.intake import Door
+from feedback_pipeline.capture.intake import Intake
 from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.capture.shapes import StoreVote
-from feedback_pipeline.capture.votes import Filing, Person, filing, read
+from feedback_pipeline.capture.votes import Person, Submission, read, submission
 from feedback_pipeline.capture.writer import Outcome, Writer
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 
 NOBODY = Person(None, None, "server")
 
 
-def votes(tenant: str, number: int) -> list[Filing]:
+def votes(tenant: str, number: int) -> list[Submission]:
     shapes = [StoreVote(kind="explicit", thumb=True, request_id=f"r-{place}") for place in range(number)]
-    return [filing(read(shape), shape, tenant, NOBODY, None, None, place) for place, shape in enumerate(shapes)]
+    return [submission(read(shape), shape, tenant, NOBODY, None, None, place) for place, shape in enumerate(shapes)]
 
 
-async def filed(database: Any, home: Path, tenant: str, filings: list[Filing]) -> list[Outcome | ProblemError]:
+async def filed(database: Any, home: Path, tenant: str, submissions: list[Submission]) -> list[Outcome | ProblemError]:
     store = Store(database.address(), 4)
-    writer = Writer(store, Door(Pseudonymiser.open(home, production=False), keep_raw=False))
+    writer = Writer(store, Intake(Pseudonymiser.open(home, production=False), keep_raw=False))
     try:
-        return await writer.enqueue(tenant, filings)
+        return await writer.enqueue(tenant, submissions)
     finally:
         await writer.drain()
         await store.close()
 
 
 def test_a_row_that_the_store_refuses_does_not_take_the_others_with_it(service: Any, tmp_path: Path) -> None:
-    filings = votes(service.tenant, 9)
+    submissions = votes(service.tenant, 9)
     # no request can make such a row: the store's own check is the last one
-    filings[4] = filings[4]._replace(vote=filings[4].vote._replace(kind="unheard_of"))
-    outcomes = asyncio.run(filed(service.database, tmp_path, service.tenant, filings))
+    submissions[4] = submissions[4]._replace(vote=submissions[4].vote._replace(kind="unheard_of"))
+    outcomes = asyncio.run(filed(service.database, tmp_path, service.tenant, submissions))
     assert [getattr(outcome, "outcome", "refused") for outcome in outcomes] == ["stored"] * 4 + ["refused"] + [
         "stored"
     ] * 4

@@ -28,7 +28,7 @@ from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.tables.parquet import location
 from jobs import runs
-from tests.support.erasure_world import NOW, ada, fill, house, key, pipeline_at
+from tests.support.erasure_world import NOW, ada, context, fill, key, pipeline_at
 from tests.support.own_search import places_with
 from tests.support.store_rows import MONDAY, answer_id, answers, later, vote_id, votes
 
@@ -122,7 +122,7 @@ def test_nothing_is_left_however_often_it_is_killed(
                 [sys.executable, str(KILLED), *arguments], capture_output=True, text=True, check=False
             )
             assert died.returncode == -signal.SIGKILL, f"{moment}: {died.stderr[-3000:]}"
-        receipt = erasure.forget(house(pipeline, instance), ada(pipeline))
+        receipt = erasure.forget(context(pipeline, instance), ada(pipeline))
     assert places_with(words, tmp_path, urls, leave_out=()) == set()
     # the tombstones: in the store, and beside the backups that are older than the erasure
     tombstones = {f"{urls[0].rsplit('/', 1)[-1]}.consent", "home/erasures/erasures.jsonl"}

@@ -7,7 +7,7 @@ import psycopg
 
 from feedback_pipeline.cleaning import days
 from feedback_pipeline.erasure import erasure
-from feedback_pipeline.erasure.erasure import House, Recomputed
+from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed
 from feedback_pipeline.erasure.subjects import person
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -59,11 +59,11 @@ def test_a_ring_is_forgotten_like_anything_else(database: Database, tmp_path: Pa
     given = {"FEEDBACK_HOME": str(tmp_path / "home"), "FEEDBACK_DATABASE_URL": database.url}
     pipeline = Pipeline(Settings.from_environment(given), NOW)
     in_a_ring(database, pipeline.pseudonymiser.pseudonym("default", "ada"))
-    house = House(
+    context = ErasureContext(
         database, pipeline.frames, pipeline.settings.home, pipeline.pseudonymiser, {},
         lambda weeks, months: Recomputed(0, 0, 0), pipeline.now, training_weeks=12, last_day=DAY,
     )  # fmt: skip
-    receipt = erasure.forget(house, person(pipeline.pseudonymiser, "default", "ada"))
+    receipt = erasure.forget(context, person(pipeline.pseudonymiser, "default", "ada"))
     assert receipt["steps"]["store"]["feedback"] == len(RING)
     with psycopg.connect(database.address()) as connection:
         assert connection.execute("SELECT count(*) FROM feedback").fetchone() == (0,)

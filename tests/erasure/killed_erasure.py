@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from feedback_pipeline.erasure import erasure, search, subjects
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.tables.parquet import ParquetFolder
-from tests.support.erasure_world import Uploads, ada, house, pipeline_at
+from tests.support.erasure_world import Uploads, ada, context, pipeline_at
 
 home, url, fatal = sys.argv[1:]
 WITHOUT_RUNS = ("opened", "datasets", "store", "mentions", "files", "exports")
@@ -68,4 +68,4 @@ if fatal not in WITHOUT_RUNS:  # what dies before has no need of Dagster
     import dagster as dg
 
     instance = dg.DagsterInstance.ephemeral()
-erasure.forget(replace(house(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
+erasure.forget(replace(context(pipeline, instance), providers={"openai": uploads}), ada(pipeline))

@@ -36,9 +36,9 @@ from tests.support.erasure_world import (
     WEEK_ENDED,
     Uploads,
     ada,
+    context,
     dataset_made_of,
     fill,
-    house,
     key,
     pipeline_at,
 )
@@ -75,7 +75,7 @@ def test_a_person_is_gone_everywhere_and_others_are_not(
     assert runs.compute(pipeline, instance).failed == ()
     before = pipeline.frames.root / "clean_interactions" / f"{DAY}.parquet"
     assert SECRET.encode() in _text_of(before)  # it is there to be found
-    receipt = erasure.forget(house(pipeline, instance), ada(pipeline))
+    receipt = erasure.forget(context(pipeline, instance), ada(pipeline))
 
     # Ada's two answers and the nameless later turn of her conversation; Ben's stays
     assert rows(database, "SELECT source_id FROM interaction") == [("b1",)]
@@ -100,9 +100,11 @@ def test_a_person_is_gone_everywhere_and_others_are_not(
     assert (steps["store"]["interaction"], steps["store"]["feedback"], steps["store"]["votes_of_others"]) == (3, 4, 1)
     assert steps["verification"]["found"] == 0
     assert steps["verification"]["texts_others_share"] >= 1  # COMMON is Ben's as well
-    assert list((pipeline.settings.home / "erasures").iterdir()) == [
-        pipeline.settings.home / "erasures" / f"{receipt['erasure']}.receipt.json"
-    ]
+    kept = pipeline.settings.home / "erasures"
+    assert {path.name for path in kept.iterdir()} == {f"{receipt['erasure']}.receipt.json", "erasures.jsonl"}
+    tombstones = [orjson.loads(line) for line in (kept / "erasures.jsonl").read_bytes().splitlines()]
+    assert [one["pseudonyms"] for one in tombstones] == [[key(pipeline, ADA)]]  # for restored backups
+    assert tombstones[0].keys() == {"kind", "tenant", "pseudonyms", "interaction", "mark", "finished_at"}
     assert SECRET not in json.dumps(receipt)
     assert ADA not in json.dumps(receipt).split()
 
@@ -119,7 +121,7 @@ def _text_of(path: Any) -> bytes:
 
 
 def test_what_is_imported_again_is_not_taken_in(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
-    erasure.forget(house(pipeline, instance), ada(pipeline))
+    erasure.forget(context(pipeline, instance), ada(pipeline))
     ada_key = key(pipeline, ADA)
     again = answers({"name": "a1", "user_key": ada_key, "prompt": SECRET})
     bulk.file_batch(pipeline.database, Batch(again, None, votes({"name": "v1", "on": "a1", "user_key": ada_key})))
@@ -132,7 +134,7 @@ def test_a_dry_run_counts_and_changes_nothing(pipeline: Pipeline, instance: dg.D
         "SELECT (SELECT count(*) FROM feedback), (SELECT count(*) FROM interaction), (SELECT count(*) FROM erasure)"
     )
     before = rows(pipeline.database, counts)
-    preview = erasure.preview(house(pipeline, instance), ada(pipeline))
+    preview = erasure.preview(context(pipeline, instance), ada(pipeline))
     assert (preview.interactions, preview.feedback, preview.refusals, preview.days) == (3, 4, 1, 2)
     assert (preview.votes_of_others, preview.unknown, preview.earlier) == (1, False, None)
     assert rows(pipeline.database, counts) == before
@@ -141,12 +143,12 @@ def test_a_dry_run_counts_and_changes_nothing(pipeline: Pipeline, instance: dg.D
 
 def test_an_unknown_person_gets_a_clear_answer(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
     nobody = subjects.person(pipeline.pseudonymiser, "default", "adah")
-    assert erasure.preview(house(pipeline, instance), nobody).unknown
+    assert erasure.preview(context(pipeline, instance), nobody).unknown
     with pytest.raises(ErasureError, match="nothing is known of this person in the tenant default"):
-        erasure.forget(house(pipeline, instance), nobody)
+        erasure.forget(context(pipeline, instance), nobody)
     elsewhere = subjects.person(pipeline.pseudonymiser, "other", ADA)
     with pytest.raises(ErasureError, match="tenant other"):
-        erasure.forget(house(pipeline, instance), elsewhere)
+        erasure.forget(context(pipeline, instance), elsewhere)
     assert rows(pipeline.database, "SELECT 1 FROM erasure") == []
     assert rows(pipeline.database, "SELECT 1 FROM consent") == []
 
@@ -158,7 +160,7 @@ def test_older_pseudonyms_are_found_after_a_rotation(pipeline: Pipeline, instanc
     newer = rotated.pseudonymiser.pseudonym("default", ADA)
     assert newer.startswith("k2:")
     bulk.file_batch(rotated.database, Batch(answers({"name": "a9", "user_key": newer, "prompt": SECRET})))
-    receipt = erasure.forget(house(rotated, instance), ada(rotated))
+    receipt = erasure.forget(context(rotated, instance), ada(rotated))
     assert receipt["steps"]["store"]["interaction"] == 4
     assert rows(rotated.database, "SELECT count(*) FROM consent") == [(2,)]
 
@@ -167,7 +169,7 @@ def test_one_answer_goes_with_every_vote_on_it(pipeline: Pipeline, instance: dg.
     from uuid import UUID
 
     subject = subjects.answer(pipeline.pseudonymiser, UUID(answer_id("b1")))
-    receipt = erasure.forget(house(pipeline, instance), subject)
+    receipt = erasure.forget(context(pipeline, instance), subject)
     assert (receipt["steps"]["store"]["interaction"], receipt["steps"]["store"]["feedback"]) == (1, 2)
     assert rows(pipeline.database, "SELECT 1 FROM consent") == []
 
@@ -175,7 +177,7 @@ def test_one_answer_goes_with_every_vote_on_it(pipeline: Pipeline, instance: dg.
 def test_a_tenant_goes_as_a_whole(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
     other = answers({"name": "x", "tenant": "other", "prompt": "a question of the other tenant, which stays here"})
     bulk.file_batch(pipeline.database, Batch(other))
-    receipt = erasure.forget(house(pipeline, instance), subjects.whole_tenant(pipeline.pseudonymiser, "default"))
+    receipt = erasure.forget(context(pipeline, instance), subjects.whole_tenant(pipeline.pseudonymiser, "default"))
     assert receipt["steps"]["store"]["interaction"] == 4
     assert rows(pipeline.database, "SELECT tenant FROM interaction") == [("other",)]
     assert rows(pipeline.database, "SELECT 1 FROM feedback UNION ALL SELECT 1 FROM refusal") == []
@@ -201,7 +203,7 @@ def test_datasets_and_models_are_marked_with_the_share(pipeline: Pipeline, insta
                 " VALUES (%s, %s, 'openai', 'base', 'succeeded', %s, %s, '2026-09-07', 'supervised', '{}', 3, now())",
                 (name, dataset, f"file-{name}", name),
             )
-    receipt = erasure.forget(house(pipeline, instance), ada(pipeline))
+    receipt = erasure.forget(context(pipeline, instance), ada(pipeline))
     assert rows(pipeline.database, "SELECT tainted_share FROM dataset") == [(0.75,)]
     assert rows(pipeline.database, "SELECT name, state, tainted_share FROM model ORDER BY name") == [
         ("candidate", "tainted", 0.75),
@@ -236,7 +238,7 @@ def test_a_provider_that_is_away_keeps_the_erasure_open_until_it_is_back(
 ) -> None:
     dataset_made_of(pipeline, answer_id("a1"))
     provider = _Provider()
-    where = replace(house(pipeline, instance), providers={"openai": provider})
+    where = replace(context(pipeline, instance), providers={"openai": provider})
     with pytest.raises(ErasureError, match="everything else is erased"):
         erasure.forget(where, ada(pipeline))
     assert rows(pipeline.database, "SELECT count(*) FROM interaction") == [(1,)]
@@ -262,7 +264,7 @@ def test_what_is_left_behind_is_found_and_said_loudly(pipeline: Pipeline, instan
         named = pipeline.settings.home / "rejects" / "old.jsonl.log"
         named.write_text(key(pipeline, ADA))
         with pytest.raises(ErasureError) as raised:
-            erasure.forget(house(pipeline, instance), ada(pipeline))
+            erasure.forget(context(pipeline, instance), ada(pipeline))
         said = str(raised.value)
         assert "dagster.event_logs" in said
         assert "data/notebook/mine.html" in said
@@ -272,22 +274,22 @@ def test_what_is_left_behind_is_found_and_said_loudly(pipeline: Pipeline, instan
         named.unlink()
         with psycopg.connect(database.address(database=dagster)) as connection:
             connection.execute("DELETE FROM event_logs")
-        assert erasure.forget(house(pipeline, instance), ada(pipeline))["steps"]["verification"]["found"] == 0
+        assert erasure.forget(context(pipeline, instance), ada(pipeline))["steps"]["verification"]["found"] == 0
     finally:
         with psycopg.connect(database.address(database="postgres"), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {dagster} WITH (FORCE)")
 
 
 def test_a_receipt_that_was_changed_is_not_genuine(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
-    erasure.forget(house(pipeline, instance), ada(pipeline))
+    erasure.forget(context(pipeline, instance), ada(pipeline))
     path = next((pipeline.settings.home / "erasures").glob("*.receipt.json"))
     receipt = orjson.loads(path.read_bytes())
     assert receipts.is_genuine(pipeline.pseudonymiser, receipt)
     receipt["steps"]["store"]["feedback"] += 1
     assert not receipts.is_genuine(pipeline.pseudonymiser, receipt)
     with pytest.raises(ErasureError, match="erased before, finished 20"):
-        erasure.forget(house(pipeline, instance), ada(pipeline))
-    assert erasure.preview(house(pipeline, instance), ada(pipeline)).earlier is not None
+        erasure.forget(context(pipeline, instance), ada(pipeline))
+    assert erasure.preview(context(pipeline, instance), ada(pipeline)).earlier is not None
 
 
 def test_killed_at_any_moment_it_goes_on_where_it_was(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
@@ -299,7 +301,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(pipeline: Pipeline, instan
         assert _killed(pipeline, moment) == -signal.SIGKILL
         assert rows(pipeline.database, "SELECT count(*) FROM erasure WHERE finished_at IS NULL") == [(1,)]
     uploads = Uploads(pipeline.settings.home / "uploads.log")
-    receipt = erasure.forget(replace(house(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
+    receipt = erasure.forget(replace(context(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
     steps = receipt["steps"]
     assert set(uploads.deleted()) == {"file-train", "file-validate"}
     assert steps["provider_files"] == {"deleted": ["openai: file-train", "openai: file-validate"],
@@ -326,7 +328,7 @@ def test_killed_with_its_last_breath_it_leaves_no_words_behind_once_asked_again(
     folder = pipeline.settings.home / "erasures"
     assert len(list(folder.glob("*.working.json"))) == 1  # it holds Ada's words
     with pytest.raises(ErasureError, match="erased before"):
-        erasure.forget(house(pipeline, instance), ada(pipeline))
+        erasure.forget(context(pipeline, instance), ada(pipeline))
     assert [path.suffixes for path in folder.iterdir()] == [[".receipt", ".json"]]
     assert SECRET.encode() not in everything_on_disk(pipeline)
 
@@ -359,7 +361,7 @@ def test_two_erasures_at_once_wait_for_each_other(pipeline: Pipeline, instance: 
     with psycopg.connect(pipeline.database.address()) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (int(Lock.ERASURE),))
         with pytest.raises(ErasureError, match="another erasure is under way"):
-            erasure.forget(house(pipeline, instance), ada(pipeline))
+            erasure.forget(context(pipeline, instance), ada(pipeline))
 
 
 def test_rows_that_come_in_while_an_erasure_is_interrupted_are_erased_too(
@@ -370,11 +372,11 @@ def test_rows_that_come_in_while_an_erasure_is_interrupted_are_erased_too(
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_text(SECRET)
     with pytest.raises(ErasureError, match="still there"):
-        erasure.forget(house(pipeline, instance), subject)
+        erasure.forget(context(pipeline, instance), subject)
     stray.unlink()
     with psycopg.connect(pipeline.database.address()) as connection:
         connection.execute("DELETE FROM consent")
     late = answers({"name": "late", "user_key": key(pipeline, ADA), "prompt": SECRET, "occurred_at": later(days=2)})
     bulk.file_batch(pipeline.database, Batch(late))
-    erasure.forget(house(pipeline, instance), subject)
+    erasure.forget(context(pipeline, instance), subject)
     assert rows(pipeline.database, "SELECT source_id FROM interaction") == [("b1",)]

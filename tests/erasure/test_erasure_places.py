@@ -10,6 +10,7 @@ import polars as pl
 import psycopg
 import pytest
 
+from feedback_pipeline.analysis.verbs import generate_report
 from feedback_pipeline.erasure import erasure
 from feedback_pipeline.erasure.erasure import ErasureError
 from feedback_pipeline.pipeline import Pipeline
@@ -25,9 +26,9 @@ from tests.support.erasure_world import (
     WEEK_ENDED,
     Uploads,
     ada,
+    context,
     dataset_made_of,
     fill,
-    house,
     key,
     pipeline_at,
 )
@@ -149,6 +150,9 @@ def test_words_planted_everywhere_are_gone_from_everywhere(
     pipeline = pipeline_at(tmp_path / "home", database, WEEK_ENDED)
     fill(pipeline)
     assert runs.compute(pipeline, instance).failed == ()
+    report = tmp_path / "for-the-meeting.md"
+    generate_report(output_file=report, settings=pipeline.settings)
+    assert report.exists()
     plant(pipeline)
     signed = pl.read_parquet(Path(pipeline.settings.data_url) / "text_signatures" / f"{DAY}.parquet")
     assert answer_id("a1") in signed["interaction_id"].to_list()
@@ -164,10 +168,12 @@ def test_words_planted_everywhere_are_gone_from_everywhere(
     assert expected <= before, expected - before
 
     uploads = Uploads(tmp_path / "uploads.log")
-    receipt = erasure.forget(replace(house(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
+    receipt = erasure.forget(replace(context(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
 
+    # the week's report that somebody took along, where it was written
+    assert not report.exists()
     # the tombstone holds the pseudonym, and nothing else of hers
-    assert places_that_hold(pipeline, names) == {"store.consent"}
+    assert places_that_hold(pipeline, names) == {"store.consent", "erasures/erasures.jsonl"}
     assert places_that_hold(pipeline, WORDS) == set()
     assert places_that_hold(pipeline, (vote_id("v1"), vote_id("r1"))) == set()
     # Ben's vote stays, about an answer that is unknown
@@ -184,10 +190,13 @@ def test_words_planted_everywhere_are_gone_from_everywhere(
     assert (counted["files"]["spooled"], counted["files"]["reject_lines"]) == (2, 1)
     assert (counted["store"]["judge_reply"], counted["store"]["judgement"]) == (2, 1)
     assert counted["store"]["audit_item"] >= 1  # the week's audit may have drawn more of her answers
-    assert (counted["recompute"]["weeks"], counted["recompute"]["months"]) == (1, 1)
+    # the week has ended and is computed anew; the month has not: its report is gone until it has
+    assert (counted["recompute"]["weeks"], counted["recompute"]["months"]) == (1, 0)
+    assert (Path(pipeline.settings.data_url) / "weekly_report" / f"{WEEK}.html").exists()
+    assert not list((Path(pipeline.settings.data_url) / "monthly_report").glob("*"))
 
 
-@pytest.mark.parametrize("name", ["spool/web/broken.broken", "notes", "rejects/old.jsonl.1", "exports/table.sqlite"])
+@pytest.mark.parametrize("name", ["spool/web/broken.broken", "notes", "rejects/old.jsonl.1"])
 def test_whatever_a_file_is_called_it_is_searched(
     database: Database, tmp_path: Path, instance: dg.DagsterInstance, name: str
 ) -> None:
@@ -197,7 +206,7 @@ def test_whatever_a_file_is_called_it_is_searched(
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_bytes(b"\x00\xff" + SECRET.encode() + b"\x00")
     with pytest.raises(ErasureError, match=f"3 stretches of the subject's texts in home/{name}"):
-        erasure.forget(house(pipeline, instance), ada(pipeline))
+        erasure.forget(context(pipeline, instance), ada(pipeline))
 
 
 def test_words_in_any_script_are_found_in_what_models_replied(
@@ -211,4 +220,4 @@ def test_words_in_any_script_are_found_in_what_models_replied(
         connection.execute("CREATE TABLE stray (reply bytea)")
         connection.execute("INSERT INTO stray VALUES (%s)", (said.encode(),))
     with pytest.raises(ErasureError, match=r"stretches of the subject's texts in store\.stray"):
-        erasure.forget(house(pipeline, instance), ada(pipeline))
+        erasure.forget(context(pipeline, instance), ada(pipeline))

@@ -80,8 +80,8 @@ def test_shadow_runs_asks_and_weights(pipeline: Pipeline) -> None:  # E5, G2, G3
             "INSERT INTO shadow_run (id, tenant, request_id, model, status, output, latency_ms, occurred_at) "
             "VALUES (:id, 'default', :request, 'v9', :status, :output, 900, :at)"), shadows)  # fmt: skip
         connection.execute(sa.text(
-            "INSERT INTO ask (tenant, request_id, unit, asked, probability, decided_at) "
-            "VALUES ('default', :request, 's', :asked, 0.5, :at)"), asks)  # fmt: skip
+            "INSERT INTO ask (tenant, value, unit, voter, asked, probability, decided_at) "
+            "VALUES ('default', :request, 's', 's', :asked, 0.5, :at)"), asks)  # fmt: skip
     computed(pipeline, DAY)
 
     # shadow: the candidate wins, takes longer, and some of it came too late
@@ -118,3 +118,30 @@ def test_shadow_runs_asks_and_weights(pipeline: Pipeline) -> None:  # E5, G2, G3
     [all_answers] = rows.to_dicts()
     assert (all_answers["answers"], all_answers["asked"], all_answers["answered"]) == (400, 200, 200)
     assert all_answers["low"] < all_answers["estimate"] < all_answers["high"]
+
+
+def test_content_that_nobody_voted_on_is_seen_where_it_was_shown(pipeline: Pipeline) -> None:  # G1, G2
+    """120 answers that only a page knows; 60 were asked about, 45 of those answered: three in four happy. The store
+    learns of an answer from a vote alone, so the 75 others are known because the element drew for them."""
+    voted = [(n, n % 4 > 0) for n in range(60) if n % 20 < 15]
+    who = {n: pipeline.pseudonymiser.pseudonym("default", f"u{n}") for n in range(120)}
+    seen = [{"name": f"a{n}", "output": "an answer", "occurred_at": later(hours=1)} for n, _ in voted]
+    said = [{"name": f"v{n}", "on": f"a{n}", "user_key": who[n], "thumb": up, "occurred_at": later(hours=2)}
+            for n, up in voted]  # fmt: skip
+    named = keys(*((f"qa/{n}", f"a{n}") for n, _ in voted), kind="content")
+    bulk.file_batch(pipeline.database, Batch(answers(*seen), named, votes(*said)))
+    with pipeline.database.engine.begin() as connection:
+        connection.execute(sa.text(
+            "INSERT INTO ask (tenant, kind, value, unit, voter, asked, probability, decided_at) "
+            "VALUES ('default', 'content', :value, :unit, :voter, :asked, 0.5, :at)"),
+            [{"value": f"qa/{n}", "unit": f"s{n}", "voter": who[n], "asked": n < 60, "at": later(hours=1)}
+             for n in range(120)])  # fmt: skip
+        # a second person saw the first answer, was asked too, and said nothing: their silence is their own
+        connection.execute(sa.text(
+            "INSERT INTO ask (tenant, kind, value, unit, voter, asked, probability, decided_at) "
+            "VALUES ('default', 'content', 'qa/1', 'other', 'other', true, 0.5, :at)"),
+            {"at": later(hours=1)})  # fmt: skip
+    computed(pipeline, DAY)
+    [found] = approvals_of_week(pipeline, DAY).to_dicts()
+    assert (found["answers"], found["asked"], found["answered"]) == (121, 61, 45)
+    assert found["estimate"] == pytest.approx(sum(up for _, up in voted) / 45)

@@ -410,9 +410,9 @@ def test_reject_files_are_their_owners_only(tmp_path: Path, database: Database) 
 
 
 def test_people_who_refused_collection_are_counted_and_not_kept(tmp_path: Path, database: Database) -> None:
-    from tests.support.ingesting import door
+    from tests.support.ingesting import intake
 
-    voter = door(tmp_path).pseudonyms(pl.Series(["default"]), pl.Series(["anna"]))[0]
+    voter = intake(tmp_path).pseudonyms(pl.Series(["default"]), pl.Series(["anna"]))[0]
     query(database, f"INSERT INTO consent (tenant, user_key, collect) VALUES ('default', '{voter}', false) RETURNING 1")
     json_lines(
         tmp_path / "votes.jsonl", [VOTE, {**VOTE, "id": "v2", "rating": "meh"}, {**VOTE, "id": "v3", "user": "bert"}]

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from rich.console import Console
 
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.embedded import lasting_port
 from jobs.service_log import ServiceLog
-from jobs.supervisor import ServicesError, chosen_port, console_key, only_one
+from jobs.supervisor import ServicesError, chosen_port, console_address, console_keys, only_one
 
 
 def terminal() -> Console:
@@ -68,9 +69,25 @@ def test_the_terminal_shows_each_warning_once_and_the_file_everything(tmp_path: 
     assert len((tmp_path / "logs" / "dev.log").read_text().splitlines()) == 503
 
 
-def test_the_console_key_is_kept_while_it_works(tmp_path: Path, database: Database) -> None:
-    first = console_key(database, tmp_path)
-    assert console_key(database, tmp_path) == first
+def test_the_consoles_keys_are_kept_while_they_work(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "console.key").write_text("fbk_of_an_earlier_version")
+    first = console_keys(database, tmp_path)
+    assert console_keys(database, tmp_path) == first
     assert (tmp_path / "console.key").stat().st_mode & 0o777 == 0o600
     key_store.revoke(database, key_store.listed(database)[0].id)
-    assert console_key(database, tmp_path) != first
+    assert console_keys(database, tmp_path) != first
+
+
+def test_the_link_opens_the_console_of_every_team_that_has_feedback(tmp_path: Path, database: Database) -> None:
+    insert = (
+        "INSERT INTO vote_total (tenant, model, intent, project, votes, up, down, stars, stars_sum)"
+        " VALUES (:tenant, '', '', '', :votes, 0, 0, 0, 0)"
+    )
+    with database.engine.begin() as connection:
+        for tenant, votes in (("acme", 5), ("globex", 9), ("idle", 0)):
+            connection.execute(sa.text("INSERT INTO tenant (name) VALUES (:tenant)"), {"tenant": tenant})
+            connection.execute(sa.text(insert), {"tenant": tenant, "votes": votes})
+    address = console_address(database, tmp_path, 8080)
+    assert address.startswith("http://127.0.0.1:8080/console#fbk_")
+    assert [key.tenant for key in key_store.listed(database)] == ["globex", "acme"]
+    assert address.count("fbk_") == 2

@@ -97,7 +97,7 @@ def test_sensors_take_an_approved_dataset_to_a_model_that_answers(
     approvals.record(pipeline, approvals.model_subject(TUNED), content or "", "approved", approver="ada")
     [promote] = tick(pipeline, instance, "fine_tune_progress").run_requests
     assert execute(pipeline, instance, promote)
-    serving = registry.serving(database)
+    serving = registry.current_model(database)
     assert serving is not None
     assert serving.model == TUNED
     entry = json.loads((Path(pipeline.settings.data_url) / "promoted_model" / "production.json").read_text())

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from feedback_pipeline.erasure import subjects
-from feedback_pipeline.erasure.erasure import House, Recomputed, forget
+from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed, forget
 from feedback_pipeline.lineage.trace import UnknownReferenceError, why
 from feedback_pipeline.lineage.tree import Node
 from feedback_pipeline.pipeline import Pipeline
@@ -121,12 +121,12 @@ def test_a_model_trained_on_an_erased_answer_says_so(pipeline: Pipeline) -> None
         pipeline.frames.delete(LINEAGE, WEEK)  # the week without the answer has no line
         return Recomputed(0, 1, 0)
 
-    house = House(
+    context = ErasureContext(
         pipeline.database, pipeline.frames, pipeline.settings.home, pipeline.pseudonymiser, providers={},
         recompute=recompute, now=pipeline.now, training_weeks=1, last_day=WEEK,
     )  # fmt: skip
     assert why(pipeline, MODEL).facts["tainted_share"] is None
-    forget(house, subjects.answer(pipeline.pseudonymiser, UUID(answer_id("a"))))
+    forget(context, subjects.answer(pipeline.pseudonymiser, UUID(answer_id("a"))))
     tree = why(pipeline, MODEL)
     # its only row was made of the answer
     assert tree.facts["tainted_share"] == 1.0

@@ -1,4 +1,4 @@
-"""A wish is obeyed from the moment it is written: at the door, and when days are computed."""
+"""Consent is obeyed from the moment it is written: at intake, and when days are computed."""
 
 from pathlib import Path
 
@@ -26,12 +26,12 @@ def pipeline(database: Database, tmp_path: Path) -> Pipeline:
     return opened
 
 
-def record(pipeline: Pipeline, user: str, **wishes: bool) -> consent.Wishes:
-    return consent.record(pipeline.database, pipeline.pseudonymiser, "default", user, **wishes)
+def record(pipeline: Pipeline, user: str, **choices: bool) -> consent.Consent:
+    return consent.record(pipeline.database, pipeline.pseudonymiser, "default", user, **choices)
 
 
 def test_without_a_wish_the_tenants_policy_holds(pipeline: Pipeline) -> None:
-    known = consent.wishes(pipeline.database, pipeline.pseudonymiser, "default", ADA)
+    known = consent.read(pipeline.database, pipeline.pseudonymiser, "default", ADA)
     assert (known.collect, known.use_for_analysis, known.use_for_training) == (True, True, True)
     assert (known.answers, known.votes, known.known) == (2, 3, True)
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
 
@@ -32,6 +32,6 @@ def test_identifiers_in_lists_are_replaced_and_numbered_with_the_texts() -> None
 
 
 def test_the_persons_own_id_is_no_tag() -> None:
-    door = Door(redact_frame, KEYS.pseudonyms)
+    privacy = PrivacyRules(redact_frame, KEYS.pseudonyms)
     given = frame([["ada-4711", "slow"], ["ada-4711"], None, [], ["ben"]])
-    assert door.without_own_id(given, ("tags",))["tags"].to_list() == [["slow"], [], None, [], ["ben"]]
+    assert privacy.without_own_id(given, ("tags",))["tags"].to_list() == [["slow"], [], None, [], ["ben"]]

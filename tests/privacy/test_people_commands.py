@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from feedback_pipeline.cli import privacy as commands
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
@@ -60,12 +60,12 @@ def rows(database: Database, statement: str) -> list[tuple[object, ...]]:
 
 
 def imported(pipeline: Pipeline, folder: Path, *lines: str) -> None:
-    """Deliveries through the door of an import."""
+    """Deliveries through the privacy of an import."""
     (folder / "sources.yaml").write_text(SOURCES)
     (folder / "votes.csv").write_text("\n".join(["id,who,at,stars,words,answer", *lines]) + "\n")
-    door = Door(redact_frame, pipeline.pseudonymiser.pseudonyms)
+    privacy = PrivacyRules(redact_frame, pipeline.pseudonymiser.pseudonyms)
     sources = load_sources(folder / "sources.yaml")
-    import_sources(pipeline.database, sources, door, pipeline.settings.home, now=datetime(2026, 9, 12, tzinfo=UTC))
+    import_sources(pipeline.database, sources, privacy, pipeline.settings.home, now=datetime(2026, 9, 12, tzinfo=UTC))
 
 
 def test_a_wish_is_shown_changed_and_obeyed(app: typer.Typer, database: Database, home: Path, tmp_path: Path) -> None:
@@ -101,13 +101,13 @@ def test_whoever_refused_stays_refused_after_the_key_was_rotated(
     assert json.loads((home / "keys.json").read_text())["keys"]["k1"] not in shown
 
     rotated = pipeline_at(home, database)
-    assert key(rotated, ADA) == before[0]  # she goes on being called what her wish is written under
+    assert key(rotated, ADA) == before[0]  # she goes on being called what her consent is written under
     assert key(rotated, BEN).startswith("k2:")
     lines = [f"{number},{who},2026-09-07T1{number}:00:00Z,5,,A." for number, who in enumerate((ADA, BEN, "cleo"))]
     imported(rotated, tmp_path, *lines)
     filed = rows(database, "SELECT user_key FROM feedback WHERE source = 'votes' AND source_id IN ('0', '1', '2')")
     assert {(key(rotated, BEN),), (key(rotated, "cleo"),)} == set(filed)
-    # a wish given now is written under both names, and one that is taken back holds for both
+    # a consent given now is written under both names, and one that is taken back holds for both
     said(app, "consent", "--user", ADA, "--collect")
     assert rows(database, "SELECT collect FROM consent") == [(True,), (True,)]
     assert key(pipeline_at(home, database), ADA).startswith("k2:")
@@ -222,4 +222,7 @@ def test_retention_says_how_long_what_is_kept_and_applies_it(app: typer.Typer) -
     shown = said(app, "retention")
     for held in ("raw text", "90", "396", "for ever", "replies of judging models"):
         assert held in shown
-    assert "0 days sealed" in said(app, "retention", "--apply")
+    # without an answer nothing is removed
+    assert "Aborted" in said(app, "retention", "--apply", code=1)
+    assert "0 days sealed" in said(app, "retention", "--apply", "--yes")
+    assert "0 days sealed" in said(app, "retention", "--apply", answer="y\n")

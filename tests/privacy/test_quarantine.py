@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.readmission import readmit
 from feedback_pipeline.ingest.sources import Source, load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
@@ -38,7 +38,7 @@ def source(database: Database, tmp_path: Path) -> Source:
     (tmp_path / "sources.yaml").write_text(SOURCES)
     (tmp_path / "votes.csv").write_text(ROWS)
     sources = load_sources(tmp_path / "sources.yaml")
-    import_sources(database, sources, Door(redact_frame, KEYS.pseudonyms), tmp_path / "home", now=NOW)
+    import_sources(database, sources, PrivacyRules(redact_frame, KEYS.pseudonyms), tmp_path / "home", now=NOW)
     return sources.entries[0]
 
 

@@ -1,4 +1,4 @@
-"""The capture API names people as everything else does: with the data's own keys, and as their wishes are written."""
+"""The capture API names people as everything else does: with the data's own keys, and as their consents are written."""
 
 import json
 from dataclasses import replace
@@ -37,6 +37,6 @@ def test_after_a_rotation_whoever_has_a_wish_keeps_the_name_it_is_written_under(
     named = {user: before.pseudonymiser.pseudonym("default", user) for user in (ADA, BEN)}
     consent.record(database, before.pseudonymiser, "default", ADA, collect=False)
     before.pseudonymiser.rotate(settings.home)
-    door = create_app(settings).state.service.door
-    assert door.pseudonym("default", ADA) == named[ADA]
-    assert door.pseudonym("default", BEN).startswith("k2:")
+    intake = create_app(settings).state.service.intake
+    assert intake.pseudonym("default", ADA) == named[ADA]
+    assert intake.pseudonym("default", BEN).startswith("k2:")

@@ -14,7 +14,7 @@ import pytest
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.judging.tables import JUDGEMENTS, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
 from feedback_pipeline.pipeline import Pipeline
@@ -33,8 +33,8 @@ def pipeline(tmp_path: Path, database: Database, shared_data: Path) -> Pipeline:
     given = {"FEEDBACK_HOME": str(tmp_path / "home"), "FEEDBACK_DATABASE_URL": database.url}
     pipeline = Pipeline(Settings.from_environment(given), datetime(2026, 11, 21, tzinfo=UTC))
     sources = load_sources(Path(__file__).parent / "sources.yaml", {"FEEDBACK_SHARED_DATA": str(shared_data)})
-    door = Door(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
-    imported = import_sources(database, sources, door, pipeline.settings.home, names=SOURCES)
+    privacy = PrivacyRules(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
+    imported = import_sources(database, sources, privacy, pipeline.settings.home, names=SOURCES)
     assert [source.refused_rows for source in imported.sources] == [0, 0, 0]
     assert imported.events == 8931
     return pipeline

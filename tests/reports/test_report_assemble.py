@@ -32,7 +32,7 @@ from feedback_pipeline.reports.digest import render_markdown, summary_metadata
 from feedback_pipeline.reports.document import read_json, render_json, report_document
 from feedback_pipeline.reports.operations import TrainingFile
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import CannotSay, Condition, Difference, Rate
+from feedback_pipeline.reports.parts import Condition, Difference, NoResultPart, Rate
 from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.sections.loop import TITLES
 from feedback_pipeline.reports.sources import Sources, example_ids
@@ -178,8 +178,8 @@ def test_where_the_rules_answer_alone_the_report_says_why(failing):  # C4
 
 def test_no_votes():
     content = report(Sources(vote_facts=VOTE_FACTS.empty(), daily_counts=SLICE_COUNTS.empty()))
-    assert content.verdict == CannotSay("nobody voted this week")
-    assert content.trend == CannotSay("there are no votes")
+    assert content.verdict == NoResultPart("nobody voted this week")
+    assert content.trend == NoResultPart("there are no votes")
     assert content.coverage.votes == 0
 
 
@@ -215,16 +215,22 @@ def test_empty_frames_are_no_error(votes):
 
 def test_one_vote_gives_no_rate(before):
     content = report(analysed(vote_facts(MONDAY, 1, 1), before))
-    assert content.verdict == CannotSay("the votes are from one person, and rates are shown from 5 people on")
+    assert content.verdict == NoResultPart(
+        "the votes are from one person, and what others may read shows rates from 5 people on "
+        "(feedback analyze shows your own)"
+    )
     assert content.coverage.votes == 1
-    assert isinstance(content.trend.points[-1].approval, CannotSay)
+    assert isinstance(content.trend.points[-1].approval, NoResultPart)
 
 
 def test_one_person_voting_ten_thousand_times_is_one_person(before):
     content = report(analysed(vote_facts(MONDAY, 1, 10_000, people=1), before))
-    assert content.verdict == CannotSay("the votes are from one person, and rates are shown from 5 people on")
-    assert content.causes == CannotSay("all votes are from one person")
-    assert isinstance(content.standings, CannotSay)
+    assert content.verdict == NoResultPart(
+        "the votes are from one person, and what others may read shows rates from 5 people on "
+        "(feedback analyze shows your own)"
+    )
+    assert content.causes == NoResultPart("all votes are from one person")
+    assert isinstance(content.standings, NoResultPart)
 
 
 def test_all_up():
@@ -233,14 +239,14 @@ def test_all_up():
     content = report(analysed(up, earlier))
     assert (content.verdict.approval.value, content.verdict.approval.high) == (1.0, 1.0)
     assert content.verdict.approval.low < 1
-    assert content.causes == CannotSay("no vote is down")
+    assert content.causes == NoResultPart("no vote is down")
 
 
 def test_a_first_week_has_nothing_to_compare_with():
     content = report(analysed(vote_facts(MONDAY, 7, 100), VOTE_FACTS.empty()))
-    assert isinstance(content.verdict.difference, CannotSay)
-    assert isinstance(content.change, CannotSay)
-    assert isinstance(content.past_actions, CannotSay)
+    assert isinstance(content.verdict.difference, NoResultPart)
+    assert isinstance(content.change, NoResultPart)
+    assert isinstance(content.past_actions, NoResultPart)
     assert len(content.trend.points) == 1
 
 
@@ -249,14 +255,14 @@ def test_a_week_missing_in_the_middle_is_a_gap_not_a_zero(before):
     content = report(analysed(vote_facts(MONDAY, 7, 100), before, older))
     labels = [point.label for point in content.trend.points]
     assert labels == ["2026-W44", "2026-W45", "2026-W46", "2026-W47"]
-    assert content.trend.points[1].approval == CannotSay("there are no votes")
+    assert content.trend.points[1].approval == NoResultPart("there are no votes")
     assert content.trend.points[1].votes == 0
 
 
 def test_a_week_of_few_people_shows_no_rate(before):
     few = vote_facts(MONDAY - timedelta(weeks=2), 7, 3, seed=3, people=4)
     content = report(analysed(vote_facts(MONDAY, 7, 100), before, few))
-    assert isinstance(content.trend.points[0].approval, CannotSay)
+    assert isinstance(content.trend.points[0].approval, NoResultPart)
 
 
 def test_silent_days_and_a_clock_change_are_told():
@@ -345,7 +351,7 @@ def test_judges_are_corrected_or_say_why_not(failing):
     satisfied, tone = content.judged_quality.criteria
     assert isinstance(satisfied.corrected, Rate)
     assert (satisfied.raw, satisfied.corrected.value, satisfied.agreement) == (0.9, 0.8, 0.7)
-    assert tone.corrected == CannotSay("too few judged answers have a human label")
+    assert tone.corrected == NoResultPart("too few judged answers have a human label")
 
 
 def test_terms_and_topics_of_few_people_are_left_out(failing):
@@ -367,7 +373,7 @@ def test_terms_and_topics_of_few_people_are_left_out(failing):
     content = report(replace(failing, term_findings=terms, failure_topics=topics))
     assert [found.term for found in content.terms.terms] == ["shown"]
     assert [found.name for found in content.topics.topics] == ["imports", "tone"]
-    assert content.topics.topics[1].share == CannotSay("fewer than five people")
+    assert content.topics.topics[1].share == NoResultPart("fewer than five people")
     assert content.topics.other_share == 0.4
     # the week after compares with it only under the same taxonomy
     last = report_document(content)
@@ -471,3 +477,17 @@ def test_a_false_alarm_is_called_one(failing):
     reading = approval_under_target(daily, day=MONDAY, target=0.85, window=1, certainty=0.95)
     content = report(replace(failing, alert_readings=[reading]), target=0.5)  # approval then stays far above 50 %
     assert content.alerts.items[0].real is False
+
+
+def test_only_what_somebody_took_is_asked_whether_it_worked(failing):
+    last = report_document(report(failing))
+    proposed = len(last.content.recommendations.items)
+    content = report(replace(failing, previous=last))
+    assert (content.past_actions.items, content.past_actions.not_taken) == ((), proposed)
+
+
+def test_a_recommendation_leads_to_votes_that_one_can_open(failing):
+    content = report(failing)
+    first = content.recommendations.items[0]
+    assert 1 <= len(first.votes) <= 3
+    assert f'<a href="/console/feedback/{first.votes[0]}">vote 1</a>' in render_html(content)

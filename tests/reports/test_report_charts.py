@@ -23,7 +23,7 @@ from feedback_pipeline.reports.charts import (
     waterfall_chart,
 )
 from feedback_pipeline.reports.figures import change_figure, trend_figure
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.summary import Release
 from feedback_pipeline.reports.svg import Scale, share_range
 from tests.support.report_samples import CHANGE, full_report, trend
@@ -116,8 +116,8 @@ def test_a_lone_point_is_drawn_with_its_interval():
 
 def test_without_a_rate_there_is_no_chart():
     assert trend_figure(replace(full_report(), trend=trend([None, None]))) is None
-    assert trend_figure(replace(full_report(), trend=CannotSay("no votes"))) is None
-    assert change_figure(replace(full_report(), change=CannotSay("no votes"))) is None
+    assert trend_figure(replace(full_report(), trend=NoResultPart("no votes"))) is None
+    assert change_figure(replace(full_report(), change=NoResultPart("no votes"))) is None
 
 
 def test_an_axis_that_does_not_start_at_zero_says_so():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_pipeline.reports.operations import PastAction
-from feedback_pipeline.reports.parts import MAX_EXCERPT, CannotSay, Difference, Example, Rate, examples_of, excerpt
+from feedback_pipeline.reports.parts import MAX_EXCERPT, Difference, Example, NoResultPart, Rate, examples_of, excerpt
 from tests.support.report_samples import CAUSES, rate
 
 
@@ -58,7 +58,7 @@ def test_excerpts_lose_characters_that_turn_the_text_around():
         ("done", Difference(0.05, 0.01, 0.09), "helped"),
         ("done", Difference(-0.05, -0.09, -0.01), "hurt"),
         ("done", Difference(0.05, -0.01, 0.11), "no measurable change"),
-        ("done", CannotSay("too few votes"), "cannot say"),
+        ("done", NoResultPart("too few votes"), "cannot say"),
         ("accepted", Difference(0.05, 0.01, 0.09), "cannot say"),  # not done yet: the rise is not its merit
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import Causes, Term, Terms, Topic, Topics
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import CannotSay, Condition, Difference, examples_of
+from feedback_pipeline.reports.parts import Condition, Difference, NoResultPart, examples_of
 from tests.support.report_samples import CAUSES, RECOMMENDATIONS, WEEK, full_report, rate, silent_report, trend
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>\"' onmouseover='alert(3)"
@@ -179,7 +179,7 @@ def test_the_same_content_gives_the_same_bytes():
         (Difference(-0.052, -0.071, -0.033), "Approval fell 5.2 points to 74.1%"),
         (Difference(0.052, 0.033, 0.071), "Approval rose 5.2 points to 74.1%"),
         (Difference(-0.002, -0.02, 0.016), "No significant change: approval is 74.1%"),
-        (CannotSay("there is no earlier week"), "Approval was 74.1%; there is nothing to compare it with"),
+        (NoResultPart("there is no earlier week"), "Approval was 74.1%; there is nothing to compare it with"),
     ],
 )
 def test_the_headline_says_only_what_the_interval_allows(difference, headline):

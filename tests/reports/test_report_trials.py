@@ -6,7 +6,7 @@ import polars as pl
 
 from feedback_pipeline.experiments.tables import APPROVAL_OF_ALL, EXPERIMENT_READOUT
 from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.sections import trials
 from feedback_pipeline.reports.sources import Sources
 from tests.support.report_samples import full_report
@@ -49,7 +49,7 @@ def test_a_broken_assignment_shows_no_number() -> None:
     nothing = dict.fromkeys(("difference", "low", "high", "sequence_low", "sequence_high", "expected", "value"))
     row = {**READ, **nothing, "day": day, "verdict": "broken_assignment", "advice": "stop", "reason": "shares"}
     [one] = trials.trials(sources(experiments=readout(row))).arms
-    assert one.difference == CannotSay("shares")
+    assert one.difference == NoResultPart("shares")
     assert "broken assignment" in render_html(
         replace(full_report(), experiments=trials.trials(sources(experiments=readout(row))))
     )
@@ -67,5 +67,5 @@ def test_approval_of_all_answers_beside_the_voters() -> None:
     assert "81.0%" in page
     assert "60.0% do" in page
     refused = frame.with_columns(estimate=pl.lit(None, pl.Float64), reason=pl.lit("nobody was asked"))
-    assert trials.all_answers(sources(all_answers=refused)) == CannotSay("nobody was asked")
-    assert isinstance(trials.all_answers(sources()), CannotSay)
+    assert trials.all_answers(sources(all_answers=refused)) == NoResultPart("nobody was asked")
+    assert isinstance(trials.all_answers(sources()), NoResultPart)

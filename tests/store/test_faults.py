@@ -16,8 +16,8 @@ from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.embedded import free_port
 from feedback_pipeline.store.faults import MachineFault, machine_fault
+from feedback_pipeline.tables.free_space import space_for_writing
 from feedback_pipeline.tables.parquet import ParquetFolder, location, names_in, replaced_file
-from feedback_pipeline.tables.room import room_for_writing
 from tests.support.disks import small_disk
 from tests.support.store_rows import DAY, answers, votes
 from tests.support.things import TABLE, things
@@ -146,9 +146,9 @@ def test_what_the_machine_did_uses_up_no_attempt_of_a_day_and_a_person_may_alway
 
 
 def test_it_is_known_beforehand_whether_anything_can_be_written(tmp_path: Path, bucket: str) -> None:
-    assert room_for_writing(location(str(tmp_path / "new" / "folder"))) is None
-    assert room_for_writing(location(f"{bucket}/loop")) is None
+    assert space_for_writing(location(str(tmp_path / "new" / "folder"))) is None
+    assert space_for_writing(location(f"{bucket}/loop")) is None
     assert names_in(location(f"{bucket}/loop")) == []
-    assert "cannot be written" in str(room_for_writing(location(f"{bucket}-that-is-gone/loop")))
+    assert "cannot be written" in str(space_for_writing(location(f"{bucket}-that-is-gone/loop")))
     with small_disk(tmp_path / "disk", 1) as disk:
-        assert str(room_for_writing(location(str(disk)))).endswith("is full: 1 MB are free")
+        assert str(space_for_writing(location(str(disk)))).endswith("is full: 1 MB are free")

@@ -1,13 +1,13 @@
 """A few people who voted, in a store of their own; computed, and ready for one of them to be forgotten."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from feedback_pipeline.erasure.erasure import House, Recomputed
+from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed
 from feedback_pipeline.erasure.subjects import Subject, person
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -101,16 +101,16 @@ def dataset_made_of(pipeline: Pipeline, answer: str) -> None:
         )
 
 
-def house(pipeline: Pipeline, instance: "dg.DagsterInstance | None") -> House:
-    """The pipeline's house, with runs recorded on a test's instance."""
+def context(pipeline: Pipeline, instance: "dg.DagsterInstance | None") -> ErasureContext:
+    """The pipeline's context, with runs recorded on a test's instance."""
 
-    def recompute(weeks: list[date], months: list[date]) -> Recomputed:
+    def recompute(weeks: Sequence[date], months: Sequence[date]) -> Recomputed:
         from jobs import erasure  # a process that dies before has no need of Dagster
 
         assert instance is not None
         return erasure.recompute(pipeline, instance, weeks, months)
 
-    return House(
+    return ErasureContext(
         database=pipeline.database,
         frames=pipeline.frames,
         home=pipeline.settings.home,

@@ -1,4 +1,4 @@
-"""What the tests of ingest share: a door with real redaction and pseudonyms, and sources written on the spot."""
+"""What the tests of ingest share: privacy rules with real redaction and pseudonyms, and sources written on the spot."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import Sources, load_sources
 from feedback_pipeline.ingest.summary import ImportSummary, SourceSummary
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
@@ -30,8 +30,8 @@ VOTES = """
 """
 
 
-def door(home: Path) -> Door:
-    return Door(redact_frame, Pseudonymiser.open(home, production=False).pseudonyms)
+def privacy(home: Path) -> PrivacyRules:
+    return PrivacyRules(redact_frame, Pseudonymiser.open(home, production=False).pseudonyms)
 
 
 def written(folder: Path, text: str, environment: Mapping[str, str] | None = None) -> Sources:
@@ -51,7 +51,7 @@ def json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def bring_in(database: Database | None, sources: Sources, home: Path, **options: Any) -> ImportSummary:
-    return import_sources(database, sources, door(home), home, now=NOW, **options)
+    return import_sources(database, sources, privacy(home), home, now=NOW, **options)
 
 
 def only(summary: ImportSummary) -> SourceSummary:

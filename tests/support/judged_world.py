@@ -48,7 +48,7 @@ def world(
             "conversation_id": [f"c{number // 3}" for number in range(answers)],
             "model": random.choice(["m1", "m2"], answers),
             "prompt_version": version,
-            "intent": random.choice(["code", "chat", None], answers).tolist(),
+            "intent": np.array(["code", "chat", None])[random.integers(0, 3, answers)].tolist(),
             "has_vote": votes,
             "prompt": [f"prompt {number % 50}" for number in range(answers)],
             "answer": [f"answer {number}" for number in range(answers)],

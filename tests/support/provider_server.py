@@ -19,7 +19,7 @@ def sensible(model: str, question: str) -> str:
     return f"{GOOD} ({'better' if model.startswith('ft:') else 'plain'}) {question[-20:]}"
 
 
-class Handler(openai_server.Handler):  # type: ignore[misc]
+class Handler(openai_server.Handler):
     speak: Callable[[str, str], str]
 
     def _act(self, method: str, path: str, query: Any, body: bytes) -> tuple[int, Any]:
@@ -52,14 +52,14 @@ def judged(asked: dict[str, Any]) -> str:
     return json.dumps({"nonce": nonce[1], "reasons": "", "verdicts": dict.fromkeys(criteria, chosen)})
 
 
-class ProviderServer(openai_server.Server):  # type: ignore[misc]
+class ProviderServer(openai_server.Server):
     """The server in a thread; `state` as in the training tests, `speak(model, question)` is what models answer."""
 
     def __init__(self) -> None:
         import threading
 
         self.state = openai_server.State()
-        self.handler = type("BoundHandler", (Handler,), {"state": self.state, "speak": staticmethod(sensible)})
+        self.handler: Any = type("BoundHandler", (Handler,), {"state": self.state, "speak": staticmethod(sensible)})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import (
@@ -41,7 +42,7 @@ from feedback_pipeline.reports.operations import (
     VersionComparison,
     Versions,
 )
-from feedback_pipeline.reports.parts import CannotSay, Condition, Count, Difference, Rate, examples_of
+from feedback_pipeline.reports.parts import Condition, Count, Difference, NoResultPart, Rate, examples_of
 from feedback_pipeline.reports.summary import Coverage, Period, Release, Trend, TrendPoint, Verdict
 
 WEEK = Period("weekly", "2026-W47", date(2026, 11, 16), date(2026, 11, 22), "Europe/Berlin")
@@ -56,7 +57,7 @@ def trend(values: list[float | None]) -> Trend:
     points = []
     for index, value in enumerate(values):
         start = WEEK.start - timedelta(weeks=len(values) - 1 - index)
-        approval = CannotSay("no votes") if value is None else rate(value, 0.014 + 0.002 * (index % 4), 5200)
+        approval = NoResultPart("no votes") if value is None else rate(value, 0.014 + 0.002 * (index % 4), 5200)
         label = f"{start.isocalendar().year}-W{start.isocalendar().week:02d}"
         votes = 0 if value is None else 4100 + 310 * index
         points.append(TrendPoint(label, start, start + timedelta(days=6), votes, approval))
@@ -69,7 +70,7 @@ def trend(values: list[float | None]) -> Trend:
     return Trend(tuple(points), releases, 0.8)
 
 
-def cause(number: int, conditions: tuple[Condition, ...], value: float, votes: int, **changes: object) -> Cause:
+def cause(number: int, conditions: tuple[Condition, ...], value: float, votes: int, **changes: Any) -> Cause:
     made = Cause(
         finding_id=f"f{number:07x}",
         conditions=conditions,
@@ -163,7 +164,7 @@ def full_report() -> ReportContent:
                 PastAction("a0c12", "Add examples for date arithmetic", "Prompt team", "done", "f0000012",
                            rate(0.77, 0.03, 700), rate(0.774, 0.03, 720), Difference(0.004, -0.031, 0.039)),
                 PastAction("a0c13", "Ask for the language before translating", None, "accepted", None, None, None,
-                           CannotSay("it is about no single group of answers")),
+                           NoResultPart("it is about no single group of answers")),
             )
         ),
         improvements=Improvements(
@@ -189,7 +190,7 @@ def full_report() -> ReportContent:
                 JudgedCriterion("correct", "gpt-5.2", 0.81, rate(0.772, 0.031, 1800), 0.71, 240, 12),
                 JudgedCriterion("clear", "gpt-5.2", 0.93, rate(0.901, 0.022, 1800), 0.58, 240, 9),
                 JudgedCriterion("harmless", "gpt-5.2", 0.998,
-                                CannotSay("18 human labels, at least 50 are needed"), None, 18, 0),
+                                NoResultPart("18 human labels, at least 50 are needed"), None, 18, 0),
             )
         ),
         versions=Versions(
@@ -198,7 +199,7 @@ def full_report() -> ReportContent:
                         0.0021, 1840, 5210, (("refusals", 0.011), ("personal_data", 0.0004)), date(2026, 11, 17)),
                 Version("prompt_version", "v11", rate(0.762, 0.019, 3304), 107_900, 0.0306, None, 0.0019, 1710, 4800),
                 Version("model", "gpt-5.2-mini", rate(0.738, 0.013, 5800), 190_000, 0.0305, None, 0.0011, 940, 2700),
-                Version("model", "claude-haiku-5", CannotSay("4 people, at least 5 are needed"), 2100, None),
+                Version("model", "claude-haiku-5", NoResultPart("4 people, at least 5 are needed"), 2100, None),
             ),
             (
                 VersionComparison("v11", "v12", "correct", "corrected_up_rate", Difference(-0.08, -0.13, -0.03), 0.01,
@@ -227,7 +228,7 @@ def full_report() -> ReportContent:
                 Topic("3", "invented functions / sdk / import", rate(0.24, 0.03, 212, 96), 0.11,
                       examples_of([("0190a5c2-77aa-7c11-9d3e-5a1d0c2b7e01", "import fails: no such module")], 96)),
                 Topic("1", "too long / rambling / repeats", rate(0.16, 0.03, 140, 88), 0.19),
-                Topic("6", "slow / waiting", CannotSay("fewer than five people"), None),
+                Topic("6", "slow / waiting", NoResultPart("fewer than five people"), None),
             ),
             other_share=0.21,
         ),
@@ -272,7 +273,7 @@ def full_report() -> ReportContent:
 
 def silent_report(reason: str = "nobody voted this week") -> ReportContent:
     """A week without a single vote."""
-    nothing = CannotSay(reason)
+    nothing = NoResultPart(reason)
     return ReportContent(
         project="Atlas Assistant",
         period=WEEK,

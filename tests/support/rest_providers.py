@@ -5,7 +5,9 @@ import json
 import re
 import threading
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from email.parser import BytesParser
+from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -102,11 +104,13 @@ class Handler(BaseHTTPRequestHandler):
     def form(self, content: bytes) -> dict[str, tuple[str | None, bytes]]:
         """The parts of a multipart body: file name and content."""
         head = f"content-type: {self.headers['content-type']}\r\n\r\n".encode()
-        parsed = BytesParser().parsebytes(head + content)
-        parts = parsed.get_payload()
-        assert isinstance(parts, list)
-        return {str(part.get_param("name", header="content-disposition")): (part.get_filename(),
-                part.get_payload(decode=True)) for part in parts}  # fmt: skip
+        parsed = BytesParser(EmailMessage, policy=default).parsebytes(head + content)
+        found: dict[str, tuple[str | None, bytes]] = {}
+        for part in parsed.iter_parts():
+            payload = part.get_payload(decode=True)
+            assert isinstance(payload, bytes)
+            found[str(part.get_param("name", header="content-disposition"))] = (part.get_filename(), payload)
+        return found
 
     def created(self, identity: str, job: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
         """A job as created, with what goes wrong."""

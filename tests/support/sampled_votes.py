@@ -25,7 +25,7 @@ class SampledVotes:
     truth: dict[str, Any]
 
     def people(self, plant: str) -> list[str]:
-        return self.truth["plants"][plant]["people"]
+        return list(self.truth["plants"][plant]["people"])
 
     def last_weeks(self, weeks: int) -> pl.DataFrame:
         last = self.votes["day"].max()

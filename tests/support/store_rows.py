@@ -72,10 +72,10 @@ def votes(*given: dict[str, Any]) -> pl.DataFrame:
     return rows(INCOMING_FEEDBACK, named, defaults)
 
 
-def keys(*given: tuple[str, str]) -> pl.DataFrame:
-    """Request ids of answers: (value, answer's name)."""
+def keys(*given: tuple[str, str], kind: str = "request") -> pl.DataFrame:
+    """Request ids of answers, or names of another kind: (value, answer's name)."""
     named = [{"value": value, "interaction_id": answer_id(name)} for value, name in given]
-    return rows(INCOMING_KEY, named, {"tenant": "default", "kind": "request"})
+    return rows(INCOMING_KEY, named, {"tenant": "default", "kind": kind})
 
 
 def refusals(*given: dict[str, Any]) -> pl.DataFrame:

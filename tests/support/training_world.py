@@ -14,7 +14,12 @@ from feedback_pipeline.training.rules import CurationSettings
 END = date(2026, 11, 15)
 """Last day of the window: a Sunday."""
 
-TRUST = {"tenant": pl.String, "voter": pl.String, "weight": pl.Float32, "reasons": pl.List(pl.String)}
+TRUST: dict[str, pl.DataType | type[pl.DataType]] = {
+    "tenant": pl.String,
+    "voter": pl.String,
+    "weight": pl.Float32,
+    "reasons": pl.List(pl.String),
+}
 
 
 def settings(**changes: Any) -> CurationSettings:
@@ -52,7 +57,7 @@ class World:
                 **changes,
             }
         )
-        return name
+        return str(name)
 
     def vote(self, interaction: str, verdict: str | None, voter: str, **changes: Any) -> str:
         name = f"10000000-0000-4000-8000-{len(self.votes):012d}"
@@ -82,7 +87,7 @@ class World:
                 **changes,
             }
         )
-        return name
+        return str(name)
 
     def correct(self, interaction: str, text: str, voter: str, **changes: Any) -> str:
         return self.vote(interaction, "down", voter, kind="correction", correction=text, **changes)

@@ -93,9 +93,9 @@ def with_dataset(
                 "layout": f"supervised-{split}", "lines": count, "examples": count, "skipped": 0,
                 "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "accepted_by": [],
             })  # fmt: skip
-    content = {"files": described, "week": str(week)}
-    dataset = hashlib.sha256(orjson.dumps(content)).hexdigest()
-    manifest = orjson.dumps({"dataset_id": dataset, "content": content})
+    contents = {"files": described, "week": str(week)}
+    dataset = hashlib.sha256(orjson.dumps(contents)).hexdigest()
+    manifest = orjson.dumps({"dataset_id": dataset, "content": contents})
     rows = [
         {"dataset_id": dataset, "layout": "supervised-train", "line": number + 1, "row_id": f"row{number:05}",
          "copy": 0, "weight": 1.0, "interaction_ids": [uuid(number)], "feedback_ids": [uuid(10_000 + number)]}

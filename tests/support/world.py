@@ -36,5 +36,6 @@ def files_of(pipeline: Pipeline) -> dict[str, bytes]:
 def checks(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, str | None, bool]]:
     """Evaluated checks of a run: asset, check, partition, passed."""
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
-    found = [record.event_log_entry.dagster_event.asset_check_evaluation_data for record in records]
+    events = [record.event_log_entry.dagster_event for record in records]
+    found = [event.asset_check_evaluation_data for event in events if event is not None]
     return [(one.asset_key.to_user_string(), one.check_name, one.partition, one.passed) for one in found]

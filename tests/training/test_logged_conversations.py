@@ -14,7 +14,7 @@ from feedback_pipeline.cleaning import days
 from feedback_pipeline.cleaning.clusters import prompt_clusters
 from feedback_pipeline.cleaning.signatures import text_signatures
 from feedback_pipeline.ingest.importing import import_sources
-from feedback_pipeline.ingest.intake import Door
+from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
@@ -65,8 +65,8 @@ def learnt(database: Database, folder: Path, rows: Iterable[Mapping[str, Any]], 
     file.write_text(
         f"sources:\n  s: {{kind: jsonl, path: rows.jsonl, provenance: server, context: full, mapping: {mapping}}}\n"
     )
-    door = Door(redact_frame, Pseudonymiser.open(folder, production=False).pseudonyms)
-    summary = import_sources(database, load_sources(file, {}), door, folder, now=NOW)
+    privacy = PrivacyRules(redact_frame, Pseudonymiser.open(folder, production=False).pseudonyms)
+    summary = import_sources(database, load_sources(file, {}), privacy, folder, now=NOW)
     assert not summary.problems
     window = [FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1)]
     answers = pl.concat([days.clean_interactions(read_day(database, "read_interactions", day)) for day in window])

@@ -142,7 +142,7 @@ def test_from_votes_to_a_promotion_that_people_dislike_and_back(stage: Stage, pr
     # followed to a model, which is evaluated; a person approves it; it answers
     for _ in range(4):
         stage.tick("fine_tune_progress")
-    assert registry.serving(stage.pipeline.database) is None
+    assert registry.current_model(stage.pipeline.database) is None
     stage.say("approve", TUNED, "--by", "ada", "--reason", "better on held-out prompts", "--yes")
     stage.tick("fine_tune_progress")
     entry = Path(stage.settings.data_url) / "promoted_model" / "production.json"

@@ -88,7 +88,7 @@ def test_a_model_that_failed_the_gate_can_only_be_rejected(app: typer.Typer, tun
     registry.record_evaluation(tuned.database, TUNED, BASE, "e" * 64, passed=False, detail=[], now=tuned.now())
     assert "did not pass the gate" in said(app, "approve", TUNED, "--yes", code=2)
     assert "rejected" in said(app, "approve", TUNED, "--reject", "--yes")
-    assert registry.serving(tuned.database) is None
+    assert registry.current_model(tuned.database) is None
 
 
 def test_corrections_are_shown_as_what_they_changed_and_obeyed_by_no_terminal(tuned: Pipeline, tmp_path: Path) -> None:

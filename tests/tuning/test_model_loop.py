@@ -32,7 +32,7 @@ def trained(pipeline: Pipeline) -> registry.Model:
 
 
 def evaluated(pipeline: Pipeline, model: registry.Model, prompts: pl.DataFrame | None = None) -> Evaluation:
-    answering = registry.serving(pipeline.database)
+    answering = registry.current_model(pipeline.database)
     incumbent = answering.model if answering else BASE
     asked = evaluation_prompts(training_examples(WEEK, 600), "supervised") if prompts is None else prompts
     found = evaluate(pipeline.settings, pipeline.database, WEEK, model, incumbent, asked)

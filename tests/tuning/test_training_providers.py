@@ -108,7 +108,7 @@ def provider(server: Server) -> OpenAIWire:
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> TrainingRequest:
+def training_request(tmp_path: Path) -> TrainingRequest:
     path = tmp_path / "sft-train.jsonl"
     path.write_bytes(LINE * 10)
     file = TrainingFile(path, hashlib.sha256(path.read_bytes()).hexdigest())
@@ -133,12 +133,12 @@ def follow(store: Store, provider: Provider, request: TrainingRequest, ticks: in
     return store.entry
 
 
-def test_a_run_goes_from_plan_to_model(server: Server, provider: OpenAIWire, request_: TrainingRequest) -> None:
+def test_a_run_goes_from_plan_to_model(server: Server, provider: OpenAIWire, training_request: TrainingRequest) -> None:
     server.state.events = [
         {"id": "e", "object": "fine_tuning.job.event", "created_at": 1, "level": "info", "message": "m",
          "type": "metrics", "data": {"step": step, "train_loss": 1.0 / step}} for step in (2, 1)
     ]  # fmt: skip
-    entry = follow(planned(request_, provider), provider, request_)
+    entry = follow(planned(training_request, provider), provider, training_request)
     assert (entry.state, entry.fine_tuned_model, entry.trained_tokens) == ("succeeded", "ft:base-model:ours", 1234)
     (job,) = server.state.jobs.values()
     assert job["metadata"]["dataset_sha256"] == "dataset"
@@ -147,18 +147,18 @@ def test_a_run_goes_from_plan_to_model(server: Server, provider: OpenAIWire, req
 
 
 def test_a_crash_anywhere_neither_uploads_nor_creates_twice(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest
 ) -> None:
     """Every point before and after every call and every save of a whole run, one run each."""
-    calm = planned(request_, provider)
-    follow(calm, Mortal(provider, calm), request_)  # type: ignore[arg-type]
+    calm = planned(training_request, provider)
+    follow(calm, Mortal(provider, calm), training_request)  # type: ignore[arg-type]
     points = next(calm.steps)
     assert points > 20
     for point in range(points):
         server.reset()
-        store = planned(request_, provider)
+        store = planned(training_request, provider)
         store.crash_at = point
-        entry = follow(store, Mortal(provider, store), request_)  # type: ignore[arg-type]
+        entry = follow(store, Mortal(provider, store), training_request)  # type: ignore[arg-type]
         assert entry.state == "succeeded", point
         assert (len(server.state.files), len(server.state.jobs)) == (1, 1), point
 
@@ -167,67 +167,69 @@ def test_a_crash_anywhere_neither_uploads_nor_creates_twice(
 @pytest.mark.parametrize("place", [("POST", "/v1/files"), ("POST", "/v1/fine_tuning/jobs"), ("GET", "/v1/files"),
                                    ("GET", "/v1/fine_tuning/jobs")])  # fmt: skip
 def test_a_server_error_before_or_after_acting_costs_nothing_twice(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest, place: tuple[str, str], kind: str
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest, place: tuple[str, str], kind: str
 ) -> None:
     server.state.faults[place] = kind
-    assert follow(planned(request_, provider), provider, request_).state == "succeeded"
+    assert follow(planned(training_request, provider), provider, training_request).state == "succeeded"
     assert (len(server.state.files), len(server.state.jobs)) == (1, 1)
 
 
-def test_the_client_does_not_repeat_a_creation_by_itself(server: Server, request_: TrainingRequest) -> None:
+def test_the_client_does_not_repeat_a_creation_by_itself(server: Server, training_request: TrainingRequest) -> None:
     eager = OpenAIWire(openai.OpenAI(base_url=server.url, api_key="none", max_retries=5), "compatible")
     server.state.faults["POST", "/v1/fine_tuning/jobs"] = "lose"
     with pytest.raises(ProviderError, match="could not create a job: 500"):
-        eager.create(request_, "file-0", None)
+        eager.create(training_request, "file-0", None)
     assert len(server.state.jobs) == 1
 
 
 def test_a_job_is_created_again_only_after_the_grace(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest
 ) -> None:
-    store = planned(request_, provider)
+    store = planned(training_request, provider)
     store.entry = replace(store.entry, state="creating", training_file_id="file-0", since=NOW)
     for _ in range(ADOPTION_LOOKS + 1):
-        assert advance(store.entry, provider, request_, store.save, NOW + ADOPTION_GRACE / 2).state == "creating"
-    assert advance(store.entry, provider, request_, store.save, NOW + ADOPTION_GRACE).state == "uploaded"
+        assert (
+            advance(store.entry, provider, training_request, store.save, NOW + ADOPTION_GRACE / 2).state == "creating"
+        )
+    assert advance(store.entry, provider, training_request, store.save, NOW + ADOPTION_GRACE).state == "uploaded"
     assert server.state.jobs == {}
 
 
 def test_a_clock_that_jumps_ahead_is_no_reason_to_create_a_job_again(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest
 ) -> None:
-    store = planned(request_, provider)
+    store = planned(training_request, provider)
     store.entry = replace(store.entry, state="creating", training_file_id="file-0", since=NOW)
     jumped = NOW + timedelta(days=400)
-    looks = [advance(store.entry, provider, request_, store.save, jumped).state for _ in range(ADOPTION_LOOKS)]
+    looks = [advance(store.entry, provider, training_request, store.save, jumped).state for _ in range(ADOPTION_LOOKS)]
     assert looks == ["creating", "creating", "uploaded"]
     assert server.state.jobs == {}
 
 
-def test_a_clock_that_went_back_does_not_block_a_run(provider: OpenAIWire, request_: TrainingRequest) -> None:
-    store = planned(request_, provider)
+def test_a_clock_that_went_back_does_not_block_a_run(provider: OpenAIWire, training_request: TrainingRequest) -> None:
+    store = planned(training_request, provider)
     store.entry = replace(store.entry, state="creating", training_file_id="f", since=NOW + timedelta(days=400))
-    assert advance(store.entry, provider, request_, store.save, NOW).since == NOW
+    assert advance(store.entry, provider, training_request, store.save, NOW).since == NOW
 
 
-def test_two_daemons_take_a_step_once(server: Server, provider: OpenAIWire, request_: TrainingRequest) -> None:
-    store = planned(request_, provider)
+def test_two_daemons_take_a_step_once(server: Server, provider: OpenAIWire, training_request: TrainingRequest) -> None:
+    store = planned(training_request, provider)
     stale = store.entry
-    advance(stale, provider, request_, store.save, NOW)
-    assert advance(stale, provider, request_, store.save, NOW) is stale
+    advance(stale, provider, training_request, store.save, NOW)
+    assert advance(stale, provider, training_request, store.save, NOW) is stale
     uploaded = store.entry
-    advance(uploaded, provider, request_, store.save, NOW)
-    assert advance(uploaded, provider, request_, store.save, NOW).state in ("uploaded", "following")
+    advance(uploaded, provider, training_request, store.save, NOW)
+    assert advance(uploaded, provider, training_request, store.save, NOW).state in ("uploaded", "following")
     assert (len(server.state.files), len(server.state.jobs)) == (1, 1)
 
 
 def test_a_file_changed_after_validation_is_not_sent(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest
 ) -> None:
-    request_.training.path.write_bytes(LINE * 11)
-    store = planned(request_, provider)
+    training_request.training.path.write_bytes(LINE * 11)
+    store = planned(training_request, provider)
     with pytest.raises(FileChanged, match="validate it again"):
-        advance(store.entry, provider, request_, store.save, NOW)
+        advance(store.entry, provider, training_request, store.save, NOW)
     assert server.state.files == {}
 
 
@@ -242,30 +244,32 @@ def test_a_file_changed_after_validation_is_not_sent(
     ],
 )
 def test_every_way_a_job_can_end(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest, statuses: list[str], model: str | None,
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest, statuses: list[str], model: str | None,
     state: str, reason: str | None,
 ) -> None:  # fmt: skip
     server.state.statuses, server.state.model_on_success = statuses, model
-    entry = follow(planned(request_, provider), provider, request_)
+    entry = follow(planned(training_request, provider), provider, training_request)
     assert (entry.state, entry.reason) == (state, reason)
 
 
-def test_an_unknown_state_is_told_as_one(server: Server, provider: OpenAIWire, request_: TrainingRequest) -> None:
+def test_an_unknown_state_is_told_as_one(
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest
+) -> None:
     server.state.statuses = ["rebalancing"]
-    found = provider.poll(provider.create(request_, "f", None))
+    found = provider.poll(provider.create(training_request, "f", None))
     assert (found.status, found.reported) == ("unknown", "rebalancing")
 
 
 def test_a_job_that_vanishes_is_given_up_after_a_few_looks(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest
 ) -> None:
-    store = planned(request_, provider)
+    store = planned(training_request, provider)
     for _ in range(2):
-        advance(store.entry, provider, request_, store.save, NOW)
+        advance(store.entry, provider, training_request, store.save, NOW)
     server.state.jobs.clear()
     for look in range(LOST_AFTER):
         assert store.entry.state == "following", look
-        advance(store.entry, provider, request_, store.save, NOW)
+        advance(store.entry, provider, training_request, store.save, NOW)
     assert store.entry.state == "lost"
 
 
@@ -273,12 +277,12 @@ def test_a_job_that_vanishes_is_given_up_after_a_few_looks(
     ("status", "state"), [(400, "refused"), (422, "refused"), (401, "uploaded"), (429, "uploaded")]
 )
 def test_an_answer_that_will_not_change_ends_the_run(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest, status: int, state: str
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest, status: int, state: str
 ) -> None:
-    store = planned(request_, provider)
-    advance(store.entry, provider, request_, store.save, NOW)
+    store = planned(training_request, provider)
+    advance(store.entry, provider, training_request, store.save, NOW)
     server.state.faults["POST", "/v1/fine_tuning/jobs"] = status
-    entry = advance(store.entry, provider, request_, store.save, NOW)
+    entry = advance(store.entry, provider, training_request, store.save, NOW)
     assert entry.state == state
     assert server.state.jobs == {}
     assert "SECRETWORD" not in str(entry)
@@ -292,30 +296,32 @@ def test_errors_carry_codes_and_not_the_providers_words(server: Server, provider
 
 
 def test_an_upload_is_deleted_once_or_twice_alike(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest
 ) -> None:
-    name = provider.upload(request_.training)
+    name = provider.upload(training_request.training)
     provider.delete(name)
     provider.delete(name)
     assert server.state.files == {}
 
 
 def test_what_a_provider_cannot_do_is_said_before(
-    server: Server, provider: OpenAIWire, request_: TrainingRequest
+    server: Server, provider: OpenAIWire, training_request: TrainingRequest
 ) -> None:
     server.state.models["base-model"] = "2026-12-01"
-    asked = replace(request_, method="kto")
+    asked = replace(training_request, method="kto")
     found = provider.prepare(asked, date(2026, 11, 21))
     assert found.problems == ("compatible does not train by kto: use supervised or preference",)
     assert "ends on 2026-12-01, in 10 days" in found.warnings[0]
-    assert "ended on" in provider.prepare(request_, date(2026, 12, 1)).problems[0]
-    unknown = provider.prepare(replace(request_, model="nobody"), date(2026, 11, 21))
+    assert "ended on" in provider.prepare(training_request, date(2026, 12, 1)).problems[0]
+    unknown = provider.prepare(replace(training_request, model="nobody"), date(2026, 11, 21))
     assert unknown.problems == ("compatible knows no model nobody",)
 
 
-def test_nine_examples_are_named_before_anything_is_sent(provider: OpenAIWire, request_: TrainingRequest) -> None:
-    request_.training.path.write_bytes(LINE * 9)
-    assert provider.validate(request_) == ("sft-train.jsonl:0: file: 9 lines, at least 10 are needed",)
+def test_nine_examples_are_named_before_anything_is_sent(
+    provider: OpenAIWire, training_request: TrainingRequest
+) -> None:
+    training_request.training.path.write_bytes(LINE * 9)
+    assert provider.validate(training_request) == ("sft-train.jsonl:0: file: 9 lines, at least 10 are needed",)
 
 
 def test_openai_closes_and_its_models_end() -> None:
@@ -356,7 +362,7 @@ def test_a_run_within_its_limits_may_start() -> None:
     assert refusals(POLICY, SITUATION) == []
 
 
-def test_azure_is_an_address_away(server: Server, request_: TrainingRequest, tmp_path: Path) -> None:
+def test_azure_is_an_address_away(server: Server, training_request: TrainingRequest, tmp_path: Path) -> None:
     settings = Settings.from_environment({
         "FEEDBACK_HOME": str(tmp_path), "FEEDBACK_TUNING_PROVIDER": "openai", "OPENAI_API_KEY": "key",
         "FEEDBACK_TUNING_BASE_URL": "https://ours.openai.azure.com/openai/v1/",
@@ -369,11 +375,11 @@ def test_azure_is_an_address_away(server: Server, request_: TrainingRequest, tmp
     assert (price.provider, price.model) == ("azure", "gpt-4.1-mini")
     # the same client over loopback: Azure's own fields arrive, its files begin with a byte order mark
     azure = OpenAIWire(openai.OpenAI(base_url=server.url, api_key="key"), "azure", orjson.loads(settings.tuning_extra))
-    assert "byte order mark" in " ".join(azure.validate(request_))
-    marked = request_.training.path.with_name("azure.jsonl")
+    assert "byte order mark" in " ".join(azure.validate(training_request))
+    marked = training_request.training.path.with_name("azure.jsonl")
     marked.write_bytes(b"\xef\xbb\xbf" + LINE * 10)
     file = TrainingFile(marked, hashlib.sha256(marked.read_bytes()).hexdigest())
-    wanted = replace(request_, training=file)
+    wanted = replace(training_request, training=file)
     assert azure.validate(wanted) == ()
     azure.create(wanted, azure.upload(file), None)
     [job] = server.state.jobs.values()
@@ -381,9 +387,9 @@ def test_azure_is_an_address_away(server: Server, request_: TrainingRequest, tmp
     assert "." not in job["suffix"]
 
 
-def test_a_dry_run_goes_all_the_way_and_makes_no_model(request_: TrainingRequest) -> None:
+def test_a_dry_run_goes_all_the_way_and_makes_no_model(training_request: TrainingRequest) -> None:
     provider = DryRun()
-    entry = follow(planned(request_, provider), provider, request_)
+    entry = follow(planned(training_request, provider), provider, training_request)
     assert (entry.state, entry.fine_tuned_model) == ("not_run", None)
     assert next_step(entry) == "none"
 
@@ -396,27 +402,29 @@ def _wait(provider: LocalCommand, job: str) -> str:
     return "running"
 
 
-def test_a_local_command_runs_once_with_its_arguments(tmp_path: Path, request_: TrainingRequest) -> None:
+def test_a_local_command_runs_once_with_its_arguments(tmp_path: Path, training_request: TrainingRequest) -> None:
     code = "import sys, pathlib; pathlib.Path(sys.argv[2]).write_text(sys.argv[1] + sys.argv[3])"
     provider = LocalCommand([sys.executable, "-c", code, "{model}", "{output}", "$(touch oops) {x}"], tmp_path / "runs")
-    job = provider.create(request_, str(request_.training.path), None)
-    assert provider.find_job(request_, str(request_.training.path), NOW) == job
+    job = provider.create(training_request, str(training_request.training.path), None)
+    assert provider.find_job(training_request, str(training_request.training.path), NOW) == job
     with pytest.raises(ProviderError, match="already begun"):
-        provider.create(request_, str(request_.training.path), None)
+        provider.create(training_request, str(training_request.training.path), None)
     assert _wait(provider, job) == "succeeded"
     model = provider.poll(job).fine_tuned_model
     assert Path(str(model)).read_text() == "base-model$(touch oops) {x}"
 
 
 @pytest.mark.parametrize("command", [[sys.executable, "-c", "raise SystemExit(3)"], ["no-such-program-here"]])
-def test_a_local_command_that_fails_says_so(tmp_path: Path, request_: TrainingRequest, command: list[str]) -> None:
+def test_a_local_command_that_fails_says_so(
+    tmp_path: Path, training_request: TrainingRequest, command: list[str]
+) -> None:
     provider = LocalCommand(command, tmp_path / "runs")
-    assert _wait(provider, provider.create(request_, "f", None)) == "failed"
+    assert _wait(provider, provider.create(training_request, "f", None)) == "failed"
 
 
-def test_a_local_command_can_be_stopped(tmp_path: Path, request_: TrainingRequest) -> None:
+def test_a_local_command_can_be_stopped(tmp_path: Path, training_request: TrainingRequest) -> None:
     provider = LocalCommand([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "runs")
-    job = provider.create(request_, "f", None)
+    job = provider.create(training_request, "f", None)
     provider.cancel(job)
     assert _wait(provider, job) == "cancelled"
     assert provider.poll("never-begun").status == "lost"

@@ -17,7 +17,7 @@ from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import embedded, migrations
 from feedback_pipeline.store.database import Database, create_missing_databases
 from jobs import runs
-from tests.support.erasure_world import ADA, COMMON, SECRET, fill, house, pipeline_at
+from tests.support.erasure_world import ADA, COMMON, SECRET, context, fill, pipeline_at
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_restored_elsewhere_with_the_erasures_made_since(
             database, pipeline.frames, pipeline.settings.home, tmp_path / "backups", keys=tmp_path / "safe", data=True,
             report=silent,
         )  # fmt: skip
-        forget(house(pipeline, instance), person(pipeline.pseudonymiser, "default", ADA))
+        forget(context(pipeline, instance), person(pipeline.pseudonymiser, "default", ADA))
     assert not list(made.folder.rglob("*.key"))
     assert not list(made.folder.rglob("keys.json"))
     with pytest.raises(BackupError, match="must not lie beside"):
@@ -66,9 +66,9 @@ def test_restored_elsewhere_with_the_erasures_made_since(
     archive.restore(target, elsewhere.frames, given.home, made.folder, "UTC", silent)
     assert SECRET in dumped_text(target), "the backup is older than the erasure"
     with dg.DagsterInstance.ephemeral() as instance:
-        again = archive.replay_erasures(house(elsewhere, instance), made.folder, (), silent)
+        again = archive.replay_erasures(context(elsewhere, instance), made.folder, (), silent)
         assert again == 1
-        assert archive.replay_erasures(house(elsewhere, instance), made.folder, (), silent) == 0
+        assert archive.replay_erasures(context(elsewhere, instance), made.folder, (), silent) == 0
     left = dumped_text(target)
     assert SECRET not in left
     assert COMMON in left, "what Ben asked is his"

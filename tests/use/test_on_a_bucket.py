@@ -14,7 +14,7 @@ from upath import UPath
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.app import create_app
 from feedback_pipeline.cli import summary
-from feedback_pipeline.erasure.erasure import House, forget
+from feedback_pipeline.erasure.erasure import ErasureContext, forget
 from feedback_pipeline.erasure.subjects import person
 from feedback_pipeline.lineage.trace import why
 from feedback_pipeline.lineage.tree import Node
@@ -108,14 +108,14 @@ def test_the_loop_lives_in_a_bucket_and_forgets_there(
         assert held >= {"clean_interactions", "training_examples", "training_files", "exports"}
 
         # forgotten
-        house = House(
+        context = ErasureContext(
             database=pipeline.database, frames=pipeline.frames, home=pipeline.settings.home,
             pseudonymiser=pipeline.pseudonymiser, providers={},
             recompute=lambda weeks, months: erasure.recompute(pipeline, instance, weeks, months),
             now=pipeline.now, training_weeks=pipeline.settings.training_weeks,
             last_day=pipeline.today() - timedelta(days=1),
         )  # fmt: skip
-        forget(house, person(pipeline.pseudonymiser, "default", "ada"))
+        forget(context, person(pipeline.pseudonymiser, "default", "ada"))
     assert "exports/acme/week.jsonl" in everything(pipeline), "of others nothing is lost"
     assert b"cobalt teapot" not in exported(pipeline, "default")
     for words in ("cobalt teapot", "theft of my teapot", pipeline.pseudonymiser.pseudonym("default", "ada")):

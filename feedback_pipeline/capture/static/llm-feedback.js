@@ -12,7 +12,9 @@
  * Properties: renewToken, async ({type, id}) => token, asked when a token is missing or has expired.
  * Events: feedback-change {detail: {rating, stars}}, feedback-error {detail: {status}}.
  * Methods: signal(name, detail) files an implicit signal: "copy", "regenerate", "edit" {distance}, "abandon".
- * Looks: parts row, button, up, down, star, chip, comment, send, said, panel; --llm-feedback-accent, -background, -radius.
+ * With FEEDBACK_ASK_SHARE the service has it ask about a random share of answers, one in a session at most: a line before
+ * the thumbs, which takes no focus and goes with the vote.
+ * Looks: parts row, asked, button, up, down, star, chip, comment, send, said, panel; --llm-feedback-accent, -background, -radius.
  * Works under `default-src 'none'; script-src <api>; connect-src <api>` and `require-trusted-types-for 'script'`.
  */
 (() => {
@@ -30,18 +32,18 @@
   const KEPT_MS = 7 * 24 * 3600 * 1000;
   const KEYS = ["group", "up", "down", "thanks", "undo", "comment", "send", "close", "better", "stars", "offline", "failed",
     "withdrawn", "general", "generalComment", "more", "stored", "expired", "busy", "unreachable", "incorrect", "incomplete",
-    "unclear", "too_long", "unsafe"];
+    "unclear", "too_long", "unsafe", "asked"];
   const WORDS = {
-    en: "Rate this answer|Good answer|Bad answer|Thank you.|Undo|What was wrong?|Send|Close|Suggest a better answer|stars|Saved. It will be sent when you are back online.|Not saved. Please try again.|Your vote was withdrawn.|Feedback|What would you like to tell us?|Say more|Your comment is stored.|Your session has expired. Reload the page to send this.|Too many requests. It will be sent in a moment.|The feedback service cannot be reached. It will be tried again.|Incorrect|Incomplete|Unclear|Too long|Unsafe",
-    de: "Antwort bewerten|Gute Antwort|Schlechte Antwort|Danke.|Rückgängig|Was war falsch?|Senden|Schließen|Bessere Antwort vorschlagen|Sterne|Gespeichert. Wird gesendet, sobald Sie wieder online sind.|Nicht gespeichert. Bitte noch einmal versuchen.|Ihre Stimme wurde zurückgezogen.|Feedback|Was möchten Sie uns sagen?|Mehr dazu sagen|Ihr Kommentar ist gespeichert.|Ihre Sitzung ist abgelaufen. Laden Sie die Seite neu, um zu senden.|Zu viele Anfragen. Wird gleich gesendet.|Der Feedback-Dienst ist nicht erreichbar. Es wird erneut versucht.|Falsch|Unvollständig|Unklar|Zu lang|Bedenklich",
-    fr: "Évaluer cette réponse|Bonne réponse|Mauvaise réponse|Merci.|Annuler|Qu’est-ce qui n’allait pas ?|Envoyer|Fermer|Proposer une meilleure réponse|étoiles|Enregistré. Ce sera envoyé dès que vous serez en ligne.|Non enregistré. Veuillez réessayer.|Votre vote a été retiré.|Avis|Que souhaitez-vous nous dire ?|En dire plus|Votre commentaire est enregistré.|Votre session a expiré. Rechargez la page pour envoyer.|Trop de requêtes. Ce sera envoyé dans un instant.|Le service d’avis est injoignable. Nouvel essai en cours.|Incorrect|Incomplet|Peu clair|Trop long|Dangereux",
-    es: "Valorar esta respuesta|Buena respuesta|Mala respuesta|Gracias.|Deshacer|¿Qué estuvo mal?|Enviar|Cerrar|Proponer una respuesta mejor|estrellas|Guardado. Se enviará cuando vuelvas a tener conexión.|No se guardó. Inténtalo de nuevo.|Tu voto se retiró.|Comentarios|¿Qué quieres contarnos?|Decir más|Tu comentario está guardado.|Tu sesión ha caducado. Recarga la página para enviarlo.|Demasiadas solicitudes. Se enviará en un momento.|No se puede contactar con el servicio. Se volverá a intentar.|Incorrecta|Incompleta|Poco clara|Demasiado larga|Insegura",
-    it: "Valuta questa risposta|Buona risposta|Risposta sbagliata|Grazie.|Annulla|Cosa non andava?|Invia|Chiudi|Suggerisci una risposta migliore|stelle|Salvato. Sarà inviato quando sarai di nuovo online.|Non salvato. Riprova.|Il tuo voto è stato ritirato.|Feedback|Cosa vuoi dirci?|Aggiungi un commento|Il tuo commento è salvato.|La sessione è scaduta. Ricarica la pagina per inviare.|Troppe richieste. Sarà inviato tra poco.|Il servizio non è raggiungibile. Riproveremo.|Errata|Incompleta|Poco chiara|Troppo lunga|Non sicura",
-    pt: "Avaliar esta resposta|Boa resposta|Má resposta|Obrigado.|Desfazer|O que estava errado?|Enviar|Fechar|Sugerir uma resposta melhor|estrelas|Guardado. Será enviado quando voltar a estar online.|Não foi guardado. Tente novamente.|O seu voto foi retirado.|Comentários|O que nos quer dizer?|Dizer mais|O seu comentário está guardado.|A sessão expirou. Recarregue a página para enviar.|Demasiados pedidos. Será enviado dentro de momentos.|O serviço não está acessível. Será tentado novamente.|Incorreta|Incompleta|Pouco clara|Demasiado longa|Insegura",
-    nl: "Beoordeel dit antwoord|Goed antwoord|Slecht antwoord|Bedankt.|Ongedaan maken|Wat was er mis?|Versturen|Sluiten|Stel een beter antwoord voor|sterren|Bewaard. Wordt verstuurd zodra u weer online bent.|Niet bewaard. Probeer het opnieuw.|Uw stem is ingetrokken.|Feedback|Wat wilt u ons vertellen?|Meer vertellen|Uw opmerking is bewaard.|Uw sessie is verlopen. Herlaad de pagina om te versturen.|Te veel verzoeken. Wordt zo verstuurd.|De feedbackdienst is niet bereikbaar. Er wordt opnieuw geprobeerd.|Onjuist|Onvolledig|Onduidelijk|Te lang|Onveilig",
-    pl: "Oceń tę odpowiedź|Dobra odpowiedź|Zła odpowiedź|Dziękujemy.|Cofnij|Co było nie tak?|Wyślij|Zamknij|Zaproponuj lepszą odpowiedź|gwiazdki|Zapisano. Zostanie wysłane, gdy znów będziesz online.|Nie zapisano. Spróbuj ponownie.|Twój głos został wycofany.|Opinia|Co chcesz nam powiedzieć?|Powiedz więcej|Twój komentarz jest zapisany.|Sesja wygasła. Odśwież stronę, aby wysłać.|Zbyt wiele żądań. Zostanie wysłane za chwilę.|Usługa jest nieosiągalna. Spróbujemy ponownie.|Błędna|Niepełna|Niejasna|Za długa|Niebezpieczna",
-    ja: "この回答を評価|良い回答|悪い回答|ありがとうございます。|取り消す|何が問題でしたか?|送信|閉じる|より良い回答を提案|つ星|保存しました。オンラインに戻ると送信されます。|保存できませんでした。もう一度お試しください。|評価を取り消しました。|フィードバック|ご意見をお聞かせください|詳しく伝える|コメントは保存されています。|セッションの有効期限が切れました。ページを再読み込みしてください。|リクエストが多すぎます。まもなく送信されます。|サービスに接続できません。再試行します。|不正確|不完全|わかりにくい|長すぎる|安全でない",
-    zh: "评价此回答|好的回答|不好的回答|谢谢。|撤销|哪里有问题?|发送|关闭|建议更好的回答|星|已保存。恢复联网后将发送。|未保存,请重试。|您的评价已撤回。|反馈|您想告诉我们什么?|补充说明|您的意见已保存。|会话已过期,请刷新页面后发送。|请求过多,稍后将发送。|无法连接反馈服务,将重试。|不正确|不完整|不清楚|太长|不安全",
+    en: "Rate this answer|Good answer|Bad answer|Thank you.|Undo|What was wrong?|Send|Close|Suggest a better answer|stars|Saved. It will be sent when you are back online.|Not saved. Please try again.|Your vote was withdrawn.|Feedback|What would you like to tell us?|Say more|Your comment is stored.|Your session has expired. Reload the page to send this.|Too many requests. It will be sent in a moment.|The feedback service cannot be reached. It will be tried again.|Incorrect|Incomplete|Unclear|Too long|Unsafe|Did this answer help?",
+    de: "Antwort bewerten|Gute Antwort|Schlechte Antwort|Danke.|Rückgängig|Was war falsch?|Senden|Schließen|Bessere Antwort vorschlagen|Sterne|Gespeichert. Wird gesendet, sobald Sie wieder online sind.|Nicht gespeichert. Bitte noch einmal versuchen.|Ihre Stimme wurde zurückgezogen.|Feedback|Was möchten Sie uns sagen?|Mehr dazu sagen|Ihr Kommentar ist gespeichert.|Ihre Sitzung ist abgelaufen. Laden Sie die Seite neu, um zu senden.|Zu viele Anfragen. Wird gleich gesendet.|Der Feedback-Dienst ist nicht erreichbar. Es wird erneut versucht.|Falsch|Unvollständig|Unklar|Zu lang|Bedenklich|Hat diese Antwort geholfen?",
+    fr: "Évaluer cette réponse|Bonne réponse|Mauvaise réponse|Merci.|Annuler|Qu’est-ce qui n’allait pas ?|Envoyer|Fermer|Proposer une meilleure réponse|étoiles|Enregistré. Ce sera envoyé dès que vous serez en ligne.|Non enregistré. Veuillez réessayer.|Votre vote a été retiré.|Avis|Que souhaitez-vous nous dire ?|En dire plus|Votre commentaire est enregistré.|Votre session a expiré. Rechargez la page pour envoyer.|Trop de requêtes. Ce sera envoyé dans un instant.|Le service d’avis est injoignable. Nouvel essai en cours.|Incorrect|Incomplet|Peu clair|Trop long|Dangereux|Cette réponse vous a-t-elle aidé ?",
+    es: "Valorar esta respuesta|Buena respuesta|Mala respuesta|Gracias.|Deshacer|¿Qué estuvo mal?|Enviar|Cerrar|Proponer una respuesta mejor|estrellas|Guardado. Se enviará cuando vuelvas a tener conexión.|No se guardó. Inténtalo de nuevo.|Tu voto se retiró.|Comentarios|¿Qué quieres contarnos?|Decir más|Tu comentario está guardado.|Tu sesión ha caducado. Recarga la página para enviarlo.|Demasiadas solicitudes. Se enviará en un momento.|No se puede contactar con el servicio. Se volverá a intentar.|Incorrecta|Incompleta|Poco clara|Demasiado larga|Insegura|¿Te ayudó esta respuesta?",
+    it: "Valuta questa risposta|Buona risposta|Risposta sbagliata|Grazie.|Annulla|Cosa non andava?|Invia|Chiudi|Suggerisci una risposta migliore|stelle|Salvato. Sarà inviato quando sarai di nuovo online.|Non salvato. Riprova.|Il tuo voto è stato ritirato.|Feedback|Cosa vuoi dirci?|Aggiungi un commento|Il tuo commento è salvato.|La sessione è scaduta. Ricarica la pagina per inviare.|Troppe richieste. Sarà inviato tra poco.|Il servizio non è raggiungibile. Riproveremo.|Errata|Incompleta|Poco chiara|Troppo lunga|Non sicura|Questa risposta è stata utile?",
+    pt: "Avaliar esta resposta|Boa resposta|Má resposta|Obrigado.|Desfazer|O que estava errado?|Enviar|Fechar|Sugerir uma resposta melhor|estrelas|Guardado. Será enviado quando voltar a estar online.|Não foi guardado. Tente novamente.|O seu voto foi retirado.|Comentários|O que nos quer dizer?|Dizer mais|O seu comentário está guardado.|A sessão expirou. Recarregue a página para enviar.|Demasiados pedidos. Será enviado dentro de momentos.|O serviço não está acessível. Será tentado novamente.|Incorreta|Incompleta|Pouco clara|Demasiado longa|Insegura|Esta resposta ajudou?",
+    nl: "Beoordeel dit antwoord|Goed antwoord|Slecht antwoord|Bedankt.|Ongedaan maken|Wat was er mis?|Versturen|Sluiten|Stel een beter antwoord voor|sterren|Bewaard. Wordt verstuurd zodra u weer online bent.|Niet bewaard. Probeer het opnieuw.|Uw stem is ingetrokken.|Feedback|Wat wilt u ons vertellen?|Meer vertellen|Uw opmerking is bewaard.|Uw sessie is verlopen. Herlaad de pagina om te versturen.|Te veel verzoeken. Wordt zo verstuurd.|De feedbackdienst is niet bereikbaar. Er wordt opnieuw geprobeerd.|Onjuist|Onvolledig|Onduidelijk|Te lang|Onveilig|Heeft dit antwoord geholpen?",
+    pl: "Oceń tę odpowiedź|Dobra odpowiedź|Zła odpowiedź|Dziękujemy.|Cofnij|Co było nie tak?|Wyślij|Zamknij|Zaproponuj lepszą odpowiedź|gwiazdki|Zapisano. Zostanie wysłane, gdy znów będziesz online.|Nie zapisano. Spróbuj ponownie.|Twój głos został wycofany.|Opinia|Co chcesz nam powiedzieć?|Powiedz więcej|Twój komentarz jest zapisany.|Sesja wygasła. Odśwież stronę, aby wysłać.|Zbyt wiele żądań. Zostanie wysłane za chwilę.|Usługa jest nieosiągalna. Spróbujemy ponownie.|Błędna|Niepełna|Niejasna|Za długa|Niebezpieczna|Czy ta odpowiedź pomogła?",
+    ja: "この回答を評価|良い回答|悪い回答|ありがとうございます。|取り消す|何が問題でしたか?|送信|閉じる|より良い回答を提案|つ星|保存しました。オンラインに戻ると送信されます。|保存できませんでした。もう一度お試しください。|評価を取り消しました。|フィードバック|ご意見をお聞かせください|詳しく伝える|コメントは保存されています。|セッションの有効期限が切れました。ページを再読み込みしてください。|リクエストが多すぎます。まもなく送信されます。|サービスに接続できません。再試行します。|不正確|不完全|わかりにくい|長すぎる|安全でない|この回答は役に立ちましたか?",
+    zh: "评价此回答|好的回答|不好的回答|谢谢。|撤销|哪里有问题?|发送|关闭|建议更好的回答|星|已保存。恢复联网后将发送。|未保存,请重试。|您的评价已撤回。|反馈|您想告诉我们什么?|补充说明|您的意见已保存。|会话已过期,请刷新页面后发送。|请求过多,稍后将发送。|无法连接反馈服务,将重试。|不正确|不完整|不清楚|太长|不安全|此回答有帮助吗?",
   };
   const SVG = "http://www.w3.org/2000/svg";
   const THUMB = "M2 10h4v11H2zM22 11a2 2 0 0 0-2-2h-6l1-4.6a1.5 1.5 0 0 0-2.6-1.3L7.6 8.9A2 2 0 0 0 7 10.3V19a2 2 0 0 0 2 2h8.3a2 2 0 0 0 1.9-1.3l2.7-7.2z";
@@ -68,7 +70,7 @@
     textarea::placeholder { color: inherit; opacity: .7; }
     .send { background: var(--accent); border-color: var(--accent); color: #fff; }
     .send:hover { background: color-mix(in srgb, var(--accent) 85%, #000); }
-    .said { opacity: .85; } .said:empty { display: none; }
+    .said, .asked { opacity: .85; } .said:empty { display: none; }
     :host(.floats) { position: fixed; inset-block-end: 1rem; inset-inline-end: 1rem; z-index: 2147483000; }
     :host(.floats) form { inline-size: min(20rem, calc(100vw - 4rem)); margin: 0 0 .6rem; }
     :host(.floats) .general { border-radius: 2rem; padding-inline: 1.2rem; box-shadow: 0 2px 10px #0005; }
@@ -201,6 +203,7 @@
       this.server = { rating: null, stars: null, id: null };
       this.commented = false;
       this.touched = false;
+      this.asked = false;
     }
 
     get slot() { return `${this.type}/${this.id}`; }
@@ -251,6 +254,7 @@
         const mine = found.items.find((one) => one.kind === "explicit");
         this.server = mine ? { rating: mine.thumb, stars: mine.stars, id: mine.id } : this.server;
         this.commented = Boolean(mine && mine.comment);
+        this.asked = found.ask === true;
         if (!this.touched) this.wanted = { rating: this.server.rating, stars: this.server.stars };
         this.show();
       });
@@ -477,6 +481,8 @@
     renderRow() {
       this.thumbs = {};
       const row = this.node("div", { class: "row", part: "row", role: "group", "aria-label": this.text("group") });
+      this.question = this.node("span", { class: "asked", part: "asked", hidden: true }, this.text("asked"));
+      row.append(this.question);
       for (const [name, rating] of [["up", true], ["down", false]]) {
         this.thumbs[name] = this.node("button", { type: "button", class: `thumb ${name}`, part: `button ${name}`, "aria-pressed": "false",
           "aria-label": this.text(name), title: this.text(name), onclick: () => this.vote(rating) }, this.icon());
@@ -557,6 +563,7 @@
       if (this.thumbs) {
         this.thumbs.up.setAttribute("aria-pressed", String(rating === true));
         this.thumbs.down.setAttribute("aria-pressed", String(rating === false));
+        this.question.hidden = !this.about.asked || rating !== null || stars !== null;
         const hadFocus = this.shadowRoot.activeElement === this.undoButton;
         this.undoButton.hidden = rating === null && stars === null;
         if (hadFocus && this.undoButton.hidden) this.thumbs.up.focus();

@@ -9,6 +9,8 @@ from feedback_pipeline.ingest.readers.chunks import Chunk, Unread, UnreadableErr
 from feedback_pipeline.ingest.readers.jsonl import BLOCK, BYTE_ORDER_MARK, Stream, parse_lines
 
 SIZE_LIMIT = 256 * 1024 * 1024
+DOCUMENT = "$"
+"""As `rows`: the whole document is one row."""
 _SPACE = re.compile(r"\s*")
 _BETWEEN = re.compile(r"\s*([,\]])\s*")
 
@@ -69,7 +71,7 @@ def _inside(text: str, rows: str) -> str:
         document = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UnreadableError("malformed_json", "the file is cut off or no JSON") from error
-    found = walk(document, steps(rows), ())
+    found = [document] if rows == DOCUMENT else walk(document, steps(rows), ())
     if isinstance(found, dict):
         found = list(found.values())
     if not isinstance(found, list):

@@ -74,7 +74,9 @@ def _written(path: str, block: bytes) -> bool:
 
 
 def _has_key(name: str, block: bytes) -> bool:
-    return orjson.dumps(name) in block or json.dumps(name).encode() in block
+    written = orjson.dumps(name)
+    escaped = orjson.dumps(written.decode())[1:-1]  # in JSON that was written into a text
+    return written in block or escaped in block or json.dumps(name).encode() in block
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from feedback_pipeline.llm.endpoint import ChatReply
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReadVerdict:
     """A verdict with the reply it was read from and its criterion's share of what the reply cost."""
 
     verdict: Verdict
@@ -22,25 +22,25 @@ class Heard:
     """Calls behind the reply, counted with the first of the criteria it covers."""
 
 
-def rated(heard: Sequence[Heard]) -> dict[str, Any]:
+def rated(verdicts: Sequence[ReadVerdict]) -> dict[str, Any]:
     """Samples of one answer as one judgement: the mean of those that are usable, at least half of them."""
-    values = [one.verdict.value for one in heard if one.verdict.status == "ok" and one.verdict.value is not None]
-    record = _spent(heard)
-    if 2 * len(values) < len(heard) or not values:
-        return record | _unusable(heard)
+    values = [one.verdict.value for one in verdicts if one.verdict.status == "ok" and one.verdict.value is not None]
+    record = _spent(verdicts)
+    if 2 * len(values) < len(verdicts) or not values:
+        return record | _unusable(verdicts)
     score = float(np.mean(values))
     rating = 1 + score * (len(SCALE) - 1)
     verdict = "up" if rating >= 3.5 else "down" if rating <= 2.5 else "neutral"
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    rationale = next((one.verdict.rationale for one in heard if one.verdict.status == "ok"), None)
+    rationale = next((one.verdict.rationale for one in verdicts if one.verdict.status == "ok"), None)
     known = {"status": "ok", "reason": None, "score": score, "rating": rating, "verdict": verdict}
     return record | known | {"deviation": spread, "rationale": rationale}
 
 
-def compared(straight: Sequence[Heard], turned: Sequence[Heard], tie_band: float) -> dict[str, Any]:
+def compared(straight: Sequence[ReadVerdict], turned: Sequence[ReadVerdict], tie_band: float) -> dict[str, Any]:
     """Both orders as one judgement about the first answer; where the orders contradict each other, a tie."""
     record = _spent([*straight, *turned])
-    orders = [rated(heard) for heard in (straight, turned)]
+    orders = [rated(verdicts) for verdicts in (straight, turned)]
     if any(order["status"] != "ok" for order in orders):
         worst = next(order for order in orders if order["status"] != "ok")
         return record | {name: worst[name] for name in ("status", "reason", "score", "verdict")}
@@ -62,8 +62,8 @@ def compared(straight: Sequence[Heard], turned: Sequence[Heard], tie_band: float
     }
 
 
-def _unusable(heard: Sequence[Heard]) -> dict[str, Any]:
-    worst = next(one.verdict for one in heard if one.verdict.status != "ok")
+def _unusable(verdicts: Sequence[ReadVerdict]) -> dict[str, Any]:
+    worst = next(one.verdict for one in verdicts if one.verdict.status != "ok")
     return {
         "status": worst.status,
         "reason": worst.reason,
@@ -73,15 +73,15 @@ def _unusable(heard: Sequence[Heard]) -> dict[str, Any]:
     }
 
 
-def _spent(heard: Sequence[Heard]) -> dict[str, Any]:
+def _spent(verdicts: Sequence[ReadVerdict]) -> dict[str, Any]:
     """What the replies cost, by the criterion's share, and where they came from."""
-    share = heard[0].share
-    replies = [one.reply for one in heard]
+    share = verdicts[0].share
+    replies = [one.reply for one in verdicts]
     return {
         "model_returned": next((reply.model for reply in replies if reply.model), None),
         "input_tokens": round(share * sum(reply.input_tokens for reply in replies)),
         "output_tokens": round(share * sum(reply.output_tokens for reply in replies)),
         "cost_usd": share * sum(reply.cost_usd for reply in replies),
-        "calls": sum(one.calls for one in heard),
+        "calls": sum(one.calls for one in verdicts),
         "content_hash": next((reply.content_hash for reply in replies if reply.content_hash), None),
     }

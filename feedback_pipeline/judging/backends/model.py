@@ -12,7 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from feedback_pipeline.judging.backends.decision_form import DecisionForm
-from feedback_pipeline.judging.backends.joined import Heard, compared, rated
+from feedback_pipeline.judging.backends.joined import ReadVerdict, compared, rated
 from feedback_pipeline.judging.backends.probability_form import ProbabilityForm
 from feedback_pipeline.judging.backends.questions import Form, Question, Verdict, question_nonce
 from feedback_pipeline.judging.backends.schema_form import SchemaForm
@@ -60,12 +60,12 @@ class ModelJudge:
             EndpointRefusedError: see `calls`.
         """
         rows = answers.to_dicts()
-        heard = self._ask(rows, self._questions(rows, pairwise=False))
+        verdicts = self._ask(rows, self._questions(rows, pairwise=False))
         records = []
         for number, row in enumerate(rows):
             for criterion in self.criteria:
                 identity = {"interaction_id": row["interaction_id"], "criterion": criterion}
-                records.append(identity | rated(heard[number, criterion, False]))
+                records.append(identity | rated(verdicts[number, criterion, False]))
         return pl.DataFrame(records, infer_schema_length=None)
 
     def judge_pairs(self, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -75,12 +75,12 @@ class ModelJudge:
             EndpointRefusedError: see `calls`.
         """
         rows = pairs.to_dicts()
-        heard = self._ask(rows, self._questions(rows, pairwise=True))
+        verdicts = self._ask(rows, self._questions(rows, pairwise=True))
         records = []
         for number, row in enumerate(rows):
             ids = {name: row[name] for name in ("interaction_id", "other_interaction_id")}
             for criterion in self.criteria:
-                orders = (heard[number, criterion, False], heard[number, criterion, True])
+                orders = (verdicts[number, criterion, False], verdicts[number, criterion, True])
                 records.append(ids | {"criterion": criterion} | compared(*orders, tie_band=self._form.tie_band))
         return pl.DataFrame(records, infer_schema_length=None)
 
@@ -111,19 +111,19 @@ class ModelJudge:
 
     def _ask(
         self, rows: Sequence[dict[str, Any]], questions: Sequence[Question]
-    ) -> dict[tuple[int, str, bool], list[Heard]]:
+    ) -> dict[tuple[int, str, bool], list[ReadVerdict]]:
         """What was said by row, criterion and order."""
         replies = iter(self.calls.run(self._calls(rows, questions), self._form.unusable))
-        heard: dict[tuple[int, str, bool], list[Heard]] = {}
+        verdicts: dict[tuple[int, str, bool], list[ReadVerdict]] = {}
         for question in questions:
             names = question.rubric.names
             for _ in range(self.samples):
                 reply = next(replies)
                 for position, criterion in enumerate(names):
                     verdict = self._read(reply, criterion, question)
-                    one = Heard(verdict, reply, 1 / len(names), reply.calls if position == 0 else 0)
-                    heard.setdefault((question.row, criterion, question.turned), []).append(one)
-        return heard
+                    one = ReadVerdict(verdict, reply, 1 / len(names), reply.calls if position == 0 else 0)
+                    verdicts.setdefault((question.row, criterion, question.turned), []).append(one)
+        return verdicts
 
     def _read(self, reply: ChatReply, criterion: str, question: Question) -> Verdict:
         if reply.status != "ok":

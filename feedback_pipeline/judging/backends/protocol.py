@@ -1,4 +1,4 @@
-"""What the rest of this room knows of a judge."""
+"""What the rest of this package knows of a judge."""
 
 from typing import Protocol
 

@@ -24,10 +24,10 @@ from feedback_pipeline.reports.findings import (
 )
 from feedback_pipeline.reports.parts import (
     MIN_PEOPLE,
-    CannotSay,
     Condition,
     Difference,
     Example,
+    NoResultPart,
     Rate,
     examples_of,
 )
@@ -44,7 +44,7 @@ OTHER_TOPIC = -1
 _HELD: dict[str, FindingStatus] = {"new": "new", "confirmed": "confirmed", "ongoing": "ongoing"}
 
 
-def change(sources: Sources) -> Change | CannotSay:
+def change(sources: Sources) -> Change | NoResultPart:
     """Mix against rate along the dimension that explains most."""
     frame = sources.approval_change
     if frame is None:
@@ -53,7 +53,7 @@ def change(sources: Sources) -> Change | CannotSay:
     split = totals.filter(pl.col("mix").is_not_null() & pl.col("rate").is_not_null()).sort("dimension")
     if split.is_empty():
         reasons = totals["reason"].drop_nulls()
-        return CannotSay(reasons[0] if reasons.len() else "there is nothing to compare with")
+        return NoResultPart(reasons[0] if reasons.len() else "there is nothing to compare with")
     levels = frame.filter((pl.col("part") == "level") & pl.col("mix").is_not_null())
     chosen = _telling(split, levels)
     votes, previous_votes = chosen["votes"], chosen["previous_votes"]
@@ -119,13 +119,13 @@ def approval_of(negative: Rate) -> Rate:
     return Rate(1 - negative.value, 1 - negative.high, 1 - negative.low, negative.votes, negative.people)
 
 
-def causes(sources: Sources) -> Causes | CannotSay:
+def causes(sources: Sources) -> Causes | NoResultPart:
     """The slice findings that hold in this period, by rank; those inside another finding are left out."""
     frame = sources.slice_findings
     if frame is None:
         return NOT_COMPUTED
     if sources.search is not None and sources.search.reason is not None:
-        return CannotSay(sources.search.reason)
+        return NoResultPart(sources.search.reason)
     held = frame.filter(pl.col("status").is_in(list(_HELD)) & pl.col("covered_by").is_null())
     held = held.sort(
         pl.col("rests_on_new_voters").fill_null(value=False), "rank", "q_value", "finding_id", nulls_last=True
@@ -191,7 +191,7 @@ def _examples(ids: list[str], quoted: dict[str, Example], people: int | None) ->
     return tuple(quoted[one] for one in ids if one in quoted and quoted[one].text)[:SHOWN_EXAMPLES]
 
 
-def improvements(sources: Sources) -> Improvements | CannotSay:
+def improvements(sources: Sources) -> Improvements | NoResultPart:
     """Levels whose approval rose beyond chance, and causes that are gone."""
     if sources.approval_change is None and sources.slice_findings is None:
         return NOT_COMPUTED
@@ -236,12 +236,12 @@ def _resolved(sources: Sources) -> list[Improvement]:
 
 
 def _negative_rates_before(sources: Sources) -> dict[str, Rate]:
-    if sources.previous is None or isinstance(sources.previous.content.causes, CannotSay):
+    if sources.previous is None or isinstance(sources.previous.content.causes, NoResultPart):
         return {}
     return {cause.finding_id: cause.negative for cause in sources.previous.content.causes.findings}
 
 
-def terms(sources: Sources) -> Terms | CannotSay:
+def terms(sources: Sources) -> Terms | NoResultPart:
     """The strongest term findings of each side, worst first."""
     frame = sources.term_findings
     if frame is None:
@@ -264,13 +264,13 @@ def _term(row: Row) -> Term:
     return Term(row["term"], row["field"], row["side"], rate, row["z"], row["q_value"])
 
 
-def topics(sources: Sources) -> Topics | CannotSay:
+def topics(sources: Sources) -> Topics | NoResultPart:
     """Topics by size; `other` is told apart."""
     frame = sources.failure_topics
     if frame is None:
         return NOT_COMPUTED
     if frame.is_empty():
-        return CannotSay("there are no texts with negative votes, or no taxonomy has been fitted yet")
+        return NoResultPart("there are no texts with negative votes, or no taxonomy has been fitted yet")
     before = _topic_shares_before(sources, frame["taxonomy"][0])
     quoted = _quotations(sources)
     named = frame.filter(pl.col("topic") != OTHER_TOPIC).sort(
@@ -285,10 +285,10 @@ def topics(sources: Sources) -> Topics | CannotSay:
 
 
 def _topic(row: Row, before: dict[str, float], quoted: dict[str, Example]) -> Topic:
-    share: Rate | CannotSay
+    share: Rate | NoResultPart
     people = row["people"]
     if row["share"] is None or not row["documents"] or people is None or people < MIN_PEOPLE:
-        share = CannotSay(row["reason"] or f"fewer than {MIN_PEOPLE} people")
+        share = NoResultPart(row["reason"] or f"fewer than {MIN_PEOPLE} people")
     else:
         share = bounded_rate(row["share"], row["share_low"], row["share_high"], row["documents"], people)
     return Topic(
@@ -305,18 +305,18 @@ def _topic_shares_before(sources: Sources, taxonomy: str) -> dict[str, float]:
     if sources.previous is None:
         return {}
     before = sources.previous.content.topics
-    if isinstance(before, CannotSay) or before.taxonomy != taxonomy:
+    if isinstance(before, NoResultPart) or before.taxonomy != taxonomy:
         return {}
     return {topic.topic_id: topic.share.value for topic in before.topics if isinstance(topic.share, Rate)}
 
 
-def repeated_failures(sources: Sources) -> RepeatedFailures | CannotSay:
+def repeated_failures(sources: Sources) -> RepeatedFailures | NoResultPart:
     """The same failure more than twice, most frequent first, at most twenty."""
     frame = sources.repeated_failures
     if frame is None:
         return NOT_COMPUTED
     known = set()
-    if sources.previous is not None and not isinstance(sources.previous.content.repeated_failures, CannotSay):
+    if sources.previous is not None and not isinstance(sources.previous.content.repeated_failures, NoResultPart):
         known = {failure.failure_id for failure in sources.previous.content.repeated_failures.failures}
     quoted = _quotations(sources)
     rows = frame.sort(["down", "failure_id"], descending=[True, False]).head(20).iter_rows(named=True)

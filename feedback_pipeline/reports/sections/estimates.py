@@ -4,29 +4,46 @@ from typing import Any
 
 import polars as pl
 
-from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay, Difference, Rate
+from feedback_pipeline.reports.parts import MIN_PEOPLE, Difference, NoResultPart, Rate
 from feedback_pipeline.stats import intervals
 
 Row = dict[str, Any]
 
-NO_VOTES = CannotSay("there are no votes")
-NOT_COMPUTED = CannotSay("this was not computed")
+NO_VOTES = NoResultPart("there are no votes")
+NOT_COMPUTED = NoResultPart("this was not computed")
 
 
-def too_few(people: int) -> CannotSay:
+def too_few(people: int) -> NoResultPart:
     """Why a rate of so few people is withheld."""
     who = "one person" if people == 1 else f"{people} people"
-    return CannotSay(f"the votes are from {who}, and rates are shown from {MIN_PEOPLE} people on")
+    return NoResultPart(
+        f"the votes are from {who}, and what others may read shows rates from {MIN_PEOPLE} people on "
+        "(feedback analyze shows your own)"
+    )
 
 
-def report_rate(rate: intervals.Rate) -> Rate | CannotSay:
+def few_people(people: int) -> str:
+    """What a rate of so few people says, to themselves."""
+    who = "one person" if people == 1 else f"{people} people"
+    return f"These are votes of {who}: the interval is about further votes of theirs, and says nothing of others."
+
+
+def own_rate(rate: intervals.Rate) -> Rate | NoResultPart:
+    """A rate of any number of people, for whoever holds the votes: Wilson's interval over the votes."""
+    if rate.estimate is None:
+        return NO_VOTES
+    low, high = intervals.wilson_bounds(rate.up, rate.n)
+    return bounded_rate(rate.estimate, float(low), float(high), rate.n, rate.people)
+
+
+def report_rate(rate: intervals.Rate) -> Rate | NoResultPart:
     """A rate with its interval, unless there is none or too few people are behind it."""
     if rate.estimate is None:
         return NO_VOTES
     if rate.people < MIN_PEOPLE:
         return too_few(rate.people)
     if rate.low is None or rate.high is None:
-        return CannotSay(rate.reason or "the rate has no interval")
+        return NoResultPart(rate.reason or "the rate has no interval")
     return bounded_rate(rate.estimate, rate.low, rate.high, rate.n, rate.people)
 
 
@@ -37,10 +54,10 @@ def bounded_rate(value: float, low: float, high: float, votes: int, people: int 
 
 def report_difference(
     value: float | None, low: float | None, high: float | None, reason: str | None
-) -> Difference | CannotSay:
+) -> Difference | NoResultPart:
     """A difference with its interval, or why there is none."""
     if value is None or low is None or high is None:
-        return CannotSay(reason or "it has no interval")
+        return NoResultPart(reason or "it has no interval")
     return Difference(value, min(low, value), max(high, value))
 
 

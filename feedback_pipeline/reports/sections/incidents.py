@@ -10,7 +10,7 @@ from feedback_pipeline.alerting.detectors import Alert as Fired
 from feedback_pipeline.alerting.detectors import Reading, count_days, was_real
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.operations import Alert, Alerts
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.sections.estimates import NOT_COMPUTED
 from feedback_pipeline.reports.sources import Sources
 
@@ -20,7 +20,7 @@ APPROVAL_RULES = ("approval_under_target", "approval_drift")
 AlertState = Literal["open", "acknowledged", "closed"]
 
 
-def alerts(sources: Sources, target: float | None) -> Alerts | CannotSay:
+def alerts(sources: Sources, target: float | None) -> Alerts | NoResultPart:
     """The incidents of the period by first day, and the record of the alerts before."""
     if sources.alert_readings is None:
         return NOT_COMPUTED
@@ -72,7 +72,7 @@ def _borne_out(rule: str, day: date, daily: pl.DataFrame, target: float | None) 
 
 def _earlier(sources: Sources, daily: pl.DataFrame, target: float | None) -> tuple[int, int]:
     """How many alerts of earlier periods could be judged, and how many were real, those of the last report included."""
-    if sources.previous is None or isinstance(sources.previous.content.alerts, CannotSay):
+    if sources.previous is None or isinstance(sources.previous.content.alerts, NoResultPart):
         return 0, 0
     before = sources.previous.content.alerts
     verdicts = [_borne_out(alert.rule, alert.opened, daily, target) for alert in before.items]

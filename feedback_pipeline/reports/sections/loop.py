@@ -23,7 +23,7 @@ from feedback_pipeline.reports.operations import (
     Recommendations,
     Training,
 )
-from feedback_pipeline.reports.parts import CannotSay, Condition, Count, Difference, Rate
+from feedback_pipeline.reports.parts import Condition, Count, Difference, NoResultPart, Rate
 from feedback_pipeline.reports.sections.analysis import approval_of, conditions_of, negative_rate_of
 from feedback_pipeline.reports.sections.estimates import NOT_COMPUTED, Row, report_difference
 from feedback_pipeline.reports.sources import Sources
@@ -31,11 +31,15 @@ from feedback_pipeline.reports.summary import Period
 from feedback_pipeline.stats import intervals
 
 DAYS_SHOWN = 30
+EXAMPLES = 3
+"""Votes to look at, of one recommendation."""
+TAKEN = ("accepted", "done")
+"""What becomes of a recommendation that somebody took."""
 
 ActionStatus = Literal["proposed", "accepted", "done", "dropped"]
 
 
-def recommendations(sources: Sources) -> Recommendations | CannotSay:
+def recommendations(sources: Sources) -> Recommendations | NoResultPart:
     """The recommendations by rank, with what people have decided about them."""
     frame = sources.recommendations
     if frame is None:
@@ -47,6 +51,7 @@ def recommendations(sources: Sources) -> Recommendations | CannotSay:
         finding = next((one for one in row["evidence"] if one in groups), None)
         decision = decided.get(row["recommendation_id"], {})
         conditions = groups[finding] if finding else _release(row["evidence"])
+        about, votes = _to_open(sources, row["evidence"])
         items.append(
             Recommendation(
                 recommendation_id=row["recommendation_id"],
@@ -58,6 +63,8 @@ def recommendations(sources: Sources) -> Recommendations | CannotSay:
                 evidence_grade=row["grade"],
                 owner=decision.get("owner"),
                 due=decision.get("due"),
+                about=about,
+                votes=votes,
             )
         )
     given = sources.suggestions
@@ -78,6 +85,20 @@ def _suggested(given: Suggestions, evidence: Sequence[Evidence]) -> tuple[ModelS
         )
         for item in given.items
     )
+
+
+def _to_open(sources: Sources, evidence: list[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The topic's name, and examples, of what a recommendation is about: its own text outlives an erasure and has
+    neither."""
+    for frame, key in (
+        (sources.slice_findings, pl.col("finding_id")),
+        (sources.repeated_failures, pl.col("failure_id")),
+        (sources.failure_topics, pl.format("topic:{}:{}", "taxonomy", "topic")),
+    ):
+        found = [] if frame is None else frame.filter(key.is_in(evidence)).head(1).to_dicts()
+        if found:
+            return found[0].get("name"), tuple(found[0]["example_feedback_ids"] or ())[:EXAMPLES]
+    return None, ()
 
 
 def _release(evidence: list[str]) -> tuple[Condition, ...]:
@@ -106,21 +127,24 @@ def _decisions(actions: pl.DataFrame | None) -> dict[str, Row]:
     return {row["recommendation_id"]: row for row in actions.iter_rows(named=True)}
 
 
-def past_actions(sources: Sources) -> PastActions | CannotSay:
-    """The recommendations of the report before, and actions it still had open, with what became of their groups."""
+def past_actions(sources: Sources) -> PastActions | NoResultPart:
+    """Recommendations of the report before that somebody took, and actions it still had open, with what became of their
+    groups. What nobody took is counted: that it changed nothing is no news."""
     if sources.previous is None:
-        return CannotSay("there is no earlier report")
+        return NoResultPart("there is no earlier report")
     now = _approval_now(sources.slice_findings)
     decided = _decisions(sources.actions)
     opened = [*_proposed(sources.previous.content), *_still_open(sources.previous.content)]
-    return PastActions(tuple(_followed(action, now, decided.get(action.action_id, {})) for action in opened))
+    followed = [_followed(action, now, decided.get(action.action_id, {})) for action in opened]
+    taken = tuple(action for action in followed if action.status in TAKEN)
+    return PastActions(taken, len(followed) - len(taken))
 
 
 def _proposed(content: ReportContent) -> Iterable[PastAction]:
-    if isinstance(content.recommendations, CannotSay):
+    if isinstance(content.recommendations, NoResultPart):
         return
     before = {}
-    if not isinstance(content.causes, CannotSay):
+    if not isinstance(content.causes, NoResultPart):
         before = {cause.finding_id: approval_of(cause.negative) for cause in content.causes.findings}
     for item in content.recommendations.items:
         yield PastAction(
@@ -137,10 +161,10 @@ def _proposed(content: ReportContent) -> Iterable[PastAction]:
 
 def _still_open(content: ReportContent) -> Iterable[PastAction]:
     """Actions that people accepted and whose effect the report before could not tell yet."""
-    if isinstance(content.past_actions, CannotSay):
+    if isinstance(content.past_actions, NoResultPart):
         return
     again = set()
-    if not isinstance(content.recommendations, CannotSay):
+    if not isinstance(content.recommendations, NoResultPart):
         again = {item.recommendation_id for item in content.recommendations.items}
     for action in content.past_actions.items:
         waiting = action.status == "accepted" or (action.status == "done" and action.outcome == "cannot say")
@@ -169,11 +193,11 @@ def _followed(action: PastAction, now: dict[str, Rate], decision: Row) -> PastAc
     )
 
 
-def _since(action: PastAction, now: Rate | None) -> Difference | CannotSay:
+def _since(action: PastAction, now: Rate | None) -> Difference | NoResultPart:
     if action.finding_id is None or action.then is None:
-        return CannotSay("it is about no single group of answers")
+        return NoResultPart("it is about no single group of answers")
     if now is None:
-        return CannotSay("its group of answers had too few votes")
+        return NoResultPart("its group of answers had too few votes")
     gap = intervals.difference(_plain(now), _plain(action.then))
     return report_difference(gap.estimate, gap.low, gap.high, gap.reason)
 
@@ -182,13 +206,13 @@ def _plain(rate: Rate) -> intervals.Rate:
     return intervals.Rate(rate.votes, round(rate.value * rate.votes), rate.people or 0, rate.value, rate.low, rate.high)
 
 
-def training(sources: Sources) -> Training | CannotSay:
+def training(sources: Sources) -> Training | NoResultPart:
     """The funnel of training examples, step by step, and the files written."""
     if sources.funnel is None:
         return NOT_COMPUTED
     examples = sources.funnel.filter(pl.col("stage") == "examples").sort("position")
     if examples.is_empty():
-        return CannotSay("no vote was considered for training")
+        return NoResultPart("no vote was considered for training")
     steps = tuple(
         CurationStep(row["step"], row["unit"], row["rows_in"], row["rows_dropped"], row["reason"])
         for row in examples.iter_rows(named=True)
@@ -196,7 +220,7 @@ def training(sources: Sources) -> Training | CannotSay:
     return Training(steps, tuple(sources.training_files), sources.training_advice)
 
 
-def engagement(sources: Sources, period: Period) -> Engagement | CannotSay:
+def engagement(sources: Sources, period: Period) -> Engagement | NoResultPart:
     """Votes a day over the last thirty days, and the words people left in the period."""
     if sources.feedback is None:
         return NOT_COMPUTED
@@ -224,7 +248,7 @@ def _day(day: date, counts: tuple[int, int, int]) -> DayVotes:
     return DayVotes(day, *counts)
 
 
-def data_quality(sources: Sources) -> DataQuality | CannotSay:
+def data_quality(sources: Sources) -> DataQuality | NoResultPart:
     """The days' accounts added up."""
     if sources.conservation is None:
         return NOT_COMPUTED

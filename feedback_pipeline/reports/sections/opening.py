@@ -7,12 +7,14 @@ from typing import Any
 import polars as pl
 
 from feedback_pipeline.calendar import monday_of, week_label
-from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay, Difference, Rate
+from feedback_pipeline.reports.parts import MIN_PEOPLE, Difference, NoResultPart, Rate
 from feedback_pipeline.reports.sections.estimates import (
     NO_VOTES,
     approval,
     bounded_rate,
     design_effect,
+    few_people,
+    own_rate,
     report_difference,
     report_rate,
     success,
@@ -37,10 +39,12 @@ def overall_change(sources: Sources) -> dict[str, Any] | None:
     return next(whole.iter_rows(named=True), None)
 
 
-def verdict(sources: Sources, target: float | None) -> Verdict | CannotSay:
+def verdict(sources: Sources, target: float | None) -> Verdict | NoResultPart:
     """Approval now, before, and the difference."""
-    now = report_rate(approval(sources.people))
-    if isinstance(now, CannotSay):
+    measured = approval(sources.people)
+    few = measured.people < MIN_PEOPLE and sources.own
+    now = own_rate(measured) if few else report_rate(measured)
+    if isinstance(now, NoResultPart):
         return now
     stars = sources.vote_facts["stars"].drop_nulls()
     successes = report_rate(success(sources.people))
@@ -49,8 +53,9 @@ def verdict(sources: Sources, target: float | None) -> Verdict | CannotSay:
         previous=_previous(sources),
         difference=_difference(sources),
         target=target,
-        success=None if isinstance(successes, CannotSay) else successes,
+        success=None if isinstance(successes, NoResultPart) else successes,
         average_stars=float(stars.cast(pl.Float64).mean()) if stars.len() else None,  # type: ignore[arg-type]
+        limit=few_people(measured.people) if few else None,
     )
 
 
@@ -58,16 +63,16 @@ def _previous(sources: Sources) -> Rate | None:
     if sources.previous_people is None:
         return None
     rate = report_rate(approval(sources.previous_people))
-    return None if isinstance(rate, CannotSay) else rate
+    return None if isinstance(rate, NoResultPart) else rate
 
 
-def _difference(sources: Sources) -> Difference | CannotSay:
+def _difference(sources: Sources) -> Difference | NoResultPart:
     if sources.previous_people is None:
-        return CannotSay("the period before was not read")
+        return NoResultPart("the period before was not read")
     before = approval(sources.previous_people)
     previous = report_rate(before)
-    if isinstance(previous, CannotSay):
-        return CannotSay(f"of the period before: {previous.cannot_say}")
+    if isinstance(previous, NoResultPart):
+        return NoResultPart(f"of the period before: {previous.cannot_say}")
     row = overall_change(sources)
     if row is not None and row["change_low"] is not None:
         return report_difference(row["change"], row["change_low"], row["change_high"], row["reason"])
@@ -93,6 +98,7 @@ def coverage(sources: Sources, period: Period) -> Coverage:
         newest_vote=max(days, default=None),
         days_without_votes=tuple(day for day in expected if day not in days),
         sensitivity=_sensitivity(row.get("sensitivity"), period.noun),
+        neutral=facts.filter(pl.col("verdict") == 0).height,
     )
 
 
@@ -120,7 +126,7 @@ def _sensitivity(factor: float | None, noun: str) -> str | None:
     )
 
 
-def trend(sources: Sources, period: Period, target: float | None) -> Trend | CannotSay:
+def trend(sources: Sources, period: Period, target: float | None) -> Trend | NoResultPart:
     """Approval by week: the last twelve of a weekly report, those of the month of a monthly one.
 
     Earlier weeks are sums of days, which carry no persons: their intervals are widened by this period's design effect.
@@ -158,13 +164,13 @@ def _point(monday: date, days: list[dict[str, Any]], effect: float) -> TrendPoin
     up, down = (sum(day[verdict] for day in days) for verdict in ("up", "down"))
     votes = sum(day["votes"] for day in days)
     most, all_days = max((day["people"] for day in days), default=0), sum(day["people"] for day in days)
-    rate: Rate | CannotSay
+    rate: Rate | NoResultPart
     if up + down == 0:
         rate = NO_VOTES
     elif all_days < MIN_PEOPLE:
         rate = too_few(all_days)
     elif most < MIN_PEOPLE:
-        rate = CannotSay(f"no day had votes from {MIN_PEOPLE} people, from which rates are shown")
+        rate = NoResultPart(f"no day had votes from {MIN_PEOPLE} people, from which rates are shown")
     else:
         low, high = intervals.wilson_bounds(up / effect, (up + down) / effect)
         rate = bounded_rate(up / (up + down), float(low), float(high), up + down, None)

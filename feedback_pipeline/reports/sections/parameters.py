@@ -3,7 +3,7 @@
 from feedback_pipeline.patterns.covering import SliceSettings
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.operations import Method
-from feedback_pipeline.reports.parts import CannotSay
+from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.sources import Sources
 
 EARLIER_WEEKS = (
@@ -16,8 +16,8 @@ def method(sources: Sources, content: ReportContent) -> Method:
     """The settings of the search, and how much was looked at and left out."""
     settings = SliceSettings()
     return Method(
-        groups_tested=None if isinstance(content.causes, CannotSay) else content.causes.tested,
-        terms_tested=None if isinstance(content.terms, CannotSay) else content.terms.tested,
+        groups_tested=None if isinstance(content.causes, NoResultPart) else content.causes.tested,
+        terms_tested=None if isinstance(content.terms, NoResultPart) else content.terms.tested,
         false_discovery_rate=settings.false_discovery_rate,
         min_votes=settings.min_votes,
         min_people=settings.min_people,
@@ -33,8 +33,8 @@ def method(sources: Sources, content: ReportContent) -> Method:
 def _withheld(content: ReportContent) -> int:
     """Rates and shares that the report withholds because too few people are behind them."""
     withheld = 0
-    if not isinstance(content.versions, CannotSay):
-        withheld += sum(isinstance(row.approval, CannotSay) for row in content.versions.rows)
-    if not isinstance(content.topics, CannotSay):
-        withheld += sum(isinstance(topic.share, CannotSay) for topic in content.topics.topics)
+    if not isinstance(content.versions, NoResultPart):
+        withheld += sum(isinstance(row.approval, NoResultPart) for row in content.versions.rows)
+    if not isinstance(content.topics, NoResultPart):
+        withheld += sum(isinstance(topic.share, NoResultPart) for topic in content.topics.topics)
     return withheld

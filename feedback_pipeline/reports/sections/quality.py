@@ -17,7 +17,7 @@ from feedback_pipeline.reports.operations import (
     VersionComparison,
     Versions,
 )
-from feedback_pipeline.reports.parts import MIN_PEOPLE, CannotSay, Rate
+from feedback_pipeline.reports.parts import MIN_PEOPLE, NoResultPart, Rate
 from feedback_pipeline.reports.sections.estimates import (
     Row,
     approval,
@@ -51,14 +51,14 @@ def in_words(code: str | None) -> str:
     return _REASONS.get(code, code.replace("_", " "))
 
 
-def judged_quality(sources: Sources) -> JudgedQuality | CannotSay:
+def judged_quality(sources: Sources) -> JudgedQuality | NoResultPart:
     """Every judged criterion over all answers, with its agreement with people."""
     frame = sources.judged_quality
     if frame is None:
-        return CannotSay("no judge is configured")
+        return NoResultPart("no judge is configured")
     overall = frame.filter(pl.col("dimension") == "all").sort("criterion", "judge", "fingerprint")
     if overall.is_empty():
-        return CannotSay("no answer was judged")
+        return NoResultPart("no answer was judged")
     agreement = _agreement(sources.judge_calibration)
     return JudgedQuality(
         tuple(
@@ -76,9 +76,9 @@ def judged_quality(sources: Sources) -> JudgedQuality | CannotSay:
     )
 
 
-def _corrected(row: Row) -> Rate | CannotSay:
+def _corrected(row: Row) -> Rate | NoResultPart:
     if row["corrected_rate"] is None or row["low"] is None or row["high"] is None or not row["judged"]:
-        return CannotSay(in_words(row["reason"]))
+        return NoResultPart(in_words(row["reason"]))
     value = min(max(row["corrected_rate"], 0.0), 1.0)
     return bounded_rate(value, row["low"], row["high"], row["judged"], None)
 
@@ -93,12 +93,12 @@ def _agreement(calibration: pl.DataFrame | None) -> dict[tuple[str, str], float]
     }
 
 
-def versions(sources: Sources) -> Versions | CannotSay:
+def versions(sources: Sources) -> Versions | NoResultPart:
     """The busiest models and prompt versions of the period, and judged comparisons of prompt versions."""
     rows = [version for dimension in VERSION_DIMENSIONS for version in _versions_of(sources, dimension)]
     comparisons = _comparisons(sources.version_comparison)
     if not rows and not comparisons:
-        return CannotSay("no vote says which model or prompt version it is about")
+        return NoResultPart("neither a vote nor an answer says which model or prompt version it is about")
     return Versions(tuple(rows), comparisons)
 
 
@@ -109,7 +109,7 @@ def _versions_of(sources: Sources, dimension: str) -> list[Version]:
     judged = _judged_unsafe(sources.judged_quality)
     rated = _rated_answers(sources.vote_facts, dimension) if served else {}
     found = []
-    for level, sums in _busiest(level_sums(sources.vote_facts, dimension)):
+    for level, sums in _busiest(level_sums(sources.vote_facts, dimension), served):
         successes = report_rate(success(sums))
         numbers = served.get(level, {})
         answers = numbers.get("answers")
@@ -120,7 +120,7 @@ def _versions_of(sources: Sources, dimension: str) -> list[Version]:
                 approval=report_rate(approval(sums)),
                 answers=answers,
                 response_rate=_quotient(rated.get(level), answers),
-                success=None if isinstance(successes, CannotSay) else successes,
+                success=None if isinstance(successes, NoResultPart) else successes,
                 cost_per_answer=numbers.get("cost"),
                 latency_median=numbers.get("median"),
                 latency_p95=numbers.get("p95"),
@@ -157,8 +157,13 @@ def _rated_answers(facts: pl.DataFrame, dimension: str) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
-def _busiest(sums: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """The levels with most votes, each with its people's sums."""
+def _busiest(
+    sums: pl.DataFrame, served: Mapping[str | None, dict[str, Any]] | None = None
+) -> list[tuple[str, pl.DataFrame]]:
+    """The levels with most votes, each with its people's sums; where nobody voted, those that served most answers."""
+    if sums.is_empty():
+        known = sorted(((-one["answers"], level) for level, one in (served or {}).items() if level is not None))
+        return [(level, sums) for _, level in known[:MAX_LEVELS]]
     counts = sums.group_by("level").agg(pl.col("votes").sum())
     counts = counts.sort(["votes", "level"], descending=[True, False]).head(MAX_LEVELS)
     parts = sums.filter(pl.col("level").is_in(counts["level"].implode())).partition_by("level", as_dict=True)
@@ -201,7 +206,7 @@ def _comparisons(frame: pl.DataFrame | None) -> tuple[VersionComparison, ...]:
     found = []
     for row in usable.iter_rows(named=True):
         difference = report_difference(row["difference"], row["low"], row["high"], None)
-        if not isinstance(difference, CannotSay):
+        if not isinstance(difference, NoResultPart):
             found.append(
                 VersionComparison(
                     earlier=row["version_a"],
@@ -216,7 +221,7 @@ def _comparisons(frame: pl.DataFrame | None) -> tuple[VersionComparison, ...]:
     return tuple(found)
 
 
-def standings(sources: Sources) -> Standings | CannotSay:
+def standings(sources: Sources) -> Standings | NoResultPart:
     """Levels with enough votes and people, each against all other votes, corrected for their number."""
     candidates = [
         (dimension, level, sums, prior)
@@ -225,7 +230,7 @@ def standings(sources: Sources) -> Standings | CannotSay:
         if _total(sums, "votes") >= STANDING_VOTES and sums.filter(pl.col("votes") > 0).height >= MIN_PEOPLE
     ]
     if not candidates:
-        return CannotSay(
+        return NoResultPart(
             f"no level of {', '.join(STANDING_DIMENSIONS).replace('_', ' ')} has {STANDING_VOTES} votes of "
             f"{MIN_PEOPLE} people"
         )
@@ -234,7 +239,7 @@ def standings(sources: Sources) -> Standings | CannotSay:
     levels = []
     for (dimension, level, sums, prior), score, q_value in zip(candidates, scores, q_values, strict=True):
         rate = report_rate(approval(sums))
-        if isinstance(rate, CannotSay):
+        if isinstance(rate, NoResultPart):
             continue
         shrunken = float(prior.shrink(_total(sums, "up"), _total(sums, "votes")))
         levels.append(Standing(dimension, level, rate, min(max(shrunken, 0.0), 1.0), _against_rest(score, q_value)))

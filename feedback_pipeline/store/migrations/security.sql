@@ -60,7 +60,7 @@ GRANT SELECT, INSERT ON audit_label TO feedback_api;
 -- ---------------------------------------------------------------- privacy
 -- The API notes what it exports, and what was read, exported or changed; it can take none of that back.
 GRANT INSERT (id, place, tenant, first_day, last_day, format, made_by) ON export_file TO feedback_api;
-GRANT SELECT (id, tenant), UPDATE (lines, sha256) ON export_file TO feedback_api;
+GRANT SELECT, UPDATE (lines, sha256) ON export_file TO feedback_api;
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS tenant_only ON audit_log;
 CREATE POLICY tenant_only ON audit_log FOR INSERT TO feedback_api

@@ -26,7 +26,8 @@ WITH retention_grace_gone AS (
     RETURNING 1
 ), ask_gone AS (
     DELETE FROM ask
-    WHERE tenant = :tenant AND (:kind = 'tenant' OR unit = ANY (CAST(:pseudonyms AS text[]) || CAST(:units AS text[])))
+    WHERE tenant = :tenant AND (:kind = 'tenant' OR voter = ANY (CAST(:pseudonyms AS text[]))
+                                OR unit = ANY (CAST(:pseudonyms AS text[]) || CAST(:units AS text[])))
     RETURNING 1
 )
 SELECT

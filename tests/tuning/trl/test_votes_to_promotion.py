@@ -171,7 +171,7 @@ def test_from_votes_to_a_promoted_model_that_is_better(shop: Shop) -> None:
     assert model.evaluation is not None
     approvals.record(pipeline, approvals.model_subject(tuned), model.evaluation, "approved", approver="ada")
     registry.promote(pipeline, tuned)
-    answering = registry.serving(pipeline.database)
+    answering = registry.current_model(pipeline.database)
     assert answering is not None
     assert answering.model == tuned
 

@@ -114,18 +114,47 @@ CREATE UNIQUE INDEX shadow_run_request ON shadow_run (tenant, model, request_id)
 CREATE INDEX shadow_run_time ON shadow_run (tenant, occurred_at);
 CREATE INDEX shadow_run_interaction ON shadow_run (interaction_id);
 
--- Which answers the element asked about, and with which probability it might have.
+-- Which answers people were asked about, and with which probability they might have been. One person's answer is named
+-- by its request; content that many see has a row a session.
 CREATE TABLE ask (
     tenant      text NOT NULL,
-    request_id  text NOT NULL,
+    kind        text NOT NULL DEFAULT 'request' CHECK (kind IN ('request', 'content')),
+    value       text NOT NULL,                        -- the answer's name, as in interaction_key
     unit        text NOT NULL,                        -- pseudonym of the session
+    voter       text NOT NULL,                        -- pseudonym that a vote of this person carries
     asked       boolean NOT NULL,
     probability double precision NOT NULL CHECK (probability >= 0 AND probability <= 1),
     decided_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant, request_id)
+    PRIMARY KEY (tenant, kind, value, unit)
 );
 CREATE INDEX ask_unit ON ask (tenant, unit, decided_at);
 CREATE INDEX ask_time ON ask (tenant, decided_at);
+
+-- Whether somebody is asked about an answer: drawn once, and never again in a session that was asked. Two tabs of one
+-- session wait for each other.
+CREATE FUNCTION decide_ask(
+    of_tenant text, its_kind text, its_value text, of_unit text, of_voter text, draw double precision,
+    share double precision
+) RETURNS TABLE (asked boolean, probability double precision) LANGUAGE plpgsql AS $$
+DECLARE
+    looked bigint;
+    was_asked boolean;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended(of_tenant || ' ask ' || of_unit, 0));
+    RETURN QUERY SELECT a.asked, a.probability FROM ask a
+        WHERE (a.tenant, a.kind, a.value, a.unit) = (of_tenant, its_kind, its_value, of_unit);
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT count(*), COALESCE(bool_or(a.asked), false) INTO looked, was_asked FROM ask a
+        WHERE a.tenant = of_tenant AND a.unit = of_unit AND a.decided_at > now() - interval '1 day';
+    -- of being the one that is asked in this session, seen from its start
+    RETURN QUERY INSERT INTO ask AS a (tenant, kind, value, unit, voter, asked, probability)
+        VALUES (of_tenant, its_kind, its_value, of_unit, of_voter, NOT was_asked AND draw < share,
+                share * power(1 - share, looked))
+        RETURNING a.asked, a.probability;
+END
+$$;
 
 -- Prompts: where a version came from, and what it answers.
 ALTER TABLE prompt

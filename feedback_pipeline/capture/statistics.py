@@ -1,4 +1,4 @@
-"""The figures that people and dashboards read: accuracy, statistics, summaries. All from rollups; see the migration."""
+"""The metrics that people and dashboards read: accuracy, statistics, summaries. All from rollups; see the migration."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta

@@ -13,7 +13,7 @@ MIN_FREE_BYTES = 64 * 1024 * 1024
 """Below this a disk is taken to be full: a day's tables may not fit, and PostgreSQL beside them needs room to end."""
 
 
-def room_for_writing(folder: UPath) -> str | None:
+def space_for_writing(folder: UPath) -> str | None:
     """Why nothing can be written to a folder or bucket now; None where it can be. Writes an object, and removes it."""
     if is_local(folder) and (free := free_bytes(Path(folder.path))) < MIN_FREE_BYTES:
         return f"the disk of {folder.path} is full: {free / 1e6:.0f} MB are free"

@@ -1,4 +1,4 @@
--- What a person allows under any of their pseudonyms (the strictest wish holds), and how many rows of theirs there are.
+-- What a person allows under any of their pseudonyms (the strictest holds), and how many rows of theirs there are.
 SELECT
     COALESCE(bool_and(c.collect), true) AS collect,
     COALESCE(bool_and(c.use_for_analysis), true) AS use_for_analysis,

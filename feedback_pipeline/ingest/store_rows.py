@@ -21,7 +21,7 @@ _CONVERSATION = "\x00conversation"
 
 
 @dataclass(frozen=True)
-class Filing:
+class StoreRows:
     """The rows of one batch for the store, and the repeated deliveries among them.
 
     Attributes:
@@ -37,7 +37,7 @@ class Filing:
     redactions: dict[str, int]
 
 
-def file_rows(good: pl.DataFrame, reading: Reading) -> Filing:
+def file_rows(good: pl.DataFrame, reading: Reading) -> StoreRows:
     """The rows that votes (`read_votes(…).good`) become."""
     source = reading.source
     delivered_before = reading.seen.repeated(good["feedback_id"])
@@ -49,7 +49,7 @@ def file_rows(good: pl.DataFrame, reading: Reading) -> Filing:
     interactions, answer_counts = _answers(votes, reading)
     feedback, vote_counts = _feedback(votes, reading)
     counts = {name: answer_counts.get(name, 0) + vote_counts.get(name, 0) for name in {**answer_counts, **vote_counts}}
-    return Filing(interactions, _keys(votes, source), feedback, repeated, counts)
+    return StoreRows(interactions, _keys(votes, source), feedback, repeated, counts)
 
 
 def _answers(votes: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -72,8 +72,8 @@ def _answers(votes: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict[
     answers = answers.with_columns(
         pl.coalesce(pl.concat_str("tenant", "conversation_id", separator="\x1f"), "id").alias(_CONVERSATION)
     )
-    answers = reading.door.without_own_id(answers, _ANSWER_LISTS)
-    redacted = reading.door.redact(
+    answers = reading.privacy.without_own_id(answers, _ANSWER_LISTS)
+    redacted = reading.privacy.redact(
         answers, ("prompt", "output"), ("messages", "content_snapshot", "metadata"), _CONVERSATION, _ANSWER_LISTS
     )
     return INCOMING_INTERACTION.conform(redacted.frame), redacted.counts
@@ -154,8 +154,8 @@ def _feedback(votes: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict
     corrections = _corrections(events, source)
     both = pl.concat([_only_of_kind(events), corrections]) if corrections.height else _only_of_kind(events)
     both = both.with_columns(pl.coalesce("interaction_id", "key_value").alias(_CONVERSATION))
-    both = reading.door.without_own_id(both, _VOTE_LISTS)
-    redacted = reading.door.redact(both, ("comment", "correction"), ("value",), _CONVERSATION, _VOTE_LISTS)
+    both = reading.privacy.without_own_id(both, _VOTE_LISTS)
+    redacted = reading.privacy.redact(both, ("comment", "correction"), ("value",), _CONVERSATION, _VOTE_LISTS)
     return INCOMING_FEEDBACK.conform(redacted.frame), redacted.counts
 
 

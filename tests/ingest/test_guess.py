@@ -1,0 +1,192 @@
+"""`feedback source guess`: the entry is right, or one line away, for tables as people have them."""
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from feedback_pipeline.cli.main import app, mount_all
+from feedback_pipeline.ingest.guessed_entry import Guessed, guess_entry
+from feedback_pipeline.ingest.readers.chunks import UnreadableError
+from feedback_pipeline.ingest.sources import load_sources
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+AT = datetime(2026, 11, 12, 9, tzinfo=UTC)
+
+
+def guessed(folder: Path, name: str, rows: Any) -> Guessed:
+    path = folder / name
+    if isinstance(rows, pl.DataFrame):
+        rows.write_parquet(path)
+    elif isinstance(rows, str):
+        path.write_text(rows)
+    elif name.endswith(".jsonl"):
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        path.write_text(json.dumps(rows))
+    found = guess_entry(str(path), now=NOW)
+    (folder / "sources.yaml").write_text(found.text)
+    load_sources(folder / "sources.yaml", {})  # what is written can be read
+    assert yaml.safe_load(found.text)["sources"][found.name]["kind"] == found.guess.entry["kind"]
+    return found
+
+
+def mapping(found: Guessed) -> dict[str, Any]:
+    held: dict[str, Any] = found.guess.entry["mapping"]
+    return held
+
+
+def test_a_survey_whose_headers_are_questions(tmp_path: Path) -> None:
+    rows = "".join(
+        f"resp-{n},2026-11-10 09:0{n}:00,{'Thumbs up' if n % 2 else 'Thumbs down'},{'' if n % 2 else 'too short'},"
+        f"How do I rotate key {n}?,Open Settings and choose key {n}.\n"
+        for n in range(8)
+    )
+    header = (
+        "Respondent ID,Submitted at (UTC),1. Was this answer helpful?,2. What was wrong?,Question shown,Answer shown"
+    )
+    found = guessed(tmp_path, "survey.csv", f"{header}\n{rows}")
+    assert mapping(found) == {
+        "user": "Respondent ID", "occurred_at": "Submitted at (UTC)", "thumb": "1. Was this answer helpful?",
+        "comment": "2. What was wrong?", "prompt": "Question shown", "output": "Answer shown",
+    }  # fmt: skip
+    assert found.trial.votes == {"up": 4, "down": 4, "comment": 4}
+
+
+def test_words_of_ones_own_are_written_out(tmp_path: Path) -> None:
+    rows = "id;when;verdict;question;answer\n1;12.11.2026 09:00;gut;Wo?;Da.\n2;13.11.2026 09:05;schlecht;Wann?;Nie.\n"
+    found = guessed(tmp_path, "votes.csv", rows)
+    assert found.guess.entry["delimiter"] == ";"
+    assert found.guess.entry["time_format"] == "%d.%m.%Y %H:%M"
+    assert found.guess.entry["values"] == {"thumb": {"gut": "up", "schlecht": "down"}}
+    assert found.trial.votes == {"up": 1, "down": 1}
+
+
+def test_conversations_whose_answer_is_the_last_message(tmp_path: Path) -> None:
+    rows = [
+        {"id": f"n{n}", "at": AT.isoformat(), "label": n % 2 == 0, "messages": [
+            {"role": "system", "content": "Be kind."}, {"role": "user", "content": f"What is {n}+{n}?"},
+            {"role": "assistant", "content": f"{n} and {n} are {n + n}."}]}
+        for n in range(4)
+    ]  # fmt: skip
+    found = guessed(tmp_path, "chats.jsonl", rows)
+    assert mapping(found)["output"] == "messages[last].content"
+    assert mapping(found)["prompt"] == "messages[last role=user].content"
+    assert found.trial.votes == {"up": 2, "down": 2}
+
+
+def test_conversations_under_other_names(tmp_path: Path) -> None:
+    rows = [{"conversations": [{"from": "human", "value": "Hi there."}, {"from": "gpt", "value": "Good day."}],
+             "rating": n + 3, "created": AT.isoformat()} for n in range(3)]  # fmt: skip
+    found = guessed(tmp_path, "sharegpt.json", rows)
+    assert mapping(found)["prompt"] == "conversations[last from=human].value"
+    assert found.trial.votes == {"stars": 3}
+
+
+def test_pairs(tmp_path: Path) -> None:
+    rows = [{"id": f"p{n}", "at": AT.isoformat(), "user": f"u{n}",
+             "messages": [{"role": "user", "content": f"Reset {n}?"}],
+             "a": f"Press reset on {n}.", "b": "Ask somebody else.", "w": "ab"[n % 2]} for n in range(4)]  # fmt: skip
+    found = guessed(tmp_path, "pairs.jsonl", rows)
+    assert found.guess.entry["pairwise"] == {"left": {"output": "a"}, "right": {"output": "b"}, "winner": "w"}
+    assert found.trial.votes == {"left": 2, "right": 2}
+
+
+def test_chosen_and_rejected(tmp_path: Path) -> None:
+    def chat(answer: str) -> list[dict[str, str]]:
+        return [{"role": "user", "content": "Name a tree."}, {"role": "assistant", "content": answer}]
+
+    rows = [{"prompt": "Name a tree.", "chosen": chat(f"An oak, {n}."), "rejected": chat("A car.")} for n in range(3)]
+    found = guessed(tmp_path, "ultra.jsonl", rows)
+    assert found.guess.entry["pairwise"]["winner"] == {"always": "left"}
+    assert found.guess.entry["pairwise"]["left"]["output"] == "chosen[last].content"
+    assert found.guess.entry["spread"] == {"start": "2026-09-28", "weeks": 8}  # it has no times
+    assert found.trial.votes == {"left": 3}
+
+
+def test_a_column_an_outcome(tmp_path: Path) -> None:
+    rows = "id,model_a,model_b,prompt,response_a,response_b,winner_model_a,winner_model_b,winner_tie\n" + "".join(
+        f"{n},north,south,Name city {n}.,It is {n}.,No idea {n}.,{int(n == 0)},{int(n == 1)},{int(n == 2)}\n"
+        for n in range(3)
+    )
+    found = guessed(tmp_path, "train.csv", rows)
+    assert found.guess.entry["pairwise"]["winner"] == {
+        "left": "winner_model_a", "right": "winner_model_b", "tie": ["winner_tie"],
+    }  # fmt: skip
+    assert found.guess.entry["pairwise"]["left"] == {"output": "response_a", "model": "model_a"}
+    assert found.trial.votes == {"left": 1, "right": 1, "tie": 1}
+
+
+def test_parquet_with_every_type(tmp_path: Path) -> None:
+    frame = pl.DataFrame({
+        "id": [f"p-{n}" for n in range(4)],
+        "who": pl.Series(["ann", "bo", "ann", "cy"], dtype=pl.Categorical),
+        "day": [AT.date()] * 4,
+        "at_ns": pl.Series([AT + timedelta(minutes=n) for n in range(4)], dtype=pl.Datetime("ns", "America/New_York")),
+        "thumb_i8": pl.Series([1, 0, 1, None], dtype=pl.Int8),
+        "ctx": [{"model": "north-7b", "cost": Decimal("0.001")}] * 4,
+        "msgs": [[{"role": "user", "content": f"How many rows has table {n}?"}] for n in range(4)],
+        "q": [f"How many rows has table {n}?" for n in range(4)],
+        "a": [f"It has {n} rows." for n in range(4)],
+        "raw": [bytes([n, 255]) for n in range(4)],
+        "lat": [timedelta(milliseconds=200 + n) for n in range(4)],
+    })  # fmt: skip
+    found = guessed(tmp_path, "types.parquet", frame)
+    wanted = {"id": "id", "user": "who", "occurred_at": "at_ns", "thumb": "thumb_i8", "messages": "msgs", "prompt": "q",
+              "output": "a", "model": "ctx.model", "latency_ms": "lat"}  # fmt: skip
+    assert {name: mapping(found)[name] for name in wanted} == wanted
+    assert found.trial.votes == {"up": 2, "down": 1}
+
+
+def test_rows_in_an_envelope_with_a_list_to_take_apart(tmp_path: Path) -> None:
+    document = {"page": 1, "data": {"items": [
+        {"question": f"What is shelf {n}?", "answer": f"It is number {n}.", "created_at": AT.isoformat(),
+         "votes": [{"id": f"{n}-{m}", "by": f"u{m}", "rating": "up" if m else "down"} for m in range(2)]}
+        for n in range(3)]}}  # fmt: skip
+    found = guessed(tmp_path, "answers.json", document)
+    assert (found.guess.entry["rows"], found.guess.entry["explode"]) == ("data.items", "votes")
+    assert mapping(found) | {"id": "votes.id", "user": "votes.by", "thumb": "votes.rating"} == mapping(found)
+    assert found.trial.votes == {"up": 3, "down": 3}
+
+
+def test_a_scale_says_where_up_and_down_were_taken_to_start(tmp_path: Path) -> None:
+    rows = [{"id": n, "ts": AT.timestamp() + n, "score": n / 10, "query": f"Is {n} even?", "response": f"See {n}."}
+            for n in range(11)]  # fmt: skip
+    found = guessed(tmp_path, "scores.jsonl", rows)
+    assert found.guess.entry["values"]["thumb"] == {">= 0.7": "up", "< 0.5": "down", "0.5..0.7": None}
+    assert found.trial.votes == {"up": 4, "down": 5}
+
+
+def test_a_table_of_a_database(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "app.db") as connection:
+        connection.executescript("""
+            CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
+            CREATE TABLE answer_feedback (id INTEGER PRIMARY KEY, user_id TEXT, created_at TEXT, stars INT,
+                                          question TEXT, answer TEXT);
+            INSERT INTO answer_feedback VALUES (1, 'u', '2026-11-12 09:00:00', 5, 'Where to?', 'To the left.'),
+                                               (2, 'v', '2026-11-12 09:01:00', 2, 'How far?', 'Two miles.');""")
+    found = guess_entry(f"sqlite:///{tmp_path / 'app.db'}")
+    assert found.guess.entry["table"] == "answer_feedback"
+    assert found.trial.votes == {"stars": 2}
+
+
+def test_without_a_verdict_it_says_which_line_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("id,at,question,answer\n1,2026-11-12,Where is it?,It is there.\n")
+    mount_all()
+    done = CliRunner().invoke(app, ["source", "guess", str(tmp_path / "log.csv")])
+    assert done.exit_code == 1
+    assert "# TO DO: no column looks like a verdict: add `thumb: COLUMN`" in done.stdout
+
+
+@pytest.mark.parametrize("content", ["", "one column\nonly\n", '{"a": 1', "PAR1 is no Parquet"])
+def test_what_holds_no_rows_is_refused_in_a_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "odd").write_text(content)
+    with pytest.raises(UnreadableError):
+        guess_entry(str(tmp_path / "odd"))
