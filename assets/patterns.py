@@ -40,6 +40,8 @@ HISTORY_WEEKS = 26
 KNOWN_WEEKS = 8
 """Weeks before in which a person must have voted not to be a new voter."""
 TAXONOMY_WEEKS = 13
+MAX_WEEK_TEXTS = 100_000
+"""Voted texts of a week that are counted once more as a whole (a second), so that small products are heard."""
 MAX_TEXTS = 20_000
 """Rejected texts of a week that are looked at: more change no share by a point, and cost 100 µs each."""
 
@@ -123,12 +125,18 @@ def search_file(pipeline: Pipeline, week: date) -> UPath:
     return pipeline.frames.root / tables.SLICE_FINDINGS.name / f"search-{week}.json"
 
 
-@weekly(tables.TERM_FINDINGS, group=GROUP, after=["term_counts"])
+@weekly(tables.TERM_FINDINGS, group=GROUP, after=["term_counts", "clean_feedback", "clean_interactions", "vote_facts"])
 def term_findings(pipeline: Pipeline, week: date) -> Outcome:
-    """A phrase more frequent in texts with votes down (or up) than in the others, beyond chance."""
+    """A phrase more frequent in texts with votes down (or up) than in the others, beyond chance. Its people are counted
+    over the week up to 100,000 texts; beyond, those of its busiest day are, and phrases rare every day are missed."""
     counted = pipeline.frames.scan(tables.TERM_COUNTS, days_of(week)).collect()
+    texts = counted.filter(pl.col("words") == 0)["documents"].sum()
+    whole = texts <= MAX_WEEK_TEXTS
+    if whole:
+        said = pl.concat([voted_texts(pipeline, day) for day in days_of(week)])
+        counted = count_terms(said, day=week)
     found = find_terms(counted, week=week)
-    return Outcome(found, numbers={"phrases": found.height})
+    return Outcome(found, numbers={"phrases": found.height, "texts": int(texts), "counted_over_the_week": whole})
 
 
 @weekly(tables.APPROVAL_CHANGE, group=GROUP, after=["vote_facts", "slice_counts", "clean_interactions"])

@@ -1,7 +1,6 @@
 """The commands of training files: `feedback export` and `feedback review`; mounted by `cli.main`."""
 
 from datetime import datetime, timedelta
-from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,6 @@ from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy import audit_log
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.tables.parquet import location, replaced_file
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
 from feedback_pipeline.training.live_days import LiveDays
 
@@ -77,20 +75,16 @@ def export(
 
 def _write(pipeline: Pipeline, output: Path, found: list[Part], wanted: Wanted) -> None:
     """Writes the file, and notes it first: an erasure and the retention know of it by that."""
-    place = location(str(output)).absolute()
-    noted = exports.begin(
-        pipeline.database, str(place), wanted.tenant, wanted.first, wanted.last, wanted.format, getuser()
-    )
-    with replaced_file(place) as file:
+    with exports.writing(pipeline.database, output, wanted.tenant, wanted.first, wanted.last, wanted.format) as export:
+        audit_log.append(
+            pipeline.database, pipeline.pseudonymiser, "votes.exported", actor=audit_log.account(),
+            tenant=wanted.tenant, detail={"export": str(export.id), "format": wanted.format,
+                                          "first": str(wanted.first), "last": str(wanted.last)},
+        )  # fmt: skip
+        export.lines = sum(len(part.lines) for part in found)
         for text in framed([part.lines for part in found], wanted.format):
-            file.write(text.encode())
-    audit_log.append(
-        pipeline.database, pipeline.pseudonymiser, "votes.exported", actor=audit_log.account(), tenant=wanted.tenant,
-        detail={"export": str(noted), "format": wanted.format, "first": str(wanted.first), "last": str(wanted.last)},
-    )  # fmt: skip
-    lines = sum(len(part.lines) for part in found)
-    exports.finish(pipeline.database, noted, lines, exports.sha256_of(place))
-    exports.count_use(pipeline.database, wanted.tenant, lines)
+            export.file.write(text.encode())
+    exports.count_use(pipeline.database, wanted.tenant, export.lines)
 
 
 def mount(app: typer.Typer) -> None:

@@ -10,6 +10,12 @@ from feedback_pipeline.patterns.topics import stop_words
 SAME = 0.8
 """A part of a phrase that this share of its people use within the phrase says nothing beside it."""
 
+ONE_SENTENCE = 0.7
+"""Phrases that come together in this share of the texts with either are fragments of one sentence, said once."""
+
+MAX_LOOKED_AT = 300
+MAX_TEXTS = 20_000
+_APART = r"[^\p{L}\p{N}'’]+"
 _NO_DAY = dt.date(1970, 1, 1)
 
 
@@ -33,18 +39,27 @@ def common_phrases(texts: pl.DataFrame, *, min_people: int = MIN_PEOPLE, most: i
     stops = list(stop_words())
     ends = pl.col("term").str.split(" ")
     told = summed.filter(~ends.list.first().is_in(stops) & ~ends.list.last().is_in(stops))
-    rows = told.sort("people", "words", "term", descending=[True, True, False]).rows(named=True)
-    kept: list[str] = []
-    for row in rows:
-        inside = f" {row['term']} "
-        whole = any(
-            inside in f" {other['term']} " and other["words"] > row["words"] and other["people"] >= SAME * row["people"]
-            for other in rows
-        )
-        part = any(f" {other} " in inside for other in kept)
-        if not whole and not part:
-            kept.append(row["term"])
+    ranked = told.sort("people", "words", "term", descending=[True, True, False]).head(MAX_LOOKED_AT)
+    said = " " + texts["text"].drop_nulls().head(MAX_TEXTS).str.to_lowercase().str.replace_all(_APART, " ") + " "
+    kept: list[tuple[str, pl.Series]] = []
+    for term, people, words in ranked.select("term", "people", "words").iter_rows():
+        longer = ranked.filter(
+            pl.col("term").str.contains(term, literal=True) & (pl.col("words") > words)
+            & (pl.col("people") >= SAME * people)
+        )  # fmt: skip
+        if longer.height:
+            continue
+        within = said.str.contains(f" {term} ", literal=True)
+        if any(_together(within, other) >= ONE_SENTENCE or f" {name} " in f" {term} " for name, other in kept):
+            continue
+        kept.append((term, within))
         if len(kept) == most:
             break
-    order = pl.DataFrame({"term": kept}, schema={"term": pl.String})
+    order = pl.DataFrame({"term": [term for term, _ in kept]}, schema={"term": pl.String})
     return order.join(told, on="term", maintain_order="left").select("term", "people", "texts")
+
+
+def _together(one: pl.Series, other: pl.Series) -> float:
+    """The share of the texts with either phrase that have both."""
+    either = int((one | other).sum())
+    return int((one & other).sum()) / either if either else 0.0

@@ -176,7 +176,12 @@ TERM_FINDINGS = Table(
         Column("side", pl.String, "The verdict it goes with.", nullable=False, values=TERM_SIDES),
         Column("down_documents", pl.Int64, "Texts with it that got a vote down.", nullable=False),
         Column("up_documents", pl.Int64, "Texts with it that got a vote up.", nullable=False),
-        Column("people", pl.Int64, "People behind them: at least this many in one day.", nullable=False),
+        Column(
+            "people",
+            pl.Int64,
+            "People behind them over the week; beyond 100,000 texts, on the busiest day.",
+            nullable=False,
+        ),
         Column("negative_rate", pl.Float64, "down / (up + down) of texts with it.", nullable=False),
         Column("base_negative_rate", pl.Float64, "The same over all texts of the field and language.", nullable=False),
         Column("log_odds", pl.Float64, "Log-odds ratio with informative prior, down against up.", nullable=False),

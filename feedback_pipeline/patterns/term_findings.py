@@ -173,7 +173,8 @@ def _compare(field: _Field, settings: TermSettings, tests: int) -> pl.DataFrame:
 def _side(field: _Field, side: str, places: NDArray[np.int64], z: Floats, settings: TermSettings) -> pl.DataFrame:
     """The phrases of one side that stand on their own, strongest first."""
     strongest = sorted(places.tolist(), key=lambda place: (-abs(z[place]), field.terms[place]))
-    alone = _one_of_overlapping(field, _unnested(field, strongest, 1.0 if side == "down" else -1.0, settings))
+    unnested = _unnested(field, strongest, 1.0 if side == "down" else -1.0, settings)
+    alone = _one_of_overlapping(field, _one_of_sentence(field, unnested, strongest))
     chosen = alone[: settings.max_findings]
     return pl.DataFrame(
         {
@@ -240,6 +241,52 @@ def _stronger(field: _Field, whole: int, part: int, sign: float, settings: TermS
     if error <= RESOLUTION:
         return False
     return bool(ndtr(-sign * (down / n - other_down / other_n) / error) <= settings.nested_level)
+
+
+def _one_of_sentence(field: _Field, places: list[int], every: list[int]) -> list[int]:
+    """Of fragments of one sentence the strongest: phrases that a chain of others ties together, each of which overlaps
+    the next (or holds it) and comes without it in fewer than a fifth of its documents.
+
+    Args:
+        places: the phrases to choose from, strongest first.
+        every: all significant ones, which may be links of the chain.
+    """
+    documents = {field.terms[place]: _documents(field, place) for place in range(len(field.terms))}
+    index = {field.terms[place]: place for place in every}
+    starting: dict[str, list[str]] = {}
+    for term in index:
+        words = term.split(" ")
+        for size in range(1, len(words)):
+            starting.setdefault(" ".join(words[:size]), []).append(term)
+    sentence = {term: term for term in index}
+
+    def root(term: str) -> str:
+        while sentence[term] != term:
+            term = sentence[term]
+        return term
+
+    def tie(one: str, other: str, both: float) -> None:
+        if both >= 0.8 * max(documents[one], documents[other]):
+            sentence[root(other)] = root(one)
+
+    for term in index:
+        words = term.split(" ")
+        for part in _parts(term):
+            if part in index:
+                tie(term, part, documents[term])
+        for size in range(1, len(words)):
+            tail = " ".join(words[-size:])
+            for other in starting.get(tail, []):
+                # at least so many have both, as those with the words they share are all the others there are
+                tie(term, other, documents[term] + documents[other] - documents.get(tail, np.inf))
+    told: set[str] = set()
+    kept = []
+    for place in places:
+        whole = root(field.terms[place])
+        if whole not in told:
+            kept.append(place)
+        told.add(whole)
+    return kept
 
 
 def _one_of_overlapping(field: _Field, places: list[int]) -> list[int]:

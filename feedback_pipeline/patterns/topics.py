@@ -36,6 +36,8 @@ MAX_PER_PERSON = 10
 """Texts of one person that take part in a fit: nobody makes a topic alone."""
 MAX_CHARACTERS = 2_000
 LABEL_TERMS = 3
+MIN_LIFT = 1.2
+"""How much more frequent than in all texts a term must be in a topic's texts to name it."""
 EXAMPLES = 3
 
 
@@ -259,12 +261,13 @@ def _sparse(row: Floats) -> tuple[tuple[int, float], ...]:
 def _names(counts: csr_matrix, assigned: NDArray[np.int64], terms: Sequence[str], number: int) -> list[str]:
     """Three terms per topic by class-based TF-IDF, none of them inside another."""
     by_topic = np.vstack([np.asarray(counts[assigned == topic].sum(axis=0)).ravel() for topic in range(number)])
+    telling = _telling(counts, assigned, number)
     total = by_topic.sum(axis=0)
     words = by_topic.sum(axis=1)
     share = by_topic / np.maximum(words, 1.0)[:, None]
     score = share * np.log1p(words.mean() / np.maximum(total, 1.0))
     names: list[str] = []
-    for row in score:
+    for row in np.where(telling, score, 0.0):
         chosen: list[str] = []
         for place in np.lexsort((np.asarray(terms), -row)):
             words_here = set(terms[place].split(" "))
@@ -276,6 +279,16 @@ def _names(counts: csr_matrix, assigned: NDArray[np.int64], terms: Sequence[str]
         name = ", ".join(chosen) or "unnamed"
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
+
+
+def _telling(counts: csr_matrix, assigned: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
+    """Topic × term: whether a term is in a clearly larger share of the topic's texts than of all. What everybody writes
+    ("please", "your answer", a signature) names no topic, however often it stands in it."""
+    present = (counts > 0).astype(np.float64)
+    overall = np.asarray(present.mean(axis=0)).ravel()
+    sums = np.vstack([np.asarray(present[assigned == topic].sum(axis=0)).ravel() for topic in range(number)])
+    texts = np.bincount(assigned[assigned >= 0], minlength=number)
+    return np.asarray(sums / np.maximum(texts, 1)[:, None] >= MIN_LIFT * overall)
 
 
 def _similarities(taxonomy: Taxonomy, texts: Sequence[str]) -> Floats:

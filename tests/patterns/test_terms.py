@@ -147,6 +147,26 @@ def test_planted_phrases_are_found_once_each_and_on_the_right_side():
     assert findings.filter(pl.col("side") == "up")["term"].to_list() == ["thanks"]
 
 
+def test_fragments_of_one_long_sentence_are_one_phrase():
+    sentence = "my parcel never arrived although the tracking page says otherwise"
+    texts = corpus(4, planted=((sentence, 0.03, 0.8),))
+    findings = find_terms(count_terms(texts, day=DAY), week=DAY)
+    down = findings.filter(pl.col("side") == "down")["term"].to_list()
+    assert len(down) == 1
+    assert down[0] in sentence
+
+
+def test_people_of_a_rare_phrase_are_counted_over_the_week():
+    days = [corpus(10 + day, n=120, people=60) for day in range(7)]
+    # two people a day say it, and all are unhappy: never five on one day
+    said = [frame([("nothing but gibberish", -1, 1000 + 2 * day + n, "prompt") for n in (0, 1)]) for day in range(7)]
+    by_day = pl.concat([count_terms(pl.concat([texts, more]), day=DAY) for texts, more in zip(days, said, strict=True)])
+    assert find_terms(by_day, week=DAY).filter(side="down").is_empty()
+    found = find_terms(count_terms(pl.concat([*days, *said]), day=DAY), week=DAY).filter(side="down")
+    assert found["people"].to_list() == [14]
+    assert "gibberish" in found["term"][0]
+
+
 def test_a_word_is_kept_where_only_the_word_matters():
     # "slow" is bad in whatever company; "so slow" and "slow today" add nothing.
     texts = corpus(2, planted=(("so slow", 0.03, 0.6), ("slow today", 0.03, 0.6), ("slow", 0.05, 0.6)))

@@ -149,3 +149,11 @@ def test_no_two_topics_have_one_name():
     taxonomy = fit_topics(texts(900, 4, themes=(THEMES[0],))[0], topics=5)
     names = [topic.name for topic in taxonomy.topics]
     assert len(set(names)) == len(names)
+
+
+def test_what_everybody_writes_names_no_topic():
+    rows, _ = texts(600, 1)
+    greeted = rows.with_columns(text=pl.lit("dear assistant kindly regarding ") + pl.col("text") + " kind regards")
+    named = " ".join(topic.name for topic in fit_topics(greeted, topics=3).topics)
+    for boilerplate in ("dear", "kindly", "regarding", "regards", "assistant"):
+        assert boilerplate not in named
