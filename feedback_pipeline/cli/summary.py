@@ -21,6 +21,7 @@ from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.stats.intervals import wilson
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.statements import query
+from feedback_pipeline.store.waiting import waiting
 from feedback_pipeline.tables.free_space import free_bytes
 from feedback_pipeline.tables.parquet import files_below, names_in
 from feedback_pipeline.training import costs
@@ -272,6 +273,9 @@ def status(pipeline: Pipeline, console: Console) -> None:
         )
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
+    for held in waiting(pipeline.database):
+        if advice := held.advice():
+            console.print(f"[yellow]{escape(advice)}[/]", highlight=False, soft_wrap=True)
     folder = pipeline.frames.root / "weekly_report"
     pages = [folder / name for name in names_in(folder) if name.endswith(".html")]
     for page in pages[-SHOWN:]:
