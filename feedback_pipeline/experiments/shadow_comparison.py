@@ -42,12 +42,15 @@ def _runs(pipeline: Pipeline, day: dt.date) -> pl.DataFrame:
         rows = connection.execute(statement("shadow_runs"), {"first": first, "until": until}).all()
     runs = pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")
     days = [day - dt.timedelta(days=1), day, day + dt.timedelta(days=1)]
-    refused = flags(pl.col("answer"), pl.col("prompt"), pl.col("finish_reason"))["refusal"]
-    shown = pipeline.frames.scan(CLEAN_INTERACTIONS, days).select(
-        "interaction_id", "messages", "prompt", shown="answer", refused_shown=refused,
+    shown = pipeline.frames.scan(CLEAN_INTERACTIONS, days if runs.height else []).select(
+        "interaction_id", "messages", "prompt", "finish_reason", shown="answer",
         seconds_shown=pl.col("latency_ms") / 1000, cost_shown="cost_usd",
-    ).collect()  # fmt: skip
-    return runs.join(shown, on="interaction_id", how="inner", maintain_order="left")
+    )  # fmt: skip
+    # what was shown of other answers is not looked at
+    shown = shown.join(runs.lazy().select("interaction_id").unique(), on="interaction_id", how="semi")
+    refused = flags(pl.col("shown"), pl.col("prompt"), pl.col("finish_reason"))["refusal"]
+    answers = shown.with_columns(refused_shown=refused).drop("finish_reason").collect()
+    return runs.join(answers, on="interaction_id", how="inner", maintain_order="left")
 
 
 def _candidate(

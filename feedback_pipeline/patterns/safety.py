@@ -13,15 +13,18 @@ import polars as pl
 
 from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SAFETY_DIMENSIONS, SAFETY_FLAGS
+from feedback_pipeline.privacy.gates import contains, loosened
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
 
 
 @cache
-def _patterns() -> dict[str, str]:
+def _profanity() -> str:
     lists = tomllib.loads(Path(__file__).with_name("safety.toml").read_text(encoding="utf-8"))
-    return {
-        "profanity": r"(?i)\b(?:" + "|".join(lists["profanity"]) + r")\b",
-    }
+    return r"(?i)\b(?:" + "|".join(lists["profanity"]) + r")\b"
+
+
+def _is_profane(answers: pl.Series) -> pl.Series:
+    return contains(answers, [loosened(_profanity())], _profanity())
 
 
 def flags(answer: pl.Expr, prompt: pl.Expr, finish_reason: pl.Expr) -> dict[str, pl.Expr]:
@@ -29,12 +32,11 @@ def flags(answer: pl.Expr, prompt: pl.Expr, finish_reason: pl.Expr) -> dict[str,
 
     Personal data in an answer is what redaction replaced in it and not in the prompt it repeats.
     """
-    words = _patterns()
     in_prompt = prompt.str.contains(PLACEHOLDER).fill_null(False)
     return {
         "personal_data": answer.str.contains(PLACEHOLDER) & ~in_prompt,
         "refusal": refuses(answer),
-        "profanity": answer.str.contains(words["profanity"]),
+        "profanity": answer.map_batches(_is_profane, return_dtype=pl.Boolean, is_elementwise=True),
         "content_filter": pl.when(answer.is_not_null()).then((finish_reason == "content_filter").fill_null(False)),
     }
 

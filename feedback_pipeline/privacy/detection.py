@@ -12,7 +12,8 @@ import polars as pl
 
 from feedback_pipeline.privacy.checks import Span
 from feedback_pipeline.privacy.folding import DISGUISED, fold
-from feedback_pipeline.privacy.rules import MARK, Search, default_searches, gate
+from feedback_pipeline.privacy.gates import contains_any
+from feedback_pipeline.privacy.rules import MARK, Search, default_searches, gates
 
 PIECE = pl.Schema({"row": pl.UInt32, "start": pl.UInt32, "text": pl.String, "placeholder": pl.String})
 """A piece of a text: its row, the character it starts at, its words, and the type if it is an identifier."""
@@ -26,13 +27,13 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
     """
     positions = pl.int_range(texts.len(), dtype=pl.UInt32, eager=True)
     frame = pl.DataFrame({"row": positions, "text": texts})
-    frame = frame.filter(texts.str.contains(f"{gate()}|{DISGUISED}"))
-    disguised = frame["text"].str.contains(DISGUISED)
+    disguised = texts.str.contains(DISGUISED)
+    found = frame.filter(contains_any(texts, gates()) & ~disguised)
     if not disguised.any():
-        return frame
-    folded = frame.filter(disguised).with_columns(text=fold(frame["text"].filter(disguised)))
-    folded = folded.filter(folded["text"].str.contains(gate()))
-    return pl.concat([frame.filter(~disguised), folded]).sort("row")
+        return found
+    folded = frame.filter(disguised).with_columns(text=fold(texts.filter(disguised)))
+    folded = folded.filter(contains_any(folded["text"], gates()))
+    return pl.concat([found, folded]).sort("row")
 
 
 def pieces(frame: pl.DataFrame) -> pl.DataFrame:

@@ -7,19 +7,22 @@ what they are) and what stands between. What is not changed stays byte for byte,
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
 
 import polars as pl
 
 from feedback_pipeline.privacy.detection import suspects
 from feedback_pipeline.privacy.folding import DISGUISED
-from feedback_pipeline.privacy.rules import MARK, gate
+from feedback_pipeline.privacy.gates import contains_any
+from feedback_pipeline.privacy.rules import MARK, gates
 
 _NUMBER = r"-?[0-9][0-9.eE+\-]*"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _TOKEN = rf"(?s){_STRING}(?:\s*:\s*{_NUMBER})?|{_NUMBER}(?:\s*,\s*{_NUMBER})*"
 _KEYED_NUMBER = re.compile(rf'(".*")(\s*:\s*)({_NUMBER})', re.DOTALL)
 _BETWEEN = re.compile(r"[\s,:{}\[\]]*(?:(?:true|false|null|NaN|-?Infinity)[\s,:{}\[\]]*)*")
+_WORTH_READING = rf"\\|{DISGUISED}|\[[A-Z_]+_[0-9]"
+"""Found, or one of the gates is, in every token in which anything may be found or whose placeholders' numbers are
+taken."""
 _ESCAPES = {r"\\": "\\", r"\"": '"', r"\/": "/", r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\b": "\b", r"\f": "\f"}
 
 
@@ -79,7 +82,7 @@ def json_strings(texts: pl.Series) -> JsonStrings:
             split = ["", "".join(split), ""]
         splits.append((row, split))
     found = pl.Series([token for _, split in splits for token in split[1::2]], dtype=pl.String)
-    worth = found.str.contains(_worth_reading())
+    worth = contains_any(found, [_WORTH_READING, *gates()])
     read = iter(worth.to_list())
     parts = {
         row: [None if index % 2 and next(read) else part for index, part in enumerate(split)] for row, split in splits
@@ -87,12 +90,6 @@ def json_strings(texts: pl.Series) -> JsonStrings:
     string_rows = pl.Series([row for row, split in splits for _ in split[1::2]], dtype=pl.UInt32).filter(worth)
     tokens = found.filter(worth).to_list()
     return JsonStrings(pl.Series([_read(token) for token in tokens], dtype=pl.String), string_rows, tokens, parts)
-
-
-@cache
-def _worth_reading() -> str:
-    """A pattern found in every token in which anything may be found, or whose placeholders' numbers are taken."""
-    return rf"\\|{gate()}|{DISGUISED}|\[[A-Z_]+_[0-9]"
 
 
 def _read(token: str) -> str:

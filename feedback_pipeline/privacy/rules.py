@@ -3,6 +3,7 @@
 Rules are applied in the order of the table. Neighbours with the same placeholder are searched for in one pass.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -11,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from feedback_pipeline.privacy import checks
+from feedback_pipeline.privacy.gates import endless
 
 TABLE = Path(__file__).with_name("rules.toml")
 MARK = "\ufdd0"
 """A noncharacter (never assigned, not meant for interchange) that stands left and right of what a search found."""
 NEXT_RULE = "\ufdd1"
 """Another one, between the places of the rules that search together."""
+
+
+_LONG_RUN = re.compile(r"\{(?:[89]|\d\d)(?:,\d*)?\}")
+"""Eight characters of a kind and more."""
 
 
 class InvalidRuleError(ValueError):
@@ -156,8 +162,10 @@ def default_searches() -> tuple[Search, ...]:
 
 
 @cache
-def gate() -> str:
-    """A cheap pattern found in every text that holds something to mask: rows without it need no further look.
+def gates() -> tuple[str, ...]:
+    """Cheap patterns of which one is found in every text that holds something to mask: rows without any need no further
+    look. Words near others, long runs of characters and all other signs are searched for apart: together they have too
+    many states (see `privacy.gates`).
 
     Raises:
         InvalidRuleError: a rule needs a sign that the table does not describe.
@@ -166,7 +174,11 @@ def gate() -> str:
     used = dict.fromkeys(rule.needs for rule in default_rules() if rule.placeholder)
     if unknown := [str(name) for name in used if name not in signs]:
         raise InvalidRuleError(f"[needs] of {TABLE.name} has no entry {', '.join(unknown)}")
-    return "|".join(_plain_groups(signs[name]) for name in used)
+    near, long, other = list[str](), list[str](), list[str]()
+    for sign in (signs[name] for name in used):
+        kind = near if endless(sign) != sign else long if _LONG_RUN.search(sign) else other
+        kind.append(_plain_groups(endless(sign)))
+    return tuple("|".join(kind) for kind in (other, long, near) if kind)
 
 
 def placeholders() -> tuple[str, ...]:

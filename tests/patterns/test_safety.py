@@ -1,10 +1,13 @@
 """Safety flags: counted over all answers whose text was kept, by model and prompt version."""
 
 import datetime as dt
+import tomllib
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from feedback_pipeline.patterns import refusals, safety
 from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.patterns.safety import count_safety, flagged_rates, flags
 from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SAFETY_FLAGS
@@ -105,6 +108,31 @@ def test_answers_that_decline_are_told_from_answers_in_words_not_seen_before(lan
     declining, answering = found(DECLINING[language]), found(ANSWERING[language])
     assert sum(declining) / len(declining) >= 0.95
     assert sum(answering) <= len(answering) / 10
+
+
+def test_gates_change_the_cost_of_a_search_and_not_what_it_finds() -> None:
+    """Oracle: the same lists as one pattern without a gate, over every wording and words that only look alike."""
+    every = [text for said in (*DECLINING.values(), *ANSWERING.values()) for text in said]
+    every += [text.replace("'", "’") for text in every] + [f"{text} shit" for text in every[::3]]
+    every += ["fuckery", "ausgefuckt", "éshit", "Ärsch fick dich", "", None]
+    pieces = tomllib.loads(Path(refusals.__file__).with_name("refusals.toml").read_text(encoding="utf-8"))
+    pieces.pop("turns")
+    ways = []
+    for language, piece in pieces.items():
+        lead = refusals._LEAD if language != "other" else ""
+        ways.append(f"{lead}(?:{piece['set']})")
+        if "unable" in piece:
+            ways.append(f"{lead}(?:{piece['unable']})[^.!?:;\n]{{0,60}}?(?:{piece['act']})")
+    texts = pl.Series("answer", every, dtype=pl.String)
+    opening = texts.str.slice(0, refusals.OPENING).str.replace_all("[’ʼ`´]", "'")
+    profane = tomllib.loads(Path(safety.__file__).with_name("safety.toml").read_text(encoding="utf-8"))["profanity"]
+    assert texts.str.len_chars().max() <= refusals.LONG  # so that nothing turns
+    seen = flags(pl.col("answer"), pl.lit(None, pl.String), pl.lit(None, pl.String))
+    frame = texts.to_frame().select(seen["refusal"].alias("refusal"), seen["profanity"].alias("profanity"))
+    assert frame["refusal"].to_list() == opening.str.contains("(?i)" + "|".join(f"(?:{way})" for way in ways)).to_list()
+    assert frame["profanity"].to_list() == texts.str.contains(rf"(?i)\b(?:{'|'.join(profane)})\b").to_list()
+    assert 20 < frame["refusal"].sum() < len(every) / 2 + 20
+    assert frame["profanity"].sum() > 20
 
 
 def test_a_long_answer_that_turns_answers_after_all() -> None:
