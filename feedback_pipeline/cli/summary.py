@@ -13,7 +13,6 @@ from rich.table import Table
 
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, RATER_TRUST, VOTE_FACTS
-from feedback_pipeline.experiments.tables import PROMPT_CANDIDATES, PROMPT_EVALUATION
 from feedback_pipeline.ingest.summary import ImportSummary
 from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
 from feedback_pipeline.patterns.tables import RECOMMENDATIONS, SLICE_FINDINGS
@@ -46,30 +45,7 @@ def show(pipeline: Pipeline, console: Console) -> None:
     _findings(pipeline, console, week)
     _judged(pipeline, console, week)
     _preferences(pipeline, console, week)
-    _prompts(pipeline, console, week)
     _training(pipeline, console, week)
-
-
-def _prompts(pipeline: Pipeline, console: Console, week: date) -> None:
-    """Versions proposed from votes, and whether the gate let them pass."""
-    proposed = pipeline.frames.read(PROMPT_CANDIDATES, [week]).filter(pl.col("status") == "proposed")
-    measured = pipeline.frames.read(PROMPT_EVALUATION, [week])
-    for row in proposed.iter_rows(named=True):
-        key = f"prompt:{row['tenant']}/{row['prompt']}@{row['version']}"
-        own = measured.filter(pl.col("model") == key)
-        evidence = f"{row['evidence']} pieces of evidence ({len(row['cites'])} cited, by {row['optimiser']})"
-        passed = (
-            "not evaluated"
-            if own.is_empty()
-            else "passed the gate"
-            if own.filter("blocking")["passed"].all()
-            else "did not pass"
-        )
-        console.print(
-            f"prompt {row['prompt']} {row['current']} → {row['version']}, from {evidence}: {passed}; to look at it: "
-            f"feedback approve {key}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
 
 
 def _account(pipeline: Pipeline, console: Console, days: list[date]) -> None:
@@ -280,8 +256,22 @@ def status(pipeline: Pipeline, console: Console) -> None:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", page.stem):
             console.print(f"report {page.stem}: {page}", highlight=False, soft_wrap=True)
     _storage(pipeline, console)
+    _dagster(pipeline, console)
     if due:
         console.print("Compute what waits: feedback materialize")
+
+
+def _dagster(pipeline: Pipeline, console: Console) -> None:
+    """Whether the daemon lives, and how large Dagster's storage has grown."""
+    from jobs import daemons, housekeeping  # which load Dagster
+
+    for line in daemons.described(daemons.heartbeats(pipeline.database)):
+        console.print(line, highlight=False)
+    sizes = housekeeping.sizes(pipeline.database)
+    if sizes:
+        largest = sorted(sizes.items(), key=lambda one: -one[1])
+        named = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in largest)
+        console.print(f"Dagster's storage: {named} (kept {housekeeping.DAYS} days)", highlight=False)
 
 
 def _storage(pipeline: Pipeline, console: Console) -> None:
