@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from feedback_pipeline.cli.options import day_of
-from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.cli.printing import PlainConsole, json_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,10 +125,11 @@ def _explained() -> Iterator[None]:
     """What a person can mend is said in one line."""
     from feedback_pipeline.analysis.vote_frames import FeedbackFrameError
     from feedback_pipeline.analysis.vote_stretches import InsufficientFeedbackError
+    from feedback_pipeline.store.computed import GoneError
 
     try:
         yield
-    except (InsufficientFeedbackError, FeedbackFrameError) as error:
+    except (InsufficientFeedbackError, FeedbackFrameError, GoneError) as error:
         PlainConsole(stderr=True).print(f"feedback: {escape(str(error))}", style="red", highlight=False)
         raise typer.Exit(code=1) from error
     except ValueError as error:
@@ -170,9 +171,8 @@ def _performance(title: str, performance: dict[str, dict[str, Any]]) -> None:
 
 
 def _print_json(content: Any) -> None:
-    import orjson
 
-    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+    typer.echo(json_text(content))
 
 
 def mount(app: typer.Typer) -> None:
