@@ -13,7 +13,6 @@ from rich.table import Table
 
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, RATER_TRUST
-from feedback_pipeline.experiments.tables import PROMPT_CANDIDATES, PROMPT_EVALUATION
 from feedback_pipeline.ingest.summary import ImportSummary
 from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
 from feedback_pipeline.patterns.tables import SLICE_FINDINGS
@@ -44,30 +43,7 @@ def show(pipeline: Pipeline, console: Console) -> None:
     _report(pipeline, console, week)
     _judged(pipeline, console, week)
     _preferences(pipeline, console, week)
-    _prompts(pipeline, console, week)
     _training(pipeline, console, week)
-
-
-def _prompts(pipeline: Pipeline, console: Console, week: date) -> None:
-    """Versions proposed from votes, and whether the gate let them pass."""
-    proposed = pipeline.frames.read(PROMPT_CANDIDATES, [week]).filter(pl.col("status") == "proposed")
-    measured = pipeline.frames.read(PROMPT_EVALUATION, [week])
-    for row in proposed.iter_rows(named=True):
-        key = f"prompt:{row['tenant']}/{row['prompt']}@{row['version']}"
-        own = measured.filter(pl.col("model") == key)
-        evidence = f"{row['evidence']} pieces of evidence ({len(row['cites'])} cited, by {row['optimiser']})"
-        passed = (
-            "not evaluated"
-            if own.is_empty()
-            else "passed the gate"
-            if own.filter("blocking")["passed"].all()
-            else "did not pass"
-        )
-        console.print(
-            f"prompt {row['prompt']} {row['current']} → {row['version']}, from {evidence}: {passed}; to look at it: "
-            f"feedback approve {key}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
 
 
 def _account(pipeline: Pipeline, console: Console, days: list[date]) -> None:
