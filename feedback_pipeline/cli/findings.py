@@ -126,10 +126,11 @@ def _explained() -> Iterator[None]:
     """What a person can mend is said in one line."""
     from feedback_pipeline.analysis.vote_frames import FeedbackFrameError
     from feedback_pipeline.analysis.vote_stretches import InsufficientFeedbackError
+    from feedback_pipeline.store.computed import GoneError
 
     try:
         yield
-    except (InsufficientFeedbackError, FeedbackFrameError) as error:
+    except (InsufficientFeedbackError, FeedbackFrameError, GoneError) as error:
         PlainConsole(stderr=True).print(f"feedback: {escape(str(error))}", style="red", highlight=False)
         raise typer.Exit(code=1) from error
     except ValueError as error:

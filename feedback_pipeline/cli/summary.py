@@ -17,7 +17,7 @@ from feedback_pipeline.ingest.summary import ImportSummary
 from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
 from feedback_pipeline.patterns.tables import SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.store import bulk, changes, computed
 from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.free_space import free_bytes
 from feedback_pipeline.tables.parquet import files_below, names_in
@@ -230,6 +230,8 @@ def status(pipeline: Pipeline, console: Console) -> None:
         )
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
+    if lost := computed.absent(pipeline.database, pipeline.frames):
+        console.print(f"[red]{escape(computed.described(lost))}[/]", highlight=False, soft_wrap=True)
     folder = pipeline.frames.root / "weekly_report"
     pages = [folder / name for name in names_in(folder) if name.endswith(".html")]
     for page in pages[-SHOWN:]:

@@ -130,7 +130,7 @@ def test_tables_of_a_state_between_two_releases_are_refused_in_a_sentence(empty:
     with psycopg.connect(database.address()) as connection:
         connection.execute("DROP FUNCTION file_evaluations CASCADE")
         connection.execute("UPDATE setting SET value = 'of an earlier state' WHERE name = 'rights'")
-    with pytest.raises(DatabaseError, match="state between two releases .*file_evaluations.* empty home"):
+    with pytest.raises(DatabaseError, match=r"state between two releases .*file_evaluations.* empty home"):
         migrate(database, "UTC")
 
 
