@@ -140,7 +140,8 @@ def promptfoo_tests(pipeline: Pipeline, week: date) -> Outcome:
     """Prompts whose answers people rejected or corrected, as test cases that promptfoo runs: a regression suite that
     keeps those of the weeks before for as long as their votes stand."""
     frames = pipeline.frames
-    votes = frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select("feedback_id", "use_for_training").collect()
+    columns = ("feedback_id", "use_for_training", "reasons", "comment")
+    votes = frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select(columns).collect()
     votes = votes.filter(~pl.col("feedback_id").is_in(_decided(pipeline)["rejected"].implode()))
     previous = frames.read(tables.REGRESSION_CASES, [week - timedelta(weeks=1)])
     suite = regression_cases(archive.kept(frames, week, _settings(pipeline)), previous, votes)

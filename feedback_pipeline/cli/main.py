@@ -104,6 +104,7 @@ def _in_a_line(error: Exception) -> str | None:
     from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, WrongKeyError
     from feedback_pipeline.store.database import DatabaseError
     from feedback_pipeline.store.embedded import EmbeddedPostgresError
+    from feedback_pipeline.training.live_days import UnredactedError
     from feedback_pipeline.tuning.approvals import ApprovalsTamperedError
     from feedback_pipeline.tuning.registry import PromotionRefusedError
     from feedback_pipeline.tuning.signing import ApprovalKeyError
@@ -111,7 +112,7 @@ def _in_a_line(error: Exception) -> str | None:
     own = (
         SettingsError, DatabaseError, EmbeddedPostgresError, SourcesError, MissingKeyError, InvalidKeyError,
         WrongKeyError, EndpointRefusedError, UnknownPriceError, ApprovalKeyError, ApprovalsTamperedError,
-        PromotionRefusedError, OSError,
+        PromotionRefusedError, UnredactedError, OSError,
     )  # fmt: skip
     if isinstance(error, own):
         return str(error)
@@ -142,6 +143,7 @@ def demo(
     _stop_on(result)
     console.print()
     summary.show(pipeline, console)
+    _propose_prompt(pipeline)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s, {result.runs} Dagster runs. See it live: make dev")
     opens = console_address(pipeline.database, pipeline.settings.home, API_PORT)
     console.print(f"which opens the console of every team with this link: {opens}", highlight=False, soft_wrap=True)
@@ -165,16 +167,25 @@ def import_sources_command(
         bool, typer.Option("--dry-run", help="Only show what would come in and what not, and why.")
     ] = False,
     sources: Annotated[Path | None, typer.Option(help="The file that names the sources.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Day to ask a tool's API from; unset, where the last import ended.")
+    ] = None,
+    place: Annotated[
+        str | None, typer.Option("--from", help="A tool's export, database or address, instead of what is configured.")
+    ] = None,
 ) -> None:
-    """Import feedback from the tables and files named in sources.yaml."""
+    """Import feedback from the tables and files named in sources.yaml, or from a tool: feedback import langfuse."""
     from feedback_pipeline.cli import summary
     from feedback_pipeline.ingest.importing import import_sources
     from feedback_pipeline.ingest.intake import PrivacyRules
-    from feedback_pipeline.ingest.sources import load_sources
+    from feedback_pipeline.ingest.sources import Sources, with_tools
     from feedback_pipeline.privacy.redaction import redact_frame
 
     pipeline = _pipeline()
-    named = load_sources(sources or pipeline.settings.sources_file)
+    named = with_tools(sources or pipeline.settings.sources_file, tuple(names or ()), os.environ, place)
+    if since:
+        first = day_of("--since", since)
+        named = Sources(named.file, tuple(one.model_copy(update={"since": first}) for one in named.entries))
     privacy = PrivacyRules(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
     with _progress() as progress:
         bars: dict[str, TaskID] = {}
@@ -344,6 +355,16 @@ def _compute(pipeline: Any, weeks: list[date] | None) -> Any:
 
     with instance.open_instance(pipeline.settings, pipeline.database) as opened:
         return runs.compute(pipeline, opened, weeks=weeks, report=lambda line: console.print(line, highlight=False))
+
+
+def _propose_prompt(pipeline: Any) -> None:
+    """What votes say of the sample's prompt becomes a proposal, held against the version that answers."""
+    from feedback_pipeline.cli.prompts import demonstrate
+    from feedback_pipeline.patterns.tables import SLICE_FINDINGS
+
+    weeks = pipeline.frames.partitions(SLICE_FINDINGS)
+    if weeks:
+        demonstrate(pipeline, date.fromisoformat(weeks[-1]))
 
 
 def _stop_on(result: Any) -> None:

@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.cli.review import review
 from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy import audit_log
 from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import computed
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
+from feedback_pipeline.training.live_days import LiveDays
 
 console = PlainConsole()
 progress = PlainConsole(stderr=True)
@@ -20,7 +23,7 @@ progress = PlainConsole(stderr=True)
 
 def export(
     output: Annotated[Path | None, typer.Argument(help="File to write; without one, only count.")] = None,
-    days: Annotated[int, typer.Option(min=1, help="Days up to yesterday.")] = 7,
+    days: Annotated[int, typer.Option(min=1, help="Days up to today.")] = 7,
     start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day instead.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day instead.")] = None,
     format_: Annotated[ExportFormat, typer.Option("--format", help="What the file is.")] = "finetuning",
@@ -31,13 +34,24 @@ def export(
 ) -> None:
     """Write the votes of the last days as one file, uncurated: for fine-tuning, for promptfoo, or as JSON."""
     pipeline = Pipeline(Settings.from_environment())
-    last = end.date() if end else pipeline.today() - timedelta(days=1)
+    last = end.date() if end else pipeline.today()
     first = start.date() if start else last - timedelta(days=days - 1)
     if first > last:
         raise typer.BadParameter(f"--from {first} lies after {last}")
     wanted = Wanted(format_, first, last, tenant, content_type, rating)
+    try:
+        computed.require(
+            pipeline.database, pipeline.frames, [CLEAN_FEEDBACK.name, CLEAN_INTERACTIONS.name], wanted.days
+        )
+    except computed.GoneError as error:
+        progress.print(f"feedback: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(code=1) from error
     found: list[Part] = []
-    for part in parts(pipeline.frames, wanted):
+    live = LiveDays(pipeline.frames, pipeline.database, pipeline.verdict_policy)
+    if early := sorted(live.not_computed & set(wanted.days)):
+        shown = ", ".join(str(day) for day in early[:3]) + (f" and {len(early) - 3} more" if len(early) > 3 else "")
+        progress.print(f"read from the store, as they are not computed yet: {shown}", style="dim", highlight=False)
+    for part in parts(live, wanted):
         found.append(part)
         progress.print(f"{part.day}: {len(part.lines):,} lines", style="dim", highlight=False)
     lines = sum(len(part.lines) for part in found)
@@ -57,7 +71,7 @@ def export(
         soft_wrap=True,
     )
     if not lines:
-        console.print("Nothing was found: are the days computed (feedback status)?", highlight=False)
+        console.print("Nothing was found: feedback status says which days hold votes.", highlight=False)
         raise typer.Exit(code=1)
     if format_ == TRAINING[0] and lines > positive:
         console.print(
