@@ -76,7 +76,7 @@ def get_feedback_data(
     rows = Pipeline(settings).frames.read(CLEAN_FEEDBACK, _days(start_date, end_date, settings))
     allowed = rows.filter("use_for_analysis")
     value = pl.when(pl.col("kind") == "outcome").then(
-        pl.format('{"task_succeeded": {}}', pl.col("success").cast(pl.String))
+        pl.concat_str(pl.lit('{"task_succeeded": '), pl.col("success").cast(pl.String), pl.lit("}"))
     )
     return allowed.select(
         "feedback_id",
