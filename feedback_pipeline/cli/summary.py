@@ -280,6 +280,7 @@ def _storage(pipeline: Pipeline, console: Console) -> None:
     days = free / growth
     lasts = f"{days:,.0f} days" if days < MAX_FORECAST_DAYS else "more than ten years"
     console.print(
-        f"disk: {free / 1e9:,.1f} GB free; at {growth / 1e6:,.1f} MB a day (a forecast from these figures) that is {lasts}",
+        f"disk: {free / 1e9:,.1f} GB free; at {growth / 1e6:,.1f} MB a day (a forecast from these figures) "
+        f"that is {lasts}",
         highlight=False,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the documentation shows of a command: blocks after `<!-- run by the tests -->`, each `$ command` and its lines."""
+"""What the documentation shows of commands: blocks after `<!-- run by the tests -->`, `$ command` and its lines."""
 
 import re
 from collections.abc import Iterator
