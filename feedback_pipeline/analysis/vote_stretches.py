@@ -104,8 +104,15 @@ def _terms(votes: Votes, facts: pl.DataFrame, day: date) -> pl.DataFrame:
     return count_terms(said, day=day)
 
 
+def _last_computed(pipeline: Pipeline) -> date:
+    """The last day whose votes are computed; yesterday where none is."""
+    yesterday = pipeline.today() - timedelta(days=1)
+    computed = (date.fromisoformat(key) for key in pipeline.frames.partitions(VOTE_FACTS))
+    return max((day for day in computed if day <= yesterday), default=yesterday)
+
+
 def _own_stretch(pipeline: Pipeline, days: int, until: date | None) -> Stretch:
-    last = until or pipeline.today() - timedelta(days=1)
+    last = until or _last_computed(pipeline)
     named = [last - timedelta(days=back) for back in range(2 * days - 1, -1, -1)]
     computed.require(pipeline.database, pipeline.frames, [VOTE_FACTS.name, TERM_COUNTS.name], named)
     facts, before = (pipeline.frames.read(VOTE_FACTS, part) for part in (named[days:], named[:days]))

@@ -50,8 +50,9 @@ def analyze(
     rate = "no approval rate" if found.approval_rate is None else f"approval {found.approval_rate:.1%}"
     if found.approval_low is not None and found.approval_high is not None:
         rate += f" (between {found.approval_low:.1%} and {found.approval_high:.1%})"
+    stretch = "" if found.first_day is None else f"{found.first_day} to {found.last_day}: "
     console.print(
-        f"{found.total_feedback:,} votes by {found.people:,} people: {found.positive_count:,} up, "
+        f"{stretch}{found.total_feedback:,} votes by {found.people:,} people: {found.positive_count:,} up, "
         f"{found.negative_count:,} down; {rate}",
         highlight=False,
     )
