@@ -70,7 +70,7 @@ def phoenix(tmp_path: Path) -> Iterator[str]:
     program = python_of("phoenix").with_name("phoenix")
     log = (tmp_path / "log").open("w")
     server = subprocess.Popen([str(program), "serve"], env=environment, stdout=log, stderr=log)
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 300
+    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 900
     while True:
         try:
             if httpx.get(f"{url}/healthz", timeout=2).status_code == 200:
