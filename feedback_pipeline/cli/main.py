@@ -67,6 +67,7 @@ def mount_all() -> None:
         privacy,
         prompts,
         reset,
+        reward,
         sources,
         training,
         tuning,
@@ -87,6 +88,7 @@ def mount_all() -> None:
         experiments,
         prompts,
         reset,
+        reward,
         sources,
     ):
         subject.mount(app)
