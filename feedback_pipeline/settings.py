@@ -10,6 +10,7 @@ Groups are classes that `Settings` is composed of: what needs a part of the sett
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -152,6 +153,13 @@ def _training_formats(name: str, text: str) -> tuple[TrainingFormat, ...]:
     return tuple(one for one in known if one in named)
 
 
+def _key_parts(name: str, text: str) -> tuple[str, ...]:
+    found = tuple(text.strip("/").split("/"))
+    if not all(re.fullmatch(r"[A-Za-z0-9_]+", part) for part in found):
+        raise SettingsError(f"{name} is {text!r}, expected letters, digits and _, in parts separated by /")
+    return found
+
+
 def _json_object(name: str, text: str) -> str:
     try:
         found = json.loads(text)
@@ -231,6 +239,12 @@ class CalendarSettings:
     )
     automation: bool = setting("FEEDBACK_AUTOMATION", False, "sensors and schedules run from the first start")
     executor: Executor = setting("FEEDBACK_EXECUTOR", "in_process", "how the steps of one run are run")
+    asset_prefix: tuple[str, ...] = setting(
+        "FEEDBACK_ASSET_PREFIX",
+        (),
+        "what the keys of all assets begin with, parts separated by `/`: for two loops in one Dagster instance",
+        read=_key_parts,
+    )
     ui_hosts: frozenset[str] = setting(
         "FEEDBACK_UI_HOSTS", frozenset(), "names under which the Dagster UI is served besides this machine's own"
     )
