@@ -71,6 +71,7 @@ def mount_all() -> None:
         sources,
         training,
         tuning,
+        webhooks,
     )
 
     for subject in (
@@ -90,6 +91,7 @@ def mount_all() -> None:
         reset,
         reward,
         sources,
+        webhooks,
     ):
         subject.mount(app)
 
