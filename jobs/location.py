@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import freshness, imports, raw
+from assets import experiments, freshness, imports, models, raw
 from assets.building import build
 from assets.keys import behind_prefix
 from assets.partitions import Calendar
