@@ -43,6 +43,7 @@ __all__ = ["CaptureSettings", "Settings", "SettingsError", "ShownSetting", "proj
 
 Executor = Literal["in_process", "multiprocess", "k8s", "ray", "celery"]
 Environment = Literal["development", "production"]
+DistinctId = Literal["pseudonym", "user"]
 TuningProvider = Literal["dry_run", "openai", "azure", "together", "fireworks", "vertex", "local", "trl"]
 PromptOptimiser = Literal["rules", "gepa"]
 TuningMethod = Literal["supervised", "preference", "kto"]
@@ -480,6 +481,12 @@ class CaptureSettings:
         "POSTHOG_API_KEY", None, "PostHog project key; analytics are off without it", secret=True
     )
     posthog_host: str = setting("POSTHOG_HOST", "https://eu.i.posthog.com", "PostHog address")
+    posthog_distinct_id: DistinctId = setting(
+        "POSTHOG_DISTINCT_ID",
+        "pseudonym",
+        "whom PostHog's events are of: our pseudonym, or `user`: your own id of the person, as PostHog knows it "
+        "(the header X-PostHog-Distinct-Id, which posthog-js can add, else `user_id`)",
+    )
     posthog_survey: str | None = setting("POSTHOG_SURVEY_ID", None, "survey that the floating button opens")
 
     @classmethod
