@@ -3,46 +3,25 @@
 import os
 import warnings
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import dagster as dg
 
-from assets import alerts, clean, evaluation, experiments, freshness, imports, models, patterns, raw, report, training
+from assets import experiments, freshness, imports, models, raw
 from assets.building import build
-from assets.declaration import Declaration
 from assets.keys import behind_prefix
 from assets.partitions import Calendar
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.resources import ParquetTables, pipeline_resource
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.store.computed import Loop
 from jobs import failures, fine_tuning, housekeeping, loops, ramping, retention, schedules, sensors
 from jobs.executors import executor_of
+from jobs.stages import declarations, loops_of_assets
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
-
-STAGES = (clean, patterns, alerts, experiments, report, evaluation, training, models)
-
-
-def declarations() -> list[Declaration]:
-    """Every asset of the loop, in the order the data flows."""
-    return [declaration for stage in STAGES for declaration in stage.declarations()]
-
-
-@cache
-def loops_of_assets() -> tuple[Loop, ...]:
-    """Which assets are computed together, and what each is made from among them: days, weeks and months."""
-    every = declarations()
-    loops = []
-    for period in ("day", "week", "month"):
-        names = tuple(one.name for one in every if one.by == period)
-        upstream = {one.name: tuple(name for name in one.after if name in names) for one in every if one.by == period}
-        loops.append(Loop(period, names, upstream))
-    return tuple(loops)
 
 
 def build_definitions(

@@ -15,9 +15,10 @@ from feedback_pipeline.store import changes, computed, periods
 from feedback_pipeline.store.faults import machine_fault
 from jobs import foreground
 from jobs.foreground import LOGGING as LOGGING
-from jobs.location import build_definitions, loops_of_assets
+from jobs.location import build_definitions
 from jobs.loops import DAILY, DAYS_PER_RUN, MONTHLY, WEEKLY
 from jobs.requests import fault_of, settle_requests, stretch_tags
+from jobs.stages import loops_of_assets
 
 Report = Callable[[str], None]
 """Takes one line of progress: names of assets and partitions, counts; never text of users."""

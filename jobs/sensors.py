@@ -17,6 +17,7 @@ from jobs.requests import (
     settle_requests,
     versions_of,
 )
+from jobs.stages import loops_of_assets
 
 SECONDS = 15
 """Between two looks; a look costs a few small queries."""
@@ -74,8 +75,6 @@ def changed_weeks_sensor(jobs: list[Any], status: dg.DefaultSensorStatus) -> dg.
 
 
 def _make_lost_files_due(pipeline: Pipeline) -> None:
-    from jobs.location import loops_of_assets
-
     lost = computed.absent(pipeline.database, pipeline.frames)
     if lost:
         computed.heal(pipeline.database, lost, loops_of_assets(), pipeline.settings.start)
