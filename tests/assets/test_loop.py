@@ -1,5 +1,6 @@
 """The loop on a real PostgreSQL: right, repeatable, atomic, and silent about people's words."""
 
+import json
 import re
 from datetime import date, timedelta
 from pathlib import Path
@@ -135,6 +136,28 @@ def test_a_late_vote_a_withdrawal_and_a_moved_one_recompute_exactly_their_days(
     changed = {name for name, content in files_of(pipeline).items() if before.get(name) != content}
     daily = {name for name in changed if name.startswith("clean_feedback/")}
     assert daily == {f"clean_feedback/{day}.parquet", f"clean_feedback/{day + timedelta(days=1)}.parquet"}
+
+
+def test_a_closed_week_s_report_is_a_new_revision_only_when_it_says_something_else(
+    database: Database, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    pipeline = pipeline_for(tmp_path / "home", database)
+
+    def vote(name: str) -> None:
+        one = {"name": name, "occurred_at": later(minutes=len(name))}
+        bulk.file_batch(database, Batch(interactions=answers(one), feedback=votes({**one, "on": name})))
+
+    def revision() -> int:
+        assert runs.compute(pipeline, instance, weeks=[MONDAY.date()]).failed == ()
+        file = Path(pipeline.settings.data_url) / "weekly_report" / f"{MONDAY.date()}.json"
+        return int(json.loads(file.read_bytes())["content"]["period"]["revision"])
+
+    vote("a")
+    assert revision() == 0
+    assert changes.touch(database, MONDAY.date(), MONDAY.date()) == 1  # computed anew, with the same rows
+    assert revision() == 0
+    vote("late")
+    assert revision() == 1
 
 
 def test_no_word_of_a_user_reaches_the_event_log(

@@ -111,7 +111,8 @@ def test_two_workers_that_own_one_week_leave_what_one_leaves(
     counted = sa.text("SELECT asset, count(*) FROM computed_partition WHERE partition = :day AND problem IS NULL"
                       " AND asset = ANY (:assets) GROUP BY asset")  # fmt: skip
     with database.engine.connect() as connection:
-        rows = dict(connection.execute(counted, {"day": DAY, "assets": list(weekly.assets)}).tuples().all())
+        found = connection.execute(counted, {"day": DAY, "assets": list(weekly.assets)}).all()
+    rows = {row[0]: row[1] for row in found}
     assert rows == dict.fromkeys(weekly.assets, 1)
 
 
