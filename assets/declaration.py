@@ -71,6 +71,7 @@ class Declaration:
     pool: str | None
     may_refuse: bool
     choices: type[dg.Config] | None
+    carries: Mapping[str, tuple[str, ...]]
 
 
 def daily(table: Table | None = None, **options: Any) -> Callable[[AssetFunction], Declaration]:
@@ -102,6 +103,7 @@ def _declare(
     pool: str | None = None,
     may_refuse: bool = False,
     choices: type[dg.Config] | None = None,
+    carries: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Callable[[AssetFunction], Declaration]:
     """Declares an asset.
 
@@ -118,6 +120,8 @@ def _declare(
         pool: concurrency pool, for assets that call a paid service.
         may_refuse: it may say why it made nothing: no materialisation then, and nothing downstream.
         choices: what a person may choose for one run in the Launchpad (`choices`).
+        carries: columns whose values are those of a column of the same name, by the asset they are read from: what the
+            UI draws as column lineage.
     """
 
     def wrap(function: AssetFunction) -> Declaration:
@@ -125,6 +129,7 @@ def _declare(
         return Declaration(
             function, name or function.__name__, group, by, table, tuple(after), tuple(kinds), code_version, checks,
             tuple(warning), pool, may_refuse, choices,
+            carries or {},
         )  # fmt: skip
 
     return wrap

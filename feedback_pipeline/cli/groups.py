@@ -19,11 +19,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "alerts",
         "actions",
         "why",
+        "send",
     ),
     "Judge and try": ("audit", "evaluate", "experiment", "prompt"),
     "Train": ("export", "review", "tune", "approve", "models", "rollback", "export-judge"),
     "People's rights": ("consent", "forget", "receipt", "quarantine", "retention", "pseudonyms", "audit-log"),
-    "Operate": ("migrate", "backup", "restore"),
+    "Operate": ("webhooks", "migrate", "backup", "restore"),
 }
 # fmt: on
 

@@ -63,12 +63,15 @@ def mount_all() -> None:
         findings,
         judging,
         lineage,
+        outgoing,
         privacy,
         prompts,
         reset,
+        reward,
         sources,
         training,
         tuning,
+        webhooks,
     )
 
     for subject in (
@@ -82,10 +85,13 @@ def mount_all() -> None:
         tuning,
         training,
         lineage,
+        outgoing,
         experiments,
         prompts,
         reset,
+        reward,
         sources,
+        webhooks,
     ):
         subject.mount(app)
 
