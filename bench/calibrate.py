@@ -409,15 +409,14 @@ def few(runs: int = 1_000) -> Iterator[Line]:
             yield _covered(f"PPI++, true rate {rate:.0%}, {labels} of 1,000 labelled", float(covered), runs)
     for people, votes in ((5, 400), (10, 400), (10, 40), (40, 10)):
         covered = np.mean([_people(np.random.default_rng(seed), people, votes) for seed in range(runs)])
-        # five people are the fewest that are shown at all: what nine in ten hold is said to be few
-        yield _covered(f"approval of {people} people × {votes} votes, who lean (sd 1 log-odds)", float(covered), runs,
-                       0.91 if people == 5 else 0.93)  # fmt: skip
+        yield _covered(f"approval of {people} people × {votes} votes, who lean (sd 1 log-odds)", float(covered), runs)
     for votes in (1, 3, 10):
         covered = np.mean([_preferred(np.random.default_rng(seed), votes) for seed in range(runs)])
         yield _covered(f"Bradley–Terry strength from {votes} preferences", float(covered), runs)
 
 
-def _covered(what: str, covered: float, runs: int, wanted: float = 0.93) -> Line:
+def _covered(what: str, covered: float, runs: int) -> Line:
+    wanted = 0.93
     slack = 2.0 * np.sqrt(wanted * (1.0 - wanted) / runs)
     return Line(what, f"{covered:.1%} covered", f"at least {wanted:.0%}", covered >= wanted - slack)
 
