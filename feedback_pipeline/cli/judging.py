@@ -46,13 +46,13 @@ def audit(
     if not auditor.strip():
         raise typer.BadParameter("--name must not be blank")
     pipeline = Pipeline(Settings.from_environment())
-    waiting = _waiting(pipeline, week_of(week) if week else None, auditor.strip(), criterion)
+    waiting = left_for(pipeline, week_of(week) if week else None, auditor.strip(), criterion)
     if waiting.is_empty():
         console.print("Nothing is left for you to judge. Answers are drawn when a week that ended is computed.")
         return
     labelled = 0
     shown = waiting.head(count)
-    for number, (identity, prompt, answer) in enumerate(_texts(pipeline, shown), 1):
+    for number, (identity, prompt, answer) in enumerate(shown_texts(pipeline, shown), 1):
         console.print(Rule(f"{number} of {shown.height}: {criterion}"))
         console.print(Text(questions[criterion], style="italic"))
         _show("asked", prompt)
@@ -64,7 +64,7 @@ def audit(
     console.print(f"{labelled} answers judged. Take them into account: feedback materialize --week {shown['week'][0]}")
 
 
-def _waiting(pipeline: Pipeline, week: date | None, auditor: str, criterion: str) -> pl.DataFrame:
+def left_for(pipeline: Pipeline, week: date | None, auditor: str, criterion: str) -> pl.DataFrame:
     """What is left for this person in the given week, else in the newest with anything left, the most useful first."""
     items, labels = audits.read_items(pipeline.database), audits.read_labels(pipeline.database)
     weeks = items["week"].unique().sort(descending=True).to_list() if week is None else [week]
@@ -75,7 +75,7 @@ def _waiting(pipeline: Pipeline, week: date | None, auditor: str, criterion: str
     return items.clear()
 
 
-def _texts(pipeline: Pipeline, waiting: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
+def shown_texts(pipeline: Pipeline, waiting: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
     """Id, prompt and answer of those whose text is still kept, in the same order."""
     days = waiting["day"].unique().sort().to_list()
     texts = pipeline.frames.scan(CLEAN_INTERACTIONS, days).select("interaction_id", "prompt", "answer")
