@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl lint format docs pictures bench calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-wheel lint format docs pictures bench calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-trl: $(DEV) ## A tiny model from votes to its promotion, trained here with 
 	@.feedback/trainer/bin/python -c "import torch" 2>/dev/null || .feedback/trainer/bin/pip install -q "torch==2.13.0"
 	@.feedback/trainer/bin/pip install -q "trl>=1.16,<2" peft
 	@FEEDBACK_TEST_TRL=$(CURDIR)/.feedback/trainer/bin/python $(BIN)/python -m pytest -s tests/tuning/trl
+
+test-wheel: $(DEV) ## The wheel, installed in an empty environment and run from an empty folder
+	@$(BIN)/python tests/deploy/wheel.py .feedback/wheel
 
 test-llm: $(DEV) ## A small real language model as a judge (installs it under .feedback)
 	@$(BIN)/python tests/judging/small_model_environment.py .feedback/llm && FEEDBACK_TEST_LLM=.feedback/llm $(BIN)/python -m pytest -s tests/judging/test_small_model.py

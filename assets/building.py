@@ -20,6 +20,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.plan.execute_step import AssetResultOutput
 
 from assets import descriptions, interruption
+from assets.choices import chosen
 from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
 from assets.faults import unreadable, where
@@ -27,6 +28,7 @@ from assets.partitions import Calendar
 from assets.step_sizes import op_tags
 from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.settings import SettingsError
 from feedback_pipeline.store import computed, locks
 from feedback_pipeline.store.computed import Computed, Loop
 from feedback_pipeline.store.database import DatabaseError
@@ -81,6 +83,7 @@ def build(
         ],
         automation_condition=condition,
         pool=declaration.pool,
+        config_schema=declaration.choices.to_config_schema().as_field() if declaration.choices else None,
         op_tags=op_tags(declaration.name),
         # a pool is a service beyond the network: it may be away for a moment
         retry_policy=RETRY if declaration.pool else None,
@@ -88,9 +91,17 @@ def build(
         output_required=not declaration.may_refuse,
     )
     def materialize(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Any]:
-        yield from _Step(context, pipeline, declaration, own_loop).run()
+        yield from _Step(context, _as_chosen(context, pipeline), declaration, own_loop).run()
 
     return materialize
+
+
+def _as_chosen(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Pipeline:
+    choices = context.op_execution_context.op_config
+    try:
+        return chosen(pipeline, choices) if choices else pipeline
+    except SettingsError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from feedback_pipeline.tables.schema import Table
 
 GROUP = "clean"
 TRUST_WEEKS = 4
-JSON_COLUMNS = {"messages", "payload"}
+JSON_COLUMNS = {"messages", "payload", "content_snapshot", "shown"}
 
 
 @daily(

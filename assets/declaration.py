@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+import dagster as dg
 import polars as pl
 
 from feedback_pipeline.pipeline import Pipeline
@@ -69,6 +70,7 @@ class Declaration:
     warning: tuple[str, ...]
     pool: str | None
     may_refuse: bool
+    choices: type[dg.Config] | None
 
 
 def daily(table: Table | None = None, **options: Any) -> Callable[[AssetFunction], Declaration]:
@@ -99,6 +101,7 @@ def _declare(
     warning: Sequence[str] = (),
     pool: str | None = None,
     may_refuse: bool = False,
+    choices: type[dg.Config] | None = None,
 ) -> Callable[[AssetFunction], Declaration]:
     """Declares an asset.
 
@@ -114,13 +117,14 @@ def _declare(
         warning: checks that only tell.
         pool: concurrency pool, for assets that call a paid service.
         may_refuse: it may say why it made nothing: no materialisation then, and nothing downstream.
+        choices: what a person may choose for one run in the Launchpad (`choices`).
     """
 
     def wrap(function: AssetFunction) -> Declaration:
         checks = ("schema", *blocking) if table is not None else tuple(blocking)
         return Declaration(
             function, name or function.__name__, group, by, table, tuple(after), tuple(kinds), code_version, checks,
-            tuple(warning), pool, may_refuse,
+            tuple(warning), pool, may_refuse, choices,
         )  # fmt: skip
 
     return wrap

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from assets.choices import Judging, Sampling
 from assets.declaration import Check, Outcome, weekly
 from feedback_pipeline.calendar import days_of, monday_of, weeks_before, window
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, TEXT_SIGNATURES
@@ -46,7 +47,7 @@ UNSCORED_LIMIT = 0.05
 NO_MODEL = "no judging model is configured"
 
 
-@weekly(tables.JUDGE_SAMPLE, group=GROUP, after=["clean_interactions", "clean_feedback"])
+@weekly(tables.JUDGE_SAMPLE, group=GROUP, after=["clean_interactions", "clean_feedback"], choices=Sampling)
 def judge_sample(pipeline: Pipeline, week: date) -> Outcome:
     """One answer of the week drawn to be judged, voted on or not, with the probability it was drawn with. No text."""
     voted = pipeline.frames.scan(CLEAN_FEEDBACK, days_of(week)).filter("counts").select("interaction_id").unique()
@@ -69,6 +70,7 @@ def judge_sample(pipeline: Pipeline, week: date) -> Outcome:
     after=["judge_sample", "clean_interactions", "clean_feedback"],
     code_version="2",
     warning=["scored", "known_bad_at_floor", "one_model_answered"],
+    choices=Judging,
 )
 def judgements(pipeline: Pipeline, week: date) -> Outcome:
     """One verdict, or the reason for none, by one judge on one answer or pair. A text classifier trained on the votes

@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 
 from assets.building import build
+from assets.choices import Judging, Tuning
 from assets.declaration import OWNERS, Check, Declaration, Outcome, weekly
 from assets.partitions import Calendar
 from feedback_pipeline.calendar import days_of
@@ -47,6 +48,7 @@ _GATES = {
     blocking=["started"],
     pool=GROUP,
     may_refuse=True,
+    choices=Tuning,
 )
 def fine_tune_job(pipeline: Pipeline, week: date) -> Outcome:
     """A training run of the newest closed week's training file at the configured provider: uploaded once, created
@@ -82,6 +84,7 @@ def _refused(reason: str) -> Outcome:
     blocking=list(_GATES),
     pool=GROUP,
     may_refuse=True,
+    choices=Judging,
 )
 def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     """One measure of the week's candidate against the model that answers now, and what the gate says of it: win rates

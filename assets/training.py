@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from assets.choices import Formats
 from assets.declaration import Check, Outcome, weekly
 from assets.evaluation import audited_prompts
 from feedback_pipeline import __version__
@@ -97,20 +98,26 @@ def preference_pairs(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(found.pairs, numbers={f"origin/{name}": count for name, count in origins.items()})
 
 
-@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"])
+@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"], choices=Formats)
 def sft_file(pipeline: Pipeline, week: date) -> Outcome:
     """Supervised examples (approved answers and corrections) in every chosen format, with their weights where a
     format has them and deterministic copies where it has not."""
     return _written(pipeline, week, "sft", "supervised", "table")
 
 
-@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples", "preference_pairs"], blocking=["accepted"])
+@weekly(
+    group=GROUP,
+    kinds=FILE_KINDS,
+    after=["training_examples", "preference_pairs"],
+    blocking=["accepted"],
+    choices=Formats,
+)
 def dpo_file(pipeline: Pipeline, week: date) -> Outcome:
     """Preference pairs in every chosen format."""
     return _written(pipeline, week, "dpo", "preference")
 
 
-@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"])
+@weekly(group=GROUP, kinds=FILE_KINDS, after=["training_examples"], blocking=["accepted"], choices=Formats)
 def kto_file(pipeline: Pipeline, week: date) -> Outcome:
     """Unpaired desirable and undesirable answers in every chosen format (Kahneman–Tversky optimisation)."""
     return _written(pipeline, week, "kto", "kto")
@@ -121,7 +128,8 @@ def promptfoo_tests(pipeline: Pipeline, week: date) -> Outcome:
     """Prompts whose answers people rejected or corrected, as test cases that promptfoo runs: a regression suite that
     keeps those of the weeks before for as long as their votes stand."""
     frames = pipeline.frames
-    votes = frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select("feedback_id", "use_for_training").collect()
+    columns = ("feedback_id", "use_for_training", "reasons", "comment")
+    votes = frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select(columns).collect()
     votes = votes.filter(~pl.col("feedback_id").is_in(_decided(pipeline)["rejected"].implode()))
     previous = frames.read(tables.REGRESSION_CASES, [week - timedelta(weeks=1)])
     suite = regression_cases(archive.kept(frames, week, _settings(pipeline)), previous, votes)

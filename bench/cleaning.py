@@ -266,7 +266,7 @@ def _events(day: date, number: int, answers: pl.DataFrame, random: np.random.Gen
         reasons=pl.lit(None, pl.List(pl.String)), state=pl.lit("current"), outranked=pl.lit(value=False),
     ).with_columns(
         pl.lit(None, pl.String).alias(name)
-        for name in ("correction", "preference", "other_interaction_id", "other_model")
+        for name in ("correction", "preference", "other_interaction_id", "other_model", "content_id", "shown")
     )  # fmt: skip
 
 

@@ -141,6 +141,16 @@ def _value(declaration: Setting, kind: Any, env: Mapping[str, str], values: dict
     return (default.of(env, values) if isinstance(default, Derived) else default), "default"
 
 
+def read_text(one: Declared, text: str) -> Any:
+    """A setting's value as if its variable held this text.
+
+    Raises:
+        SettingsError: it cannot; the message names the variable.
+    """
+    read = one.setting.read or _reader(one.kind, one.setting.low)
+    return read(one.setting.variables[0], text)
+
+
 def text_of(env: Mapping[str, str], variable: str) -> tuple[str | None, str]:
     """A secret's text and where it stood: in the variable itself, or in the file that `…_FILE` names.
 

@@ -1,6 +1,6 @@
 """What assets, sensors and commands work with: the settings, the database, the tables. Opened when first used."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
@@ -67,6 +67,16 @@ class Pipeline:
     @property
     def frames(self) -> ParquetFolder:
         return ParquetFolder(self.settings.data_url)
+
+    def with_settings(self, settings: Settings) -> "Pipeline":
+        """This pipeline with other settings; itself where they are the same. An open database is kept where it is."""
+        if settings == self.settings:
+            return self
+        other = replace(self, settings=settings)
+        same = (settings.database_url, settings.home) == (self.settings.database_url, self.settings.home)
+        if same and "database" in self.__dict__:
+            other.__dict__["database"] = self.database
+        return other
 
     def now(self) -> datetime:
         """The time, in UTC."""

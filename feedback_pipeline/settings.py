@@ -12,7 +12,7 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -29,6 +29,7 @@ from feedback_pipeline.environment import (
     group,
     parts,
     read_settings,
+    read_text,
     setting,
     share,
     share_or_none,
@@ -529,6 +530,17 @@ class Settings(
         object.__setattr__(found, "sources", sources)
         object.__setattr__(found, "unknown", tuple(unknown_variables(env, known_variables())))
         return found
+
+    def read(self, texts: Mapping[str, str]) -> "Settings":
+        """These settings with some as if their variables held these texts, by the names they have here.
+
+        Raises:
+            SettingsError: a text is none that the setting takes, or no setting has that name.
+        """
+        known = {one.name: one for one in declared(Settings) if one.setting.variables and "." not in one.name}
+        if strange := sorted(texts.keys() - known.keys()):
+            raise SettingsError(f"{strange[0]} is no setting")
+        return replace(self, **{name: read_text(known[name], text) for name, text in texts.items()})
 
     def shown(self) -> list[ShownSetting]:
         """Every setting for people: value, where that came from, default; no passwords, keys, secret addresses."""

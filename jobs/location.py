@@ -12,8 +12,8 @@ from assets import alerts, clean, evaluation, experiments, freshness, imports, m
 from assets.building import build
 from assets.declaration import Declaration
 from assets.partitions import Calendar
-from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.resources import ParquetTables, pipeline_resource
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.computed import Loop
 from jobs import failures, fine_tuning, housekeeping, loops, ramping, retention, schedules, sensors
@@ -95,8 +95,8 @@ def build_definitions(
         ],
         executor=executor,
         resources={
-            "pipeline": Pipeline(settings),
-            "io_manager": ParquetIOManager(settings.data_url),
+            "pipeline": pipeline_resource(Pipeline(settings)),
+            "io_manager": ParquetTables(data_url=settings.data_url),
             **(resource_overrides or {}),
         },
         loggers=loggers,

@@ -71,13 +71,19 @@ def run_services(pipeline: Pipeline, port: int | None, api_port: int | None, con
         commands = {
             "Dagster UI": [
                 sys.executable, "-m", "jobs.webserver", "dev",  # a guard stands before the UI
-                "--workspace", str(project_root() / "workspace.yaml"), "--port", str(ui),
+                "--workspace", str(workspace()), "--port", str(ui),
             ],
             "capture API": [sys.executable, "-m", "feedback_pipeline.cli", "serve", "--port", str(api)],
         }  # fmt: skip
         leftovers.sweep(pipeline.frames.root, home, pipeline.now())
         links = _links(pipeline, ui, api)
         return _supervise(commands, environment, links, ServiceLog(home / "logs" / "dev.log", console), console)
+
+
+def workspace() -> Path:
+    """What the UI loads: the checkout's workspace.yaml, or the one that an installed package brings."""
+    own = project_root() / "workspace.yaml"
+    return own if own.exists() else Path(__file__).with_name("workspace.yaml")
 
 
 @contextmanager

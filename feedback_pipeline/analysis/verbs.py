@@ -24,6 +24,7 @@ from feedback_pipeline.cleaning.tables import (
     LENGTH_BANDS,
     MULTI_DIMENSIONS,
 )
+from feedback_pipeline.erasure import exports
 from feedback_pipeline.judging.tables import JUDGED_QUALITY
 from feedback_pipeline.judging.versions import averages_of_one_judge
 from feedback_pipeline.llm.calls import Endpoint
@@ -34,6 +35,7 @@ from feedback_pipeline.patterns.tables import SAFETY_COUNTS
 from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.tracking import parse_slice
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.privacy import audit_log
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.digest import render_markdown
@@ -293,7 +295,8 @@ def generate_report(
             one, so that `generate_report("weekly", "report.json")` works, too.
         db: another name for `data`; also a file or an SQLite connection.
         period: weekly or monthly.
-        output_file: where to write the whole report: `.html`, `.json` or `.md`.
+        output_file: where to write the whole report: `.html`, `.json` or `.md`. One of the pipeline's own is noted, so
+            that an erasure finds it.
         until: a day of the period; by default that of the newest vote, or of the newest report.
         settings: where the pipeline's own reports are.
 
@@ -301,6 +304,7 @@ def generate_report(
         InsufficientFeedbackError: no vote falls into the period, or nothing has been computed.
         FeedbackFrameError: the table is not one of feedback, or has no times.
         ValueError: the period or the file's ending is unknown.
+        DatabaseError: the pipeline's own report is to be written, and the store cannot be opened to note it.
     """
     if isinstance(data, str) and data in PERIODS:
         data, period, output_file = None, data, output_file or (period if period not in PERIODS else None)
@@ -315,8 +319,7 @@ def generate_report(
         else _cached_report(read_votes(data, settings.timezone), period, until, settings)
     )
     if output_file is not None:
-        with replaced_file(location(str(output_file))) as file:
-            file.write(render(document.content))
+        _write(output_file, render(document.content), document, None if data is not None else Pipeline(settings))
     verdict = document.content.verdict
     return ImprovementReport(
         period=document.period,
@@ -332,6 +335,22 @@ def generate_report(
         problem_areas=_problems(document.content),
         action_items=list(document.action_items),
     )
+
+
+def _write(output_file: str | Path, content: bytes, document: ReportDocument, pipeline: Pipeline | None) -> None:
+    """Writes a report. The pipeline's own, which quotes people, is noted: an erasure and the audit log know of it."""
+    if pipeline is None:
+        with replaced_file(location(str(output_file))) as file:
+            file.write(content)
+        return
+    first, last = document.start_date, document.end_date
+    with exports.writing(pipeline.database, output_file, None, first, last, "report") as export:
+        audit_log.append(
+            pipeline.database, pipeline.pseudonymiser, "report.exported", actor=audit_log.account(),
+            detail={"export": str(export.id), "first": str(first), "last": str(last)},
+        )  # fmt: skip
+        export.lines = len(content.splitlines())
+        export.file.write(content)
 
 
 PERIODS = ("weekly", "monthly")

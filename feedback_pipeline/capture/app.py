@@ -21,6 +21,7 @@ from feedback_pipeline.capture import (
     routes_provider,
     routes_reads,
     routes_service,
+    routes_telemetry,
     routes_votes,
 )
 from feedback_pipeline.capture.metrics import Metrics
@@ -46,7 +47,10 @@ HTMX_HEADERS = ("HX-Boosted", "HX-Current-URL", "HX-Request", "HX-Target", "HX-T
 
 def routers() -> tuple[APIRouter, ...]:
     """The routes of the API, in the order they are looked at."""
-    own = (routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments)
+    own = (
+        routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments,
+        routes_telemetry,
+    )  # fmt: skip
     return tuple(routes.router for routes in own)
 
 

@@ -1,6 +1,7 @@
 """Request bodies: read up to a limit, parsed strictly, with what no text of ours can hold refused by field."""
 
 import json
+import zlib
 from collections.abc import Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -38,6 +39,29 @@ async def read(request: Request, limit: int) -> bytes:
     except ClientDisconnect:
         raise ProblemError(400, "malformed", "the body was cut off") from None
     return bytes(body)
+
+
+def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+    """A body as it was before `Content-Encoding`.
+
+    Raises:
+        ProblemError: it would be larger than `limit` bytes (413; no more than that is unpacked), is damaged (400), or
+            the encoding is not known (415).
+    """
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise ProblemError(415, "unsupported_encoding", "send gzip, or no Content-Encoding")
+    unpacker = zlib.decompressobj(wbits=47 if encoding != "deflate" else 15)  # 47: gzip or zlib, by its header
+    try:
+        unpacked = unpacker.decompress(body, limit + 1)
+    except zlib.error:
+        raise ProblemError(400, "malformed", f"the body is no {encoding}") from None
+    if len(unpacked) > limit:
+        raise ProblemError(413, "too_large", f"the body is larger than {limit} bytes when unpacked")
+    if not unpacker.eof:
+        raise ProblemError(400, "malformed", "the body was cut off")
+    return unpacked
 
 
 def parse(body: bytes, content_type: str) -> Any:

@@ -306,7 +306,7 @@ _CUT = {
     "content_type": MAX_CONTENT_TYPE,
     "language": 10,
 }
-_CUT_TEXTS = {"prompt": MAX_TEXT, "output": MAX_TEXT}
+_LIMITS = tuple({"prompt": MAX_TEXT, "output": MAX_TEXT, **_CUT}.items())
 _CUT_LISTS = ("tags", "tools_called", "techniques")
 
 
@@ -316,7 +316,7 @@ def shortened(answer: Any) -> tuple[Any, list[str]]:
     if not isinstance(answer, dict):
         return answer, []
     fitting: dict[str, Any] = {}
-    for name, limit in _CUT_TEXTS.items() | _CUT.items():
+    for name, limit in _LIMITS:
         if isinstance(value := answer.get(name), str) and len(value) > limit:
             fitting[name] = value[:limit]
     for name in _CUT_LISTS:

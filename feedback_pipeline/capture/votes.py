@@ -421,7 +421,7 @@ def logged(answer: LoggedAnswer, tenant: str, person: Person) -> tuple[AnswerRow
         identity = given_id(tenant, answer.interaction_id)
         names.append(given_name(answer.interaction_id))
     elif answer.request_id is not None:
-        identity = uuid.UUID(derived_id(tenant, SOURCE, f"logged\x1frequest\x1f{answer.request_id}"))
+        identity = request_identity(tenant, answer.request_id)
     else:
         identity = new_id()
     row = answer_row(
@@ -429,6 +429,11 @@ def logged(answer: LoggedAnswer, tenant: str, person: Person) -> tuple[AnswerRow
         max(answer.inclusion_probability, MIN_PROBABILITY), answer.context,
     )  # fmt: skip
     return row, [NameRow(kind, value, identity) for kind, value in names]
+
+
+def request_identity(tenant: str, request_id: str) -> uuid.UUID:
+    """The id of the answer that is logged, or will be, under a request id."""
+    return uuid.UUID(derived_id(tenant, SOURCE, f"logged\x1frequest\x1f{request_id}"))
 
 
 def logged_names(answer: LoggedAnswer) -> list[tuple[str, str]]:

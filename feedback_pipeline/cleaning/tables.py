@@ -64,6 +64,12 @@ CLEAN_INTERACTIONS = Table(
         Column("prompt", pl.String, "Text of the last user message, redacted.", text=True),
         Column("answer", pl.String, "The model's answer, redacted.", text=True),
         Column(
+            "content_snapshot",
+            pl.String,
+            "What was shown where that is more than the text (JSON), redacted.",
+            text=True,
+        ),
+        Column(
             "context",
             pl.String,
             "`full` if messages are complete, `partial` if only query and response are known.",
@@ -121,6 +127,8 @@ CLEAN_FEEDBACK = Table(
         Column("comment", pl.String, "The person's words, redacted.", text=True),
         Column("correction", pl.String, "The better answer the person wrote, redacted.", text=True),
         Column("reasons", pl.List(pl.String), "Reason chips chosen."),
+        Column("content_id", pl.String, "Name of the content, where the vote was given by it."),
+        Column("shown", pl.String, "What the voter's page showed (JSON), where that is other or more.", text=True),
         Column("user_key", pl.String, "Pseudonym of the voter; null if anonymous."),
         Column(
             "voter",

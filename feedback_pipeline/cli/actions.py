@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from feedback_pipeline.cli.listing import Json, Listing
 from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
@@ -37,23 +38,22 @@ class Shown(StrEnum):
 @actions.command("list")
 def list_actions(
     status: Annotated[Shown | None, typer.Option(help="Only those.")] = None,
+    as_json: Json = False,
 ) -> None:
     """List the actions: accepted ones first."""
     from feedback_pipeline.actions.register import actions as registered
 
     found = registered(_pipeline().database, None if status is None else status.value)
-    if not found:
-        console.print("No actions: they come with the recommendations of a computed week.")
-        return
-    table = Table("id", "status", "owner", "due", "since", "gain", "outcome", "what")
+    rows = Listing(
+        "id", "status", "owner", "due", "since", "expected_gain", "outcome", "outcome_week", "what",
+        expected_gain=lambda gain: "" if gain is None else f"{100 * gain:+.1f} points",
+    )  # fmt: skip
     for one in found:
-        gain = "" if one.expected_gain is None else f"{100 * one.expected_gain:+.1f} points"
-        outcome = "" if one.outcome is None else f"{one.outcome} (week of {one.outcome_week})"
-        table.add_row(
-            one.recommendation_id, one.status, escape(one.owner or ""), str(one.due or ""), str(one.first_week), gain,
-            outcome, escape(one.statement),
+        rows.add(
+            one.recommendation_id, one.status, one.owner, one.due, one.first_week, one.expected_gain, one.outcome,
+            one.outcome_week, one.statement,
         )  # fmt: skip
-    console.print(table)
+    rows.show(console, as_json, "No actions: they come with the recommendations of a computed week.")
 
 
 @actions.command()

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
+from feedback_pipeline.cli.listing import Json, Listing
 from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ Person = Annotated[str | None, typer.Option("--by", help="Who you are; the accou
 def list_alerts(
     every: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
     days: Annotated[int, typer.Option(help="Incidents that fired in so many days.", min=1)] = 90,
+    as_json: Json = False,
 ) -> None:
     """List the incidents that are not closed."""
     from feedback_pipeline.alerting.incidents import incidents
@@ -32,17 +33,11 @@ def list_alerts(
     pipeline = _pipeline()
     first = pipeline.today() - timedelta(days=days)
     found = incidents(pipeline.database, first=first, closed_too=every)
-    if not found:
-        console.print("No incidents." if every else "No open incidents.")
-        return
-    table = Table("id", "rule", "severity", "state", "first", "last", "real", "what")
+    rows = Listing("id", "rule", "severity", "state", "first", "last", "real", "what",
+                   rule=lambda name: name.replace("_", " "))  # fmt: skip
     for one in found:
-        real = {None: "", True: "yes", False: "no"}[one.real]
-        table.add_row(
-            str(one.id), one.kind.replace("_", " "), one.severity, one.state, one.first_day.isoformat(),
-            one.last_day.isoformat(), real, escape(one.explanation),
-        )  # fmt: skip
-    console.print(table)
+        rows.add(one.id, one.kind, one.severity, one.state, one.first_day, one.last_day, one.real, one.explanation)
+    rows.show(console, as_json, "No incidents." if every else "No open incidents.")
 
 
 @alerts.command()

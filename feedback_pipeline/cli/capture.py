@@ -1,13 +1,12 @@
 """The commands of live capture: `feedback serve`, `feedback keys …`, `feedback dashboard`; mounted by `cli.main`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
+from feedback_pipeline.cli.listing import Json, Listing
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
@@ -117,23 +116,20 @@ def create_key(
 
 
 @keys.command("list")
-def list_keys() -> None:
+def list_keys(as_json: Json = False) -> None:
     """List the keys."""
     from feedback_pipeline.capture import key_store
 
-    table = Table(box=None)
-    table.add_column("id", no_wrap=True)  # whoever revokes one needs all of it
-    for heading in ("tenant", "name", "scopes", "made"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "made")
+    rows = Listing(
+        "id", "tenant", "name", "scopes", "made", "expires", "revoked", made=_day, expires=_day, revoked=_day
+    )
     for key in key_store.listed(_database()):
-        ends = [
-            f"{word} {moment:%Y-%m-%d}"
-            for word, moment in (("expires", key.expires_at), ("revoked", key.revoked_at))
-            if moment
-        ]
-        made = "\n".join([f"{key.created_at:%Y-%m-%d}", *ends])
-        table.add_row(str(key.id), *(Text(text) for text in (key.tenant, key.name, ", ".join(key.scopes), made)))
-    console.print(table)
+        rows.add(key.id, key.tenant, key.name, key.scopes, key.created_at, key.expires_at, key.revoked_at)
+    rows.show(console, as_json, "No keys: make one with `feedback keys create`.")
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""
 
 
 @keys.command("rotate")

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from feedback_pipeline.cli.listing import Json, Listing
 from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
@@ -73,23 +74,21 @@ def create(
 
 
 @experiment.command("list")
-def list_experiments(tenant: Tenant = "default") -> None:
+def list_experiments(tenant: Tenant = "default", as_json: Json = False) -> None:
     """List the experiments, newest first."""
     from feedback_pipeline.experiments import registry
 
     found = registry.experiments(_pipeline().database, tenant)
-    if not found:
-        console.print("No experiments: make one with feedback experiment create.")
-        return
-    table = Table("name", "state", "version", "arms", "takes part", "layer", "started", "conclusion")
+    rows = Listing("name", "state", "version", "arms", "takes_part", "layer", "started", "conclusion",
+                   takes_part="{:.0%}".format,
+                   arms=lambda arms: ", ".join(f"{name} {weight:.0%}" for name, weight in arms.items()))  # fmt: skip
     for one in found:
-        arms = ", ".join(f"{arm.name} {arm.weight:.0%}" for arm in one.experiment.arms)
-        started = "" if one.started_at is None else str(one.started_at.date())
-        table.add_row(
-            escape(one.experiment.name), one.state, str(one.experiment.version), escape(arms),
-            f"{one.experiment.coverage:.0%}", escape(one.experiment.layer or ""), started, escape(one.conclusion or ""),
+        rows.add(
+            one.experiment.name, one.state, one.experiment.version,
+            {arm.name: arm.weight for arm in one.experiment.arms}, one.experiment.coverage, one.experiment.layer,
+            one.started_at, one.conclusion,
         )  # fmt: skip
-    console.print(table)
+    rows.show(console, as_json, "No experiments: make one with `feedback experiment create`.")
 
 
 @experiment.command()

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from feedback_pipeline.cli.options import day_of
-from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.cli.printing import PlainConsole, json_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -170,9 +170,8 @@ def _performance(title: str, performance: dict[str, dict[str, Any]]) -> None:
 
 
 def _print_json(content: Any) -> None:
-    import orjson
 
-    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+    typer.echo(json_text(content))
 
 
 def mount(app: typer.Typer) -> None:

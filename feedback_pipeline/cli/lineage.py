@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import orjson
 import typer
 
-from feedback_pipeline.cli.printing import plain
+from feedback_pipeline.cli.printing import json_text, plain
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 
@@ -28,7 +27,7 @@ def why(
     except UnknownReferenceError as error:
         raise typer.BadParameter(str(error)) from error
     if as_json:
-        typer.echo(orjson.dumps(tree.to_dict(), option=orjson.OPT_INDENT_2).decode())
+        typer.echo(json_text(tree.to_dict()))
         return
     for line in tree.lines():
         typer.echo(plain(line))

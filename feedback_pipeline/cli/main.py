@@ -104,6 +104,7 @@ def _in_a_line(error: Exception) -> str | None:
     from feedback_pipeline.privacy.pseudonyms import InvalidKeyError, MissingKeyError, WrongKeyError
     from feedback_pipeline.store.database import DatabaseError
     from feedback_pipeline.store.embedded import EmbeddedPostgresError
+    from feedback_pipeline.training.live_days import UnredactedError
     from feedback_pipeline.tuning.approvals import ApprovalsTamperedError
     from feedback_pipeline.tuning.registry import PromotionRefusedError
     from feedback_pipeline.tuning.signing import ApprovalKeyError
@@ -111,7 +112,7 @@ def _in_a_line(error: Exception) -> str | None:
     own = (
         SettingsError, DatabaseError, EmbeddedPostgresError, SourcesError, MissingKeyError, InvalidKeyError,
         WrongKeyError, EndpointRefusedError, UnknownPriceError, ApprovalKeyError, ApprovalsTamperedError,
-        PromotionRefusedError, OSError,
+        PromotionRefusedError, UnredactedError, OSError,
     )  # fmt: skip
     if isinstance(error, own):
         return str(error)

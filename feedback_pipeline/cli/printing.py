@@ -4,9 +4,12 @@ Feedback, names of slices and keys, models and errors of other programs may hold
 cursor, rename a window or write to the clipboard (Unicode's Cc), and the invisible ones that turn a line around (Cf).
 """
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
+import orjson
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
@@ -21,6 +24,12 @@ _CONTROL = re.compile(
 def plain(text: str) -> str:
     """The text without control and format characters; line feeds and tabs stay."""
     return _CONTROL.sub("", text)
+
+
+def json_text(value: Any) -> str:
+    """The value as indented JSON in which control and format characters are escaped: a terminal shows it as it is."""
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+    return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 class PlainConsole(Console):

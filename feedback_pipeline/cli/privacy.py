@@ -9,8 +9,8 @@ from uuid import UUID
 import orjson
 import typer
 from rich.markup import escape
-from rich.table import Table
 
+from feedback_pipeline.cli.listing import Json, Listing
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
 
@@ -148,6 +148,7 @@ def audit_log_command(
     limit: Annotated[int, typer.Option(min=1, help="At most this many rows, the newest first.")] = 50,
     action: Annotated[str | None, typer.Option(help="Only actions that begin with this, such as votes.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Check that no row was changed or taken out.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show who read, exported, forgot, made keys, changed consent; nobody can take a row out unnoticed."""
     from feedback_pipeline.privacy import audit_log
@@ -159,19 +160,12 @@ def audit_log_command(
             raise _refuse(f"the audit log is not whole: {'; '.join(checked.problems)}")
         console.print(f"{checked.rows} rows, whole; sealed up to row {checked.sealed}", highlight=False)
         return
-    table = Table("row", "at (UTC)", "who", "what", "tenant", "detail", box=None)
+    rows = Listing("row", "at_utc", "who", "what", "tenant", "detail", at_utc="{:%Y-%m-%d %H:%M:%S}".format,
+                   detail=lambda items: ", ".join(f"{name} {one}" for name, one in items.items()))  # fmt: skip
     for row in audit_log.listed(pipeline.database, limit, action):
-        detail = ", ".join(f"{name} {value}" for name, value in row.detail.items() if value is not None)
-        shown = (
-            str(row.id),
-            f"{row.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-            row.actor,
-            row.action,
-            row.tenant or "",
-            detail,
-        )
-        table.add_row(*(escape(text) for text in shown))
-    console.print(table)
+        detail = {name: value for name, value in row.detail.items() if value is not None}
+        rows.add(row.id, row.at.astimezone(UTC), row.actor, row.action, row.tenant, detail)
+    rows.show(console, as_json, "Nothing was noted yet.")
 
 
 def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | None, tenant_all: str | None) -> Any:
@@ -257,6 +251,7 @@ def list_quarantine(
     source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only refused for this reason.")] = None,
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 50,
+    as_json: Json = False,
 ) -> None:
     """List refused rows: where each stood and why it was refused."""
     from feedback_pipeline.store import quarantine as store
@@ -266,11 +261,10 @@ def list_quarantine(
     rows = store.listed(
         _pipeline().database, state=None if state == "all" else state, source=source, reason=reason, limit=limit
     )
-    table = Table("id", "day", "source", "place", "field", "reason", "state", box=None)
+    found = Listing("id", "day", "source", "place", "field", "reason", "state")
     for row in rows:
-        shown = (str(row.id), str(row.day), row.source, row.place, row.field or "", row.reason, row.state)
-        table.add_row(*(escape(text) for text in shown))
-    console.print(table if rows else "nothing is in quarantine")
+        found.add(row.id, row.day, row.source, row.place, row.field, row.reason, row.state)
+    found.show(console, as_json, "nothing is in quarantine")
 
 
 @quarantine.command("show")
@@ -327,13 +321,13 @@ def discard_quarantined(refusals: Annotated[list[UUID], typer.Argument(help="The
 
 
 @pseudonyms.command("show")
-def show_pseudonym_keys() -> None:
+def show_pseudonym_keys(as_json: Json = False) -> None:
     """Show the versions of the key, each with a mark by which it is known and which gives nothing away."""
     keys = _pipeline().pseudonymiser
-    table = Table("version", "mark", "", box=None)
+    rows = Listing("version", "mark", "used_for")
     for version, mark in keys.fingerprints().items():
-        table.add_row(version, mark, "makes new pseudonyms" if version == keys.current else "finds earlier ones")
-    console.print(table)
+        rows.add(version, mark, "makes new pseudonyms" if version == keys.current else "finds earlier ones")
+    rows.show(console, as_json)
 
 
 @pseudonyms.command("rotate")
@@ -361,6 +355,7 @@ def retention(
     take_back: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Give a day back what was emptied in the last 7 days.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Show how long what is kept and what would go; --apply removes it (the job `retention` does so nightly)."""
     from feedback_pipeline.erasure import retention as policies
@@ -376,10 +371,12 @@ def retention(
         console.print(f"{rows:,} rows of {take_back:%Y-%m-%d} have their words back; compute it: feedback materialize")
         return
     in_force = policies.policies(pipeline.settings.raw_text_days)
-    table = Table("data", "days", "then", box=None)
+    rows_kept = Listing("data", "days", "then", days=lambda days: "for ever" if days is None else str(days))
     for policy in in_force:
-        table.add_row(policy.data, "for ever" if policy.days is None else str(policy.days), policy.removed)
-    console.print(table)
+        rows_kept.add(policy.data, policy.days, policy.removed)
+    rows_kept.show(console, as_json)
+    if as_json and not apply:
+        return
     console.print(f"Now: {policies.planned(pipeline.database, in_force, pipeline.today())}", highlight=False)
     if apply:
         if not yes:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
+from feedback_pipeline.cli.listing import Json, Listing
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
 
@@ -51,19 +51,19 @@ def add(
 
 
 @prompt.command("list")
-def list_prompts(tenant: Tenant = "default") -> None:
+def list_prompts(tenant: Tenant = "default", as_json: Json = False) -> None:
     """List every version, and which one answers."""
     from feedback_pipeline.experiments import prompts
 
     database = _pipeline().database
     known = prompts.prompts(database, tenant)
     answers = {name: prompts.answering(database, name, tenant).version for name in {one.name for one in known}}
-    table = Table("prompt", "version", "", "origin", "from", "added", "by", "text")
+    rows = Listing("prompt", "version", "answers_now", "origin", "made_from", "added", "by", "sha256",
+                   sha256=lambda digest: digest[:12])  # fmt: skip
     for one in known:
-        now = "answers" if answers[one.name] == one.version else ""
-        table.add_row(one.name, one.version, now, one.origin, one.parent or "", str(one.created_at.date()),
-                      escape(one.added_by or ""), one.digest[:12])  # fmt: skip
-    console.print(table)
+        rows.add(one.name, one.version, answers[one.name] == one.version, one.origin, one.parent,
+                 one.created_at, one.added_by, one.digest)  # fmt: skip
+    rows.show(console, as_json, "No prompts: add one with `feedback prompt add`.")
 
 
 @prompt.command()

@@ -278,8 +278,22 @@ def status(pipeline: Pipeline, console: Console) -> None:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", page.stem):
             console.print(f"report {page.stem}: {page}", highlight=False, soft_wrap=True)
     _storage(pipeline, console)
+    _dagster(pipeline, console)
     if due:
         console.print("Compute what waits: feedback materialize")
+
+
+def _dagster(pipeline: Pipeline, console: Console) -> None:
+    """Whether the daemon lives, and how large Dagster's storage has grown."""
+    from jobs import daemons, housekeeping  # which load Dagster
+
+    for line in daemons.described(daemons.heartbeats(pipeline.database)):
+        console.print(line, highlight=False)
+    sizes = housekeeping.sizes(pipeline.database)
+    if sizes:
+        largest = sorted(sizes.items(), key=lambda one: -one[1])
+        named = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in largest)
+        console.print(f"Dagster's storage: {named} (kept {housekeeping.DAYS} days)", highlight=False)
 
 
 def _storage(pipeline: Pipeline, console: Console) -> None:

@@ -1,7 +1,6 @@
 """The commands of training files: `feedback export` and `feedback review`; mounted by `cli.main`."""
 
 from datetime import datetime, timedelta
-from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +12,8 @@ from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy import audit_log
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.tables.parquet import location, replaced_file
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
+from feedback_pipeline.training.live_days import LiveDays
 
 console = PlainConsole()
 progress = PlainConsole(stderr=True)
@@ -22,7 +21,7 @@ progress = PlainConsole(stderr=True)
 
 def export(
     output: Annotated[Path | None, typer.Argument(help="File to write; without one, only count.")] = None,
-    days: Annotated[int, typer.Option(min=1, help="Days up to yesterday.")] = 7,
+    days: Annotated[int, typer.Option(min=1, help="Days up to today.")] = 7,
     start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day instead.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day instead.")] = None,
     format_: Annotated[ExportFormat, typer.Option("--format", help="What the file is.")] = "finetuning",
@@ -33,13 +32,17 @@ def export(
 ) -> None:
     """Write the votes of the last days as one file, uncurated: for fine-tuning, for promptfoo, or as JSON."""
     pipeline = Pipeline(Settings.from_environment())
-    last = end.date() if end else pipeline.today() - timedelta(days=1)
+    last = end.date() if end else pipeline.today()
     first = start.date() if start else last - timedelta(days=days - 1)
     if first > last:
         raise typer.BadParameter(f"--from {first} lies after {last}")
     wanted = Wanted(format_, first, last, tenant, content_type, rating)
     found: list[Part] = []
-    for part in parts(pipeline.frames, wanted):
+    live = LiveDays(pipeline.frames, pipeline.database, pipeline.verdict_policy)
+    if early := sorted(live.not_computed & set(wanted.days)):
+        shown = ", ".join(str(day) for day in early[:3]) + (f" and {len(early) - 3} more" if len(early) > 3 else "")
+        progress.print(f"read from the store, as they are not computed yet: {shown}", style="dim", highlight=False)
+    for part in parts(live, wanted):
         found.append(part)
         progress.print(f"{part.day}: {len(part.lines):,} lines", style="dim", highlight=False)
     lines = sum(len(part.lines) for part in found)
@@ -59,7 +62,7 @@ def export(
         soft_wrap=True,
     )
     if not lines:
-        console.print("Nothing was found: are the days computed (feedback status)?", highlight=False)
+        console.print("Nothing was found: feedback status says which days hold votes.", highlight=False)
         raise typer.Exit(code=1)
     if format_ == TRAINING[0] and lines > positive:
         console.print(
@@ -72,20 +75,16 @@ def export(
 
 def _write(pipeline: Pipeline, output: Path, found: list[Part], wanted: Wanted) -> None:
     """Writes the file, and notes it first: an erasure and the retention know of it by that."""
-    place = location(str(output)).absolute()
-    noted = exports.begin(
-        pipeline.database, str(place), wanted.tenant, wanted.first, wanted.last, wanted.format, getuser()
-    )
-    with replaced_file(place) as file:
+    with exports.writing(pipeline.database, output, wanted.tenant, wanted.first, wanted.last, wanted.format) as export:
+        audit_log.append(
+            pipeline.database, pipeline.pseudonymiser, "votes.exported", actor=audit_log.account(),
+            tenant=wanted.tenant, detail={"export": str(export.id), "format": wanted.format,
+                                          "first": str(wanted.first), "last": str(wanted.last)},
+        )  # fmt: skip
+        export.lines = sum(len(part.lines) for part in found)
         for text in framed([part.lines for part in found], wanted.format):
-            file.write(text.encode())
-    audit_log.append(
-        pipeline.database, pipeline.pseudonymiser, "votes.exported", actor=audit_log.account(), tenant=wanted.tenant,
-        detail={"export": str(noted), "format": wanted.format, "first": str(wanted.first), "last": str(wanted.last)},
-    )  # fmt: skip
-    lines = sum(len(part.lines) for part in found)
-    exports.finish(pipeline.database, noted, lines, exports.sha256_of(place))
-    exports.count_use(pipeline.database, wanted.tenant, lines)
+            export.file.write(text.encode())
+    exports.count_use(pipeline.database, wanted.tenant, export.lines)
 
 
 def mount(app: typer.Typer) -> None:

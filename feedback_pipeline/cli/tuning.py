@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from feedback_pipeline.cli.listing import Json, Listing
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -63,14 +64,18 @@ def tune(
     except ProviderError as error:
         _say(f"{error}; nothing is lost: run it again")
         raise typer.Exit(code=1) from error
-    runs = Table("run", "week", "provider", "base model", "state", "job", "highest USD", "charged USD", "reason")
+    runs = Listing("run", "week", "provider", "base_model", "state", "job", "highest_usd", "charged_usd", "reason",
+                   run=lambda key: key[:12], highest_usd=_dollars, charged_usd=_dollars)  # fmt: skip
     for run in Ledger(pipeline.database).runs():
-        charged = "" if run.charged_usd is None else f"{run.charged_usd:.2f}"
-        runs.add_row(run.entry.key[:12], str(run.week), run.provider, run.request.model, run.entry.state,
-                     run.entry.job_id or "", f"{run.highest_usd:.2f}", charged, run.entry.reason or "")  # fmt: skip
-    console.print(runs)
+        runs.add(run.entry.key, run.week, run.provider, run.request.model, run.entry.state, run.entry.job_id,
+                 run.highest_usd, run.charged_usd, run.entry.reason)  # fmt: skip
+    runs.show(console, as_json=False, nothing="No fine-tuning runs.")
     if refused:
         raise typer.Exit(code=1)
+
+
+def _dollars(amount: float | None) -> str:
+    return "" if amount is None else f"{amount:.2f}"
 
 
 def _run_named(pipeline: Pipeline, beginning: str) -> "Run":
@@ -95,19 +100,21 @@ def _consider(found: "Consideration") -> None:
         _say(line)
 
 
-def models() -> None:
+def models(as_json: Json = False) -> None:
     """List the models: candidates, what answers now, what ends when."""
     pipeline = _pipeline()
     answering = registry.current_model(pipeline.database)
-    table = Table("model", "state", "base", "week", "evaluation", "passed", "ends", "erased since")
+    rows = Listing("model", "state", "base", "week", "evaluation", "passed", "ends", "erased_since",
+                   evaluation=lambda hash_: (hash_ or "")[:12],
+                   erased_since=lambda share: f"{share:.1%}" if share else "")  # fmt: skip
     for model in registry.models(pipeline.database):
         if model.kind != "model":
             continue
-        passed = "" if model.passed is None else "yes" if model.passed else "no"
-        tainted = "" if not model.tainted_share else f"{model.tainted_share:.1%}"
-        table.add_row(model.name, model.state, model.base or "", str(model.week or ""), (model.evaluation or "")[:12],
-                      passed, str(model.shutdown_date or ""), tainted)  # fmt: skip
-    console.print(table)
+        rows.add(model.name, model.state, model.base, model.week, model.evaluation, model.passed, model.shutdown_date,
+                 model.tainted_share)  # fmt: skip
+    rows.show(console, as_json, "No models yet: they come with fine-tuning runs (`feedback tune`).")
+    if as_json:
+        return
     _say(f"{registry.ALIAS}: {answering.model if answering else 'nothing was promoted; the base model answers'}")
     for warning in registry.expiry_warnings(pipeline.database, pipeline.today()):
         _say(f"warning: {warning}")

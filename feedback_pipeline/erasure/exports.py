@@ -6,11 +6,13 @@ where it is still what was written; a copy that was moved or changed is named, f
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from getpass import getuser
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,7 +20,7 @@ from upath import UPath
 
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import query
-from feedback_pipeline.tables.parquet import files_below, location, remove_file
+from feedback_pipeline.tables.parquet import files_below, location, remove_file, replaced_file
 
 FOLDER = "exports"
 """Below the data folder, and below the home."""
@@ -59,12 +61,46 @@ def begin(
 
 
 def finish(database: Database, export: UUID, lines: int, sha256: str | None) -> None:
-    """Notes that an export is whole."""
+    """Notes that an export is whole, and so that what stood at its place before is gone."""
     with database.engine.begin() as connection:
-        connection.execute(
-            sa.text("UPDATE export_file SET lines = :lines, sha256 = :sha256 WHERE id = :id"),
-            {"id": export, "lines": lines, "sha256": sha256},
-        )
+        connection.execute(sa.text(query("finish_export")), {"id": export, "lines": lines, "sha256": sha256})
+
+
+@dataclass
+class Writing:
+    """An export that is being written.
+
+    Attributes:
+        id: under which it is noted.
+        file: takes its bytes.
+        lines: how many lines it has, to be set by who writes it.
+    """
+
+    id: UUID
+    file: IO[bytes]
+    lines: int = 0
+
+
+@contextmanager
+def writing(
+    database: Database, place: Path | str, tenant: str | None, first: date, last: date, format_: str
+) -> Iterator[Writing]:
+    """Writes a file where a person wants it, noted before its first byte and again when it is whole.
+
+    Args:
+        database: the store.
+        place: path or URL.
+        tenant: the tenant; None for all.
+        first: first day of the votes.
+        last: last day.
+        format_: what the file is.
+    """
+    target = location(str(place)).absolute()
+    export = begin(database, str(target), tenant, first, last, format_, getuser())
+    with replaced_file(target) as file:
+        written = Writing(export, file)
+        yield written
+    finish(database, export, written.lines, sha256_of(target))
 
 
 def count_use(database: Database, tenant: str | None, lines: int) -> None:

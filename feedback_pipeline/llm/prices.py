@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 PRICE_FILE = Path(__file__).with_name("prices.yaml")
 BYTES_PER_TOKEN = 3
 """UTF-8 bytes per token, on the low side for every common language: estimates err upwards."""
+
+_DATED = re.compile("-20")
 
 
 class UnknownPriceError(LookupError):
@@ -57,12 +60,13 @@ class PriceList(BaseModel):
         Raises:
             UnknownPriceError: the model is not listed.
         """
-        known = [name for name in self.models if model == name or model.startswith(f"{name}-20")]
-        if not known:
+        undated = (model[: found.start()] for found in reversed([*_DATED.finditer(model)]))
+        known = next((name for name in (model, *undated) if name in self.models), None)
+        if known is None:
             raise UnknownPriceError(
                 f"no price for model {model}: list it, with 0 if it is free, in a file named by FEEDBACK_MODEL_PRICES"
             )
-        row = self.models[max(known, key=len)]
+        row = self.models[known]
         return Price(row.input, row.output, row.input if row.cached_input is None else row.cached_input)
 
     def cost(self, model: str | None, input_tokens: int | None, output_tokens: int | None) -> float | None:

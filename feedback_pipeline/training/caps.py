@@ -53,8 +53,9 @@ def capped_by_person(links: pl.DataFrame, floor: int, share: float, key: str) ->
 
 
 def capped_newcomers(
-    rows: pl.DataFrame, trust: pl.DataFrame, settings: CurationSettings, funnel: Funnel, unit: str
-) -> pl.DataFrame:
+    rows: pl.DataFrame, trust: pl.DataFrame, settings: CurationSettings, funnel: Funnel, unit: str, *,
+    apart: str | None = None,
+) -> pl.DataFrame:  # fmt: skip
     """The rows (with `row_id`, `tenant`, `voters`) that stay when people without a history keep to a share together.
 
     Fifty accounts of one person each stay under any cap per person. Who had not voted before the week is without a
@@ -66,6 +67,7 @@ def capped_newcomers(
         settings: the rules.
         funnel: gets the step.
         unit: of the funnel.
+        apart: a column whose values go into different files: the share holds for the rows of each.
     """
     share = settings.new_share
     if share is None or share >= 1 or trust.is_empty():
@@ -74,14 +76,26 @@ def capped_newcomers(
     known = links.join(trust.select("tenant", "voter").unique(), on=["tenant", "voter"], how="semi")["row_id"].unique()
     stands = pl.col("row_id").is_in(known.implode())
     established, crowd = rows.filter(stands), rows.filter(~stands)
-    cap = max(settings.new_rows, int(established.height * share / (1 - share)))
     few = established.height < settings.established_rows
-    kept = crowd if few else within_cap(crowd.with_columns(_crowd=pl.lit(1)), ["_crowd"], cap, settings.key)
-    why = f"more than {cap} rows by people who had not voted before the week"
+    kept = crowd if few else _kept_of_the_crowd(established, crowd, apart, settings)
+    why = f"more than {share:.0%}, or {settings.new_rows} rows, by people who had not voted before the week"
     if few:
         why += f" (not asked: only {established.height} rows are by others)"
     funnel.count(rows.height, established.height + kept.height, "new accounts", unit, why)
-    return pl.concat([established, kept.drop("_crowd", strict=False)])
+    return pl.concat([established, kept])
+
+
+def _kept_of_the_crowd(
+    established: pl.DataFrame, crowd: pl.DataFrame, apart: str | None, settings: CurationSettings
+) -> pl.DataFrame:
+    share = settings.new_share or 0.0
+    kept = [crowd.clear()]
+    for rows in crowd.partition_by(apart, maintain_order=True) if apart else [crowd]:
+        beside = established.filter(pl.col(apart) == rows[apart][0]) if apart else established
+        cap = max(settings.new_rows, int(beside.height * share / (1 - share)))
+        marked = rows.with_columns(_crowd=pl.lit(1))
+        kept.append(within_cap(marked, ["_crowd"], cap, settings.key).drop("_crowd"))
+    return pl.concat(kept)
 
 
 def capped_by_group(rows: pl.DataFrame, group: list[str], cap: int, best_first: list[pl.Expr]) -> pl.DataFrame:

@@ -276,12 +276,13 @@ def _capped(
         before, rows = rows.height, caps.within_cap(rows, ["tenant"], most, settings.key)
         funnel.count(before, rows.height, "tenant cap", "example", f"more than {most} of one tenant")
     rows = _anonymous_capped(rows, settings, funnel)
-    rows = caps.capped_newcomers(rows, trust, settings, funnel, "example")
     links = rows.select("row_id", "tenant", voter=pl.col("voters")).explode("voter")
     staying, cap = caps.capped_by_person(links, settings.person_rows, settings.person_share, settings.key)
     del links
     rows = funnel.keep(rows, pl.col("row_id").is_in(staying.implode()), "person cap", "example",
                        f"more than {cap} rows because of one person")  # fmt: skip
+    # a share of what is left, of each label: approved answers alone go into the supervised files
+    rows = caps.capped_newcomers(rows, trust, settings, funnel, "example", apart="label")
     return rows.sort("row_id"), cap
 
 

@@ -12,11 +12,12 @@ from typing import Literal
 import polars as pl
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
-from feedback_pipeline.tables.parquet import ParquetFolder
 from feedback_pipeline.training.files import with_last_question
 from feedback_pipeline.training.formats import FORMATS
 from feedback_pipeline.training.json_lines import escaped_separators, json_value
+from feedback_pipeline.training.live_days import Days
 from feedback_pipeline.training.messages import conversation, text_shapes
+from feedback_pipeline.training.regression import what_was_said
 from feedback_pipeline.training.weights import ORIGINAL
 
 Rating = Literal["positive", "negative"]
@@ -26,9 +27,10 @@ _LINES = {"finetuning": "feedback_export", "positive": "positive_examples", "pro
 TRAINING = ("finetuning", "positive")
 """Formats for training: only votes and answers that allow it, only whole conversations."""
 
-_SHOWN = ("feedback_id", "interaction_id", "tenant", "project", "content_type", "action_type", "intent", "model",
-          "prompt_version", "rating", "prompt", "answer", "comment", "correction", "occurred_at")  # fmt: skip
-_FROM_ANSWER = ("interaction_id", "content_type", "messages", "prompt", "answer",
+_SHOWN = ("feedback_id", "interaction_id", "tenant", "project", "content_type", "content_id", "action_type", "intent",
+          "model", "prompt_version", "rating", "stars", "reasons", "comment", "correction", "prompt", "answer", "input",
+          "snapshot", "occurred_at")  # fmt: skip
+_FROM_ANSWER = ("interaction_id", "content_type", "messages", "prompt", "answer", "content_snapshot",
                 pl.col("use_for_training").alias("answer_allowed"))  # fmt: skip
 
 
@@ -67,11 +69,12 @@ class Part:
     skipped: int
 
 
-def parts(frames: ParquetFolder, wanted: Wanted) -> Iterator[Part]:
+def parts(frames: Days, wanted: Wanted) -> Iterator[Part]:
     """The lines of each day that has votes, in the order of the votes.
 
     `promptfoo` gives the items of a YAML list of tests: the failures and corrections; `jsonl` and `json` one object a
-    vote.
+    vote, where `input` is the messages as sent (JSON) or else the prompt, and `snapshot` what was shown (JSON) or else
+    the answer.
     """
     for day in wanted.days:
         votes = _votes(frames, wanted, day)
@@ -94,7 +97,7 @@ def parts(frames: ParquetFolder, wanted: Wanted) -> Iterator[Part]:
             yield Part(day, lines, int(kept["label"].sum()), rows.height - kept.height)
 
 
-def _votes(frames: ParquetFolder, wanted: Wanted, day: date) -> pl.DataFrame:
+def _votes(frames: Days, wanted: Wanted, day: date) -> pl.DataFrame:
     """The verdicts and corrections of a day that may be used, with `label`."""
     corrected = pl.col("kind") == "correction"
     judged = pl.col("counts") & pl.col("verdict").is_in(["up", "down"])
@@ -119,7 +122,11 @@ def _votes(frames: ParquetFolder, wanted: Wanted, day: date) -> pl.DataFrame:
 
 def _lines(rows: pl.DataFrame, format_: ExportFormat) -> tuple[pl.DataFrame, pl.Series]:
     if format_ in ("json", "jsonl"):
-        rated = rows.with_columns(rating=pl.when("label").then(pl.lit("positive")).otherwise(pl.lit("negative")))
+        rated = rows.with_columns(
+            rating=pl.when("label").then(pl.lit("positive")).otherwise(pl.lit("negative")),
+            input=pl.coalesce("messages", "prompt"),
+            snapshot=pl.coalesce("shown", "content_snapshot", "answer"),
+        )
         objects = rated.select(escaped_separators(pl.struct(_SHOWN).struct.json_encode() + "\n")).to_series()
         return rated, objects
     sound = _conversations(rows).with_columns(
@@ -130,6 +137,7 @@ def _lines(rows: pl.DataFrame, format_: ExportFormat) -> tuple[pl.DataFrame, pl.
         split=pl.lit("all"),
         people=pl.lit(1),
         since="day",
+        said=what_was_said(),
         weight=pl.when("label").then(ORIGINAL.positive).otherwise(ORIGINAL.negative),
     ).filter(pl.col("completion").str.len_bytes() > 0)  # fmt: skip
     written = FORMATS[_LINES[format_]]

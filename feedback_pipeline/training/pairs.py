@@ -165,12 +165,12 @@ def _capped(pairs: pl.DataFrame, curated: Curated, trust: pl.DataFrame, funnel: 
     few = caps.capped_by_group(pairs, ["tenant", "cluster"], rules.cluster_pairs, list(_STRONGEST_FIRST))
     funnel.count(pairs.height, few.height, "prompt cap", "pair",
                  f"more than {rules.cluster_pairs} for a group of prompts")  # fmt: skip
-    few = caps.capped_newcomers(few.rename({"pair_id": "row_id"}), trust, rules, funnel, "pair")
-    few = few.rename({"row_id": "pair_id"})
     links = few.select("tenant", row_id="pair_id", voter="voters").explode("voter")
     staying, cap = caps.capped_by_person(links, rules.person_rows, rules.person_share, rules.key)
-    return funnel.keep(few, pl.col("pair_id").is_in(staying.implode()), "person cap", "pair",
-                       f"more than {cap} rows because of one person")  # fmt: skip
+    few = funnel.keep(few, pl.col("pair_id").is_in(staying.implode()), "person cap", "pair",
+                      f"more than {cap} rows because of one person")  # fmt: skip
+    few = caps.capped_newcomers(few.rename({"pair_id": "row_id"}), trust, rules, funnel, "pair")
+    return few.rename({"row_id": "pair_id"})
 
 
 def _without_leaks(pairs: pl.DataFrame, examples: pl.DataFrame, funnel: Funnel) -> pl.DataFrame:

@@ -11,11 +11,45 @@ from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.tables import REGRESSION_CASES
 
+MAX_SAID = 600
+"""Characters of what people said of one answer."""
 
-def new_cases(curated: Curated) -> pl.DataFrame:
-    """The failures and corrections among the examples of a window (REGRESSION_CASES)."""
+
+def new_cases(curated: Curated, votes: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The failures and corrections among the examples of a window (REGRESSION_CASES).
+
+    Args:
+        curated: the examples.
+        votes: as in `regression_cases`; without them it stays open what people said.
+    """
     failed = curated.examples.filter(~pl.col("label") | (pl.col("kind") == "correction"))
-    return REGRESSION_CASES.conform(failed.with_columns(since=pl.lit(monday_of(curated.window_end))))
+    return REGRESSION_CASES.conform(
+        failed.with_columns(since=pl.lit(monday_of(curated.window_end)), said=_said(failed, votes))
+    )
+
+
+def what_was_said() -> pl.Expr:
+    """Reasons and comment of a vote as one text; null where there are none."""
+    reasons = pl.col("reasons").list.join(", ").replace("", None)
+    return (
+        pl.concat_str(reasons, pl.col("comment"), separator=": ", ignore_nulls=True)
+        .replace("", None)
+        .str.head(MAX_SAID)
+    )
+
+
+def _said(cases: pl.DataFrame, votes: pl.DataFrame | None) -> pl.Series:
+    if votes is None or cases.is_empty():
+        return pl.Series("said", [None] * cases.height, dtype=pl.String)
+    texts = votes.select("feedback_id", said=what_was_said()).drop_nulls()
+    by_vote = cases.select("example_id", feedback_id="feedback_ids").explode("feedback_id")
+    joined = (
+        by_vote.join(texts, on="feedback_id")
+        .group_by("example_id", maintain_order=True)
+        .agg(pl.col("said").unique(maintain_order=True).str.join("; "))
+    )
+    found = cases.select("example_id").join(joined, on="example_id", how="left", maintain_order="left")
+    return found["said"].str.head(MAX_SAID)
 
 
 def regression_cases(curated: Curated, previous: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
@@ -24,9 +58,9 @@ def regression_cases(curated: Curated, previous: pl.DataFrame, votes: pl.DataFra
     Args:
         curated: the examples.
         previous: the suite of the week before; no rows where there is none.
-        votes: CLEAN_FEEDBACK of the window: feedback_id and use_for_training.
+        votes: CLEAN_FEEDBACK of the window: feedback_id, use_for_training, reasons and comment.
     """
-    fresh = new_cases(curated)
+    fresh = new_cases(curated, votes)
     allowed = votes.filter("use_for_training")["feedback_id"]
     approved = curated.examples.filter(pl.col("label") & (pl.col("kind") == "answer"))["example_id"]
     standing = previous.filter(

@@ -102,6 +102,7 @@ REGRESSION_CASES = Table(
     with_columns(
         TRAINING_EXAMPLES.columns,
         Column("since", pl.Date, "Monday of the week whose suite it first was in.", nullable=False),
+        Column("said", pl.String, "What people said was wrong: their reasons and comments, redacted.", text=True),
     ),
     key=("example_id",),
 )

@@ -10,6 +10,7 @@ import polars as pl
 import psycopg
 import pytest
 
+from feedback_pipeline.analysis.verbs import generate_report
 from feedback_pipeline.erasure import erasure
 from feedback_pipeline.erasure.erasure import ErasureError
 from feedback_pipeline.pipeline import Pipeline
@@ -149,6 +150,9 @@ def test_words_planted_everywhere_are_gone_from_everywhere(
     pipeline = pipeline_at(tmp_path / "home", database, WEEK_ENDED)
     fill(pipeline)
     assert runs.compute(pipeline, instance).failed == ()
+    report = tmp_path / "for-the-meeting.md"
+    generate_report(output_file=report, settings=pipeline.settings)
+    assert report.exists()
     plant(pipeline)
     signed = pl.read_parquet(Path(pipeline.settings.data_url) / "text_signatures" / f"{DAY}.parquet")
     assert answer_id("a1") in signed["interaction_id"].to_list()
@@ -166,6 +170,8 @@ def test_words_planted_everywhere_are_gone_from_everywhere(
     uploads = Uploads(tmp_path / "uploads.log")
     receipt = erasure.forget(replace(context(pipeline, instance), providers={"openai": uploads}), ada(pipeline))
 
+    # the week's report that somebody took along, where it was written
+    assert not report.exists()
     # the tombstone holds the pseudonym, and nothing else of hers
     assert places_that_hold(pipeline, names) == {"store.consent", "erasures/erasures.jsonl"}
     assert places_that_hold(pipeline, WORDS) == set()

@@ -80,6 +80,8 @@ def _states(events: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
         admissible=pl.col("provenance") != "browser",
         feedback_id=pl.col("id"),
         other_model=pl.lit(None, pl.String),
+        content_id=pl.lit(None, pl.String),
+        shown=pl.lit(None, pl.String),
         use_for_training=pl.lit(value=True),
     )
 

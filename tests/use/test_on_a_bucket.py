@@ -25,7 +25,7 @@ from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
-from feedback_pipeline.tables.parquet import files_below
+from feedback_pipeline.tables.parquet import TEMPORARY, files_below
 from jobs import erasure, runs
 from tests.support.serving import serve
 from tests.support.store_rows import answers, votes
@@ -85,7 +85,7 @@ def test_the_loop_lives_in_a_bucket_and_forgets_there(
         assert (result.days, result.weeks) == (7, 1)
         written = everything(pipeline)
         assert {f"weekly_report/{WEEK}.html", f"training_files/{WEEK}/manifest.json"} <= written.keys()
-        assert not [name for name in written if "partial-" not in name and ".partial" in name]
+        assert not [name for name in written if name.endswith(TEMPORARY)]
         assert not (pipeline.settings.home / "data").exists()
 
         # read: the report's page, the list of reports, the summary of the demo
@@ -101,7 +101,11 @@ def test_the_loop_lives_in_a_bucket_and_forgets_there(
         mine = next(number for number, line in enumerate(lines, 1) if b"cobalt teapot" in line)
         assert "answer" in {node.kind for node in walk(why(pipeline, f"{WEEK}/sft/trl/sft-train.jsonl:{mine}"))}
 
-        assert len(holding(pipeline, "cobalt teapot")) > 3
+        # exported: of the sample's tenant, and of Ada's
+        assert exported(pipeline, "acme").count(b"\n") > 10
+        assert b"cobalt teapot" in exported(pipeline, "default")
+        held = {name.split("/")[0] for name in holding(pipeline, "cobalt teapot")}
+        assert held >= {"clean_interactions", "training_examples", "training_files", "exports"}
 
         # forgotten
         context = ErasureContext(
@@ -112,15 +116,16 @@ def test_the_loop_lives_in_a_bucket_and_forgets_there(
             last_day=pipeline.today() - timedelta(days=1),
         )  # fmt: skip
         forget(context, person(pipeline.pseudonymiser, "default", "ada"))
-    exported(pipeline)
+    assert "exports/acme/week.jsonl" in everything(pipeline), "of others nothing is lost"
+    assert b"cobalt teapot" not in exported(pipeline, "default")
     for words in ("cobalt teapot", "theft of my teapot", pipeline.pseudonymiser.pseudonym("default", "ada")):
         left = holding(pipeline, words)
         assert left == [], f"{words} is still in {left}"
 
 
-def exported(pipeline: Pipeline) -> None:
-    """The export of the HTTP API, under the prefix."""
-    _, key = key_store.create(pipeline.database, "test", ("export",), "default")
+def exported(pipeline: Pipeline, tenant: str) -> bytes:
+    """The object that an export over the HTTP API leaves under the prefix."""
+    _, key = key_store.create(pipeline.database, "test", ("export",), tenant)
     url, stop = serve(create_app(pipeline.settings, address=pipeline.database.address()))
     try:
         body = {"output_path": "week.jsonl", "start_date": "2026-11-02T00:00:00Z", "end_date": "2026-11-09T00:00:00Z"}
@@ -130,8 +135,9 @@ def exported(pipeline: Pipeline) -> None:
     finally:
         stop()
     assert answer.status_code == 201, answer.text
-    content = everything(pipeline)["exports/default/week.jsonl"]
-    assert content.count(b"\n") == answer.json()["lines"]  # the sample is of other tenants: the object is what counts
+    content = everything(pipeline)[f"exports/{tenant}/week.jsonl"]
+    assert content.count(b"\n") == answer.json()["lines"]
+    return content
 
 
 def walk(node: Node) -> list[Node]:

@@ -1,14 +1,19 @@
 """What a stranger's browser made up leaves by none of the four ways to training files."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
+import pytest
+from typer.testing import CliRunner
 
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.cleaning import days
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
+from feedback_pipeline.cli.main import app, mount_all
 from feedback_pipeline.console.app import create_app
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -72,3 +77,29 @@ def test_forged_text_leaves_by_no_way(settings: Settings) -> None:
     assert {way: len(found) for way, found in lines.items()} == {"http": 1, "sql": 1, "finetuning": 1, "positive": 1}
     assert "POISON" not in str(lines)
     assert all("So." in found[0] for found in lines.values())
+
+
+def test_what_was_captured_today_is_exported_today(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`feedback export` right after a vote, before anything was computed."""
+    pipeline = Pipeline(settings)
+    _, key = key_store.create(pipeline.database, "test", ("write",))
+    url, stop = serve(create_app(settings))
+    try:
+        vote = {"query": "q", "response": "r", "rating": -1, "comment": "wrong", "user_id": "ada"}
+        assert httpx.post(f"{url}/v1/feedback", headers={"Authorization": f"Bearer {key}"}, json=vote).is_success
+    finally:
+        stop()
+    for name, value in (("FEEDBACK_HOME", settings.home), ("FEEDBACK_DATABASE_URL", settings.database_url)):
+        monkeypatch.setenv(name, str(value))
+    mount_all()
+    file = tmp_path / "today.json"
+    ran = CliRunner().invoke(app, ["export", str(file), "--days", "7", "--format", "json"])
+    assert ran.exit_code == 0, ran.output
+    assert "not computed yet" in ran.stderr
+    (row,) = json.loads(file.read_text())
+    assert (row["answer"], row["comment"], row["rating"]) == ("r", "wrong", "negative")
+    with psycopg.connect(pipeline.database.address()) as connection:
+        counted = connection.execute("SELECT lines FROM export_use WHERE tenant = 'default'").fetchall()
+    assert counted == [(1,)], "exports of the command are counted too"

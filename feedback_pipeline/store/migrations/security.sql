@@ -76,8 +76,8 @@ GRANT SELECT ON experiment, experiment_version, experiment_event TO feedback_api
 GRANT UPDATE (state, coverage, started_at, ended_at, conclusion) ON experiment TO feedback_api;
 GRANT INSERT ON experiment_event TO feedback_api;
 GRANT SELECT, INSERT ON assignment, exposure, shadow_run, ask TO feedback_api;
-REVOKE EXECUTE ON FUNCTION labelled_prompt FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION labelled_prompt TO feedback_api;
+REVOKE EXECUTE ON FUNCTION labelled_prompt, file_evaluations FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION labelled_prompt, file_evaluations TO feedback_api;
 
 -- ---------------------------------------------------------------- numbers
 -- The views read as whoever asks, so that the tables' policies hold.

@@ -2,6 +2,7 @@
 SELECT
     f.id::text AS feedback_id, f.interaction_id::text AS interaction_id, f.tenant, f.day, i.day AS interaction_day,
     f.occurred_at, f.kind, f.thumb, f.stars, f.value, f.comment, f.correction, f.reasons, f.preference,
+    CASE WHEN f.key_kind = 'content' THEN substr(f.key_value, strpos(f.key_value, '/') + 1) END AS content_id, f.shown,
     f.other_interaction_id::text AS other_interaction_id, o.model AS other_model, f.user_key, f.voter, f.source,
     i.conversation_id, i.provenance, i.project, i.model, i.prompt_version, i.framework, i.intent, i.content_type,
     i.action_type, i.language, i.variant, i.tags, i.tools_called AS tools,
