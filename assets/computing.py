@@ -23,7 +23,7 @@ class Made:
         metadata: of its materialisation.
         checks: as evaluated.
         content: hash of what it holds; None where it has no content of its own.
-        bytes: of its Parquet file; None where there is none.
+        bytes: of the Parquet file below its own name; None where there is none.
         stopped_by: the blocking checks that failed; None where none did.
         refused: why nothing was made; None where something was.
     """
@@ -59,7 +59,7 @@ def compute(pipeline: Pipeline, declaration: Declaration, partition: date) -> Ma
         metadata,
         checks,
         _content(written, outcome),
-        written.bytes if written else None,
+        written.bytes if written and declaration.table and declaration.table.name == declaration.name else None,
         f"check {', '.join(failed)} failed" if failed and outcome.refused is None else None,
         outcome.refused,
     )

@@ -126,8 +126,7 @@ class _Foreground:
         database, settings = self.pipeline.database, self.pipeline.settings
         lost = computed.absent(database, self.pipeline.frames)
         if lost:
-            named = ", ".join(sorted({f"{one.asset} {one.partition}" for one in lost})[:5])
-            self.report(f"{len(lost)} files are gone and are made again: {named}{' …' if len(lost) > 5 else ''}")
+            self.report(computed.described(lost))
             computed.heal(database, lost, loops_of_assets(), settings.start)
 
     def _days(self, job: dg.JobDefinition) -> None:

@@ -11,6 +11,8 @@ from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.stats.intervals import clustered_rate
+from feedback_pipeline.store import computed
+from feedback_pipeline.tables.schema import Table
 
 
 def get_statistics(
@@ -71,9 +73,12 @@ def get_feedback_data(
     the names that `compare_prompt_versions` and the other verbs take: `feedback_id`, `request_id`, `user_id`,
     `timestamp`, `feedback_type`, `thumbs_up`, `rating` (stars), `feedback_value`, `comment` (redacted), `model`,
     `prompt_version`, `framework`, `tags`.
+
+    Raises:
+        GoneError: a file of these days was computed and is not there any more.
     """
     settings = settings or Settings.from_environment()
-    rows = Pipeline(settings).frames.read(CLEAN_FEEDBACK, _days(start_date, end_date, settings))
+    rows = _own(CLEAN_FEEDBACK, start_date, end_date, settings)
     allowed = rows.filter("use_for_analysis")
     value = pl.when(pl.col("kind") == "outcome").then(
         pl.format('{"task_succeeded": {}}', pl.col("success").cast(pl.String))
@@ -99,9 +104,12 @@ def load_logged_interactions(
     """Logged answers of some days (the last thirty by default), redacted, as a pandas frame that
     `evaluate_prompt_version` takes: `request_id`, `conversation_id`, `timestamp`, `input_text`, `output_text`,
     `model`, `prompt_version`. Answers without a kept text are left out.
+
+    Raises:
+        GoneError: a file of these days was computed and is not there any more.
     """
     settings = settings or Settings.from_environment()
-    rows = Pipeline(settings).frames.read(CLEAN_INTERACTIONS, _days(start_date, end_date, settings))
+    rows = _own(CLEAN_INTERACTIONS, start_date, end_date, settings)
     return (
         rows.filter(pl.col("answer").is_not_null())
         .select(
@@ -119,6 +127,12 @@ def load_logged_interactions(
 def yesterday(settings: Settings | None) -> date:
     """The last whole day."""
     return Pipeline(settings or Settings.from_environment()).today() - timedelta(days=1)
+
+
+def _own(table: Table, start: date | str | None, end: date | str | None, settings: Settings) -> pl.DataFrame:
+    pipeline, days = Pipeline(settings), _days(start, end, settings)
+    computed.require(pipeline.database, pipeline.frames, [table.name], days)
+    return pipeline.frames.read(table, days)
 
 
 def _days(start: date | str | None, end: date | str | None, settings: Settings) -> list[date]:

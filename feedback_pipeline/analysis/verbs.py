@@ -95,6 +95,9 @@ class PatternAnalysis:
     """Rows of the table that are no vote, by what they are."""
     findings: Any
     """`slice_findings`, as the kind of table that was given."""
+    first_day: date | None = None
+    """First day that was looked at; None for a table without times."""
+    last_day: date | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def analyze_patterns(
         days: length of the stretch.
         min_samples: fewest votes to say anything, in all and of a tag or framework.
         db: another name for `data`; also a file (.csv, .jsonl, .parquet, .db) or an SQLite connection.
-        until: its last day; by default the day of the newest vote, or yesterday for the pipeline's own.
+        until: its last day; by default the day of the newest vote, or the last computed one for the pipeline's own.
         settings: where the pipeline's own tables are; by default those of the environment.
 
     Raises:
@@ -187,6 +190,8 @@ def _analysis(stretch: Stretch, min_samples: int) -> PatternAnalysis:
         limits=list(_limits(facts, approval, worse.reason, min_samples)),
         left_out=dict(stretch.left_out),
         findings=worse.findings,
+        first_day=stretch.first if stretch.dated else None,
+        last_day=stretch.last if stretch.dated else None,
     )
 
 

@@ -14,6 +14,7 @@ from feedback_pipeline.patterns.tables import TERM_COUNTS
 from feedback_pipeline.patterns.terms import count_terms
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import computed
 
 
 class LeftOutWarning(UserWarning):
@@ -64,7 +65,11 @@ class Stretch:
 
 
 def stretch_of(data: Any, days: int | None, until: date | None, settings: Settings | None) -> Stretch:
-    """The last `days` days up to `until`; all days for None."""
+    """The last `days` days up to `until`; all days for None.
+
+    Raises:
+        GoneError: they are read from the pipeline's own tables, of which a file is not there any more.
+    """
     if days is not None and days < 1:
         raise ValueError(f"days is {days}, expected at least 1")
     settings = settings or Settings.from_environment()
@@ -99,9 +104,17 @@ def _terms(votes: Votes, facts: pl.DataFrame, day: date) -> pl.DataFrame:
     return count_terms(said, day=day)
 
 
+def _last_computed(pipeline: Pipeline) -> date:
+    """The last day whose votes are computed; yesterday where none is."""
+    yesterday = pipeline.today() - timedelta(days=1)
+    computed = (date.fromisoformat(key) for key in pipeline.frames.partitions(VOTE_FACTS))
+    return max((day for day in computed if day <= yesterday), default=yesterday)
+
+
 def _own_stretch(pipeline: Pipeline, days: int, until: date | None) -> Stretch:
-    last = until or pipeline.today() - timedelta(days=1)
+    last = until or _last_computed(pipeline)
     named = [last - timedelta(days=back) for back in range(2 * days - 1, -1, -1)]
+    computed.require(pipeline.database, pipeline.frames, [VOTE_FACTS.name, TERM_COUNTS.name], named)
     facts, before = (pipeline.frames.read(VOTE_FACTS, part) for part in (named[days:], named[:days]))
     events = facts.select(
         "interaction_id",

@@ -50,8 +50,9 @@ def analyze(
     rate = "no approval rate" if found.approval_rate is None else f"approval {found.approval_rate:.1%}"
     if found.approval_low is not None and found.approval_high is not None:
         rate += f" (between {found.approval_low:.1%} and {found.approval_high:.1%})"
+    stretch = "" if found.first_day is None else f"{found.first_day} to {found.last_day}: "
     console.print(
-        f"{found.total_feedback:,} votes by {found.people:,} people: {found.positive_count:,} up, "
+        f"{stretch}{found.total_feedback:,} votes by {found.people:,} people: {found.positive_count:,} up, "
         f"{found.negative_count:,} down; {rate}",
         highlight=False,
     )
@@ -125,10 +126,11 @@ def _explained() -> Iterator[None]:
     """What a person can mend is said in one line."""
     from feedback_pipeline.analysis.vote_frames import FeedbackFrameError
     from feedback_pipeline.analysis.vote_stretches import InsufficientFeedbackError
+    from feedback_pipeline.store.computed import GoneError
 
     try:
         yield
-    except (InsufficientFeedbackError, FeedbackFrameError) as error:
+    except (InsufficientFeedbackError, FeedbackFrameError, GoneError) as error:
         PlainConsole(stderr=True).print(f"feedback: {escape(str(error))}", style="red", highlight=False)
         raise typer.Exit(code=1) from error
     except ValueError as error:

@@ -143,6 +143,7 @@ def demo(
     _stop_on(result)
     console.print()
     summary.show(pipeline, console)
+    _propose_prompt(pipeline)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s, {result.runs} Dagster runs. See it live: make dev")
     opens = console_address(pipeline.database, pipeline.settings.home, API_PORT)
     console.print(f"which opens the console of every team with this link: {opens}", highlight=False, soft_wrap=True)
@@ -345,6 +346,16 @@ def _compute(pipeline: Any, weeks: list[date] | None) -> Any:
 
     with instance.open_instance(pipeline.settings, pipeline.database) as opened:
         return runs.compute(pipeline, opened, weeks=weeks, report=lambda line: console.print(line, highlight=False))
+
+
+def _propose_prompt(pipeline: Any) -> None:
+    """What votes say of the sample's prompt becomes a proposal, held against the version that answers."""
+    from feedback_pipeline.cli.prompts import demonstrate
+    from feedback_pipeline.patterns.tables import SLICE_FINDINGS
+
+    weeks = pipeline.frames.partitions(SLICE_FINDINGS)
+    if weeks:
+        demonstrate(pipeline, date.fromisoformat(weeks[-1]))
 
 
 def _stop_on(result: Any) -> None:

@@ -185,6 +185,30 @@ def _say(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def demonstrate(pipeline: "Pipeline", week: "date") -> None:
+    """What the votes of the sample make of its prompt: a version proposed, what it changes, and what the gate says.
+    Nothing is asked of a model that costs money."""
+    from feedback_pipeline.experiments import prompt_work, prompts
+    from feedback_pipeline.experiments.sample_prompt import NAME, add_sample_prompt
+
+    if pipeline.settings.prompt_model is not None:
+        return
+    current = add_sample_prompt(pipeline)
+    rows = prompt_work.propose(pipeline, week, tenant=current.tenant, name=NAME)
+    console.print(f"\n[bold]Prompt {NAME} {current.version}[/], answers and judge simulated", highlight=False)
+    for row in rows.iter_rows(named=True):
+        if row["status"] != "proposed":
+            _say(f"no version proposed: {row['reason']}")
+            continue
+        found = prompts.prompt_named(pipeline.database, NAME, row["version"], current.tenant)
+        _say(f"proposed {found.version} from {row['evidence']} pieces of evidence, answering {', '.join(row['cites'])}")
+        for line in prompts.difference(current, found):
+            _say(f"  {line}")
+        passed = prompt_work.evaluate(pipeline, week, found).passed
+        _say(f"the gate lets it pass; a person decides: feedback approve {found.key}" if passed
+             else f"the gate refuses it, see feedback prompt evaluate {NAME} {found.version}")  # fmt: skip
+
+
 def _pipeline() -> "Pipeline":
     from feedback_pipeline.pipeline import Pipeline
     from feedback_pipeline.settings import Settings

@@ -1,7 +1,7 @@
 """What the command line shows of the loop: the state of the store, the newest week, where the results are."""
 
 import re
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import orjson
@@ -12,14 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from feedback_pipeline.calendar import monday_of
-from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, RATER_TRUST, VOTE_FACTS
-from feedback_pipeline.experiments.tables import PROMPT_CANDIDATES, PROMPT_EVALUATION
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, RATER_TRUST
 from feedback_pipeline.ingest.summary import ImportSummary
 from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
-from feedback_pipeline.patterns.tables import RECOMMENDATIONS, SLICE_FINDINGS
+from feedback_pipeline.patterns.tables import SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.stats.intervals import wilson
-from feedback_pipeline.store import bulk, changes
+from feedback_pipeline.store import bulk, changes, computed
 from feedback_pipeline.store.statements import query
 from feedback_pipeline.tables.free_space import free_bytes
 from feedback_pipeline.tables.parquet import files_below, names_in
@@ -42,41 +40,19 @@ def show(pipeline: Pipeline, console: Console) -> None:
         return
     week = weeks[-1]
     console.print(f"\n[bold]Week of {week}[/]")
-    _approval(pipeline, console, week)
-    _findings(pipeline, console, week)
+    _report(pipeline, console, week)
     _judged(pipeline, console, week)
     _preferences(pipeline, console, week)
-    _prompts(pipeline, console, week)
     _training(pipeline, console, week)
-
-
-def _prompts(pipeline: Pipeline, console: Console, week: date) -> None:
-    """Versions proposed from votes, and whether the gate let them pass."""
-    proposed = pipeline.frames.read(PROMPT_CANDIDATES, [week]).filter(pl.col("status") == "proposed")
-    measured = pipeline.frames.read(PROMPT_EVALUATION, [week])
-    for row in proposed.iter_rows(named=True):
-        key = f"prompt:{row['tenant']}/{row['prompt']}@{row['version']}"
-        own = measured.filter(pl.col("model") == key)
-        evidence = f"{row['evidence']} pieces of evidence ({len(row['cites'])} cited, by {row['optimiser']})"
-        passed = (
-            "not evaluated"
-            if own.is_empty()
-            else "passed the gate"
-            if own.filter("blocking")["passed"].all()
-            else "did not pass"
-        )
-        console.print(
-            f"prompt {row['prompt']} {row['current']} → {row['version']}, from {evidence}: {passed}; to look at it: "
-            f"feedback approve {key}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
 
 
 def _account(pipeline: Pipeline, console: Console, days: list[date]) -> None:
     accounts = bulk.read_day(pipeline.database, "account_for_days", min(days), max(days))
     total = accounts.drop("day", "reasons").sum().row(0, named=True)
-    table = Table("events delivered", *(name.replace("_", " ") for name in total if name != "delivered"))
-    table.add_row(*(f"{count:,}" for count in total.values()))
+    table = Table("events", "", title="What became of every event")
+    for name, count in total.items():
+        if count:
+            table.add_row(name.replace("_", " "), f"{count:,}")
     kept = sum(count for name, count in total.items() if name != "delivered")
     console.print(table)
     console.print(
@@ -88,35 +64,13 @@ def _account(pipeline: Pipeline, console: Console, days: list[date]) -> None:
         console.print(f"quarantined: {escape(listed)}")
 
 
-def _approval(pipeline: Pipeline, console: Console, week: date) -> None:
-    facts = pipeline.frames.scan(VOTE_FACTS, [week + timedelta(days=offset) for offset in range(7)])
-    counted = facts.select(
-        up=(pl.col("verdict") == 1).sum(), down=(pl.col("verdict") == -1).sum(), people=pl.col("person").n_unique()
-    ).collect()
-    up, down, people = counted.row(0)
-    rate = wilson(up, up + down, people=people)
-    if rate.estimate is None:
-        console.print(f"approval: cannot say, {rate.reason}")
-        return
-    interval = f"({rate.low:.1%} to {rate.high:.1%})"
-    console.print(f"approval {rate.estimate:.1%} {interval} from {up + down:,} verdicts by {people:,} people")
-
-
-def _findings(pipeline: Pipeline, console: Console, week: date) -> None:
-    found = pipeline.frames.read(SLICE_FINDINGS, [week]).filter("discovered").sort("rank").head(SHOWN)
-    table = Table("where answers are worse", "votes", "people", "negative", "elsewhere", "status", title="Causes")
-    for row in found.iter_rows(named=True):
-        named = " × ".join(f"{name} = {value}" for name, value in zip(row["dimensions"], row["values"], strict=True))
-        table.add_row(
-            escape(named), f"{row['votes']:,}", f"{row['people']:,}", f"{row['negative_rate']:.1%}",
-            f"{row['rest_negative_rate']:.1%}", row["status"],
-        )  # fmt: skip
-    if found.height:
-        console.print(table)
+def _report(pipeline: Pipeline, console: Console, week: date) -> None:
+    """The digest of the week's report, as the channels get it: what is printed here is what the page says."""
+    digest = pipeline.frames.root / "weekly_report" / f"{week}.md"
+    if digest.exists():
+        console.print(digest.read_text(encoding="utf-8").strip(), markup=False, highlight=False)
     else:
-        console.print("causes: none beyond chance")
-    for text in pipeline.frames.read(RECOMMENDATIONS, [week]).sort("rank")["text"].head(3):
-        console.print(f"  → {escape(text)}", highlight=False)
+        console.print("no report of this week: feedback materialize says why", highlight=False)
 
 
 def _judged(pipeline: Pipeline, console: Console, week: date) -> None:
@@ -245,7 +199,9 @@ def show_import(imported: ImportSummary, console: Console) -> None:
 
 _COUNTS = sa.text(
     "SELECT (SELECT count(*) FROM interaction) AS answers, (SELECT count(*) FROM feedback) AS events,"
-    " (SELECT count(*) FROM refusal WHERE state = 'held') AS refused,"
+    " (SELECT count(*) FROM refusal WHERE state = 'held' AND category = 'quarantined') AS quarantined,"
+    " (SELECT count(*) FROM refusal WHERE state = 'held' AND category = 'duplicate') AS duplicates,"
+    " (SELECT count(*) FROM refusal WHERE state = 'held' AND category = 'opted_out') AS withheld,"
     " (SELECT min(day) FROM day_state) AS first, (SELECT max(day) FROM day_state) AS last,"
     " (SELECT count(*) FROM day_state WHERE computed >= version) AS days, (SELECT count(*) FROM change) AS waiting"
 )
@@ -257,7 +213,9 @@ def status(pipeline: Pipeline, console: Console) -> None:
     with pipeline.database.engine.connect() as connection:
         counts: dict[str, Any] = dict(connection.execute(_COUNTS).mappings().one())
     console.print(
-        f"{counts['answers']:,} answers, {counts['events']:,} feedback events, {counts['refused']:,} refused rows"
+        f"{counts['answers']:,} answers, {counts['events']:,} feedback events; refused: {counts['quarantined']:,} in "
+        f"quarantine, {counts['duplicates']:,} delivered twice, {counts['withheld']:,} of people who refuse collection",
+        highlight=False,
     )
     if counts["first"] is None:
         console.print("The store is empty: try feedback sample, or feedback import")
@@ -272,6 +230,8 @@ def status(pipeline: Pipeline, console: Console) -> None:
         )
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
+    if lost := computed.absent(pipeline.database, pipeline.frames):
+        console.print(f"[red]{escape(computed.described(lost))}[/]", highlight=False, soft_wrap=True)
     folder = pipeline.frames.root / "weekly_report"
     pages = [folder / name for name in names_in(folder) if name.endswith(".html")]
     for page in pages[-SHOWN:]:

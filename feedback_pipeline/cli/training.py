@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.cli.review import review
 from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy import audit_log
 from feedback_pipeline.settings import Settings
+from feedback_pipeline.store import computed
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
 from feedback_pipeline.training.live_days import LiveDays
 
@@ -37,6 +39,13 @@ def export(
     if first > last:
         raise typer.BadParameter(f"--from {first} lies after {last}")
     wanted = Wanted(format_, first, last, tenant, content_type, rating)
+    try:
+        computed.require(
+            pipeline.database, pipeline.frames, [CLEAN_FEEDBACK.name, CLEAN_INTERACTIONS.name], wanted.days
+        )
+    except computed.GoneError as error:
+        progress.print(f"feedback: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(code=1) from error
     found: list[Part] = []
     live = LiveDays(pipeline.frames, pipeline.database, pipeline.verdict_policy)
     if early := sorted(live.not_computed & set(wanted.days)):

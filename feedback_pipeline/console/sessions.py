@@ -12,6 +12,7 @@ from feedback_pipeline.capture import bodies
 from feedback_pipeline.capture.access import Principal, close_session, find_session, open_session
 from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.console import viewed
 from feedback_pipeline.console.pages import page
 
 router = APIRouter(include_in_schema=False)
@@ -101,12 +102,13 @@ async def logout(request: Request) -> Response:
 
 
 async def visitor(service: Service, request: Request) -> Visitor | None:
-    """Who looks, at which team; None where no session that may read is open."""
+    """Who looks, at which team; None where no session that may read is open. The look is noted in the audit log."""
     found = [await find_session(service.store, secret) for secret in _secrets(request)]
     readers = [one for one in found if one is not None and one.scopes & {"read", "admin"}]
     if not readers:
         return None
     await service.limits.take("key", str(readers[0].key_id), service.settings.capture.key_requests)
+    await viewed.note(service, request, readers[0])
     return Visitor(readers[0], tuple(sorted({one.tenant for one in readers})))
 
 

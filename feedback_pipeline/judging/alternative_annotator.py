@@ -36,15 +36,18 @@ class AlternativeAnnotator:
 def alternative_annotator_test(
     judged: pl.DataFrame, votes: pl.DataFrame, *, epsilon: float = EPSILON_CROWD, minimum_items: int = MIN_ITEMS
 ) -> AlternativeAnnotator | NoResult:
-    """The test over categorical verdicts.
+    """The test over categorical verdicts, or over ratings.
+
+    Verdicts are compared by how often they are the same as the others' (the paper's accuracy), ratings by their
+    distance from the others' (its negative root mean square error).
 
     Args:
-        judged: one row per item: `item`, `verdict`.
-        votes: one row per item and annotator: `item`, `annotator`, `verdict`.
+        judged: one row per item: `item`, and `verdict` or `rating`.
+        votes: one row per item and annotator: `item`, `annotator`, and the same.
         epsilon: how much worse than the annotator the judge may be for its lower cost.
         minimum_items: annotators with fewer shared items are left out.
     """
-    comparisons = _comparisons(judged, votes)
+    comparisons = _rated(judged, votes) if "rating" in votes.columns else _comparisons(judged, votes)
     per_annotator = (
         comparisons.group_by("annotator")
         .agg(pl.col("judge"), pl.col("person"), pl.len().alias("items"))
@@ -85,6 +88,32 @@ def _comparisons(judged: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
             "annotator",
             ((pl.col("judge_same").fill_null(0).cast(pl.Int64) - own_match) / others).alias("judge"),
             ((pl.col("same").cast(pl.Int64) - 1) / others).alias("person"),
+        )
+    )
+
+
+def _rated(judged: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
+    """Per item and annotator: minus the mean squared distance of the judge's rating, and of the annotator's, from those
+    of the item's other annotators. Its root orders them alike."""
+    rating, judge = pl.col("rating").cast(pl.Float64), pl.col("judge_rating")
+    per_item = votes.group_by("item").agg(
+        pl.len().alias("all"), rating.sum().alias("sum"), (rating**2).sum().alias("squares")
+    )
+
+    def squared(value: pl.Expr) -> pl.Expr:
+        """Sum of the squared distances of a value from every rating of the item."""
+        return pl.col("all") * value**2 - 2 * value * pl.col("sum") + pl.col("squares")
+
+    others = pl.col("all") - 1
+    return (
+        votes.join(judged.select("item", pl.col("rating").cast(pl.Float64).alias("judge_rating")), on="item")
+        .join(per_item, on="item")
+        .filter(pl.col("all") >= 2)
+        .select(
+            "annotator",
+            # sums of whole numbers differ by rounding alone where they are the same
+            (-(squared(judge) - (judge - rating) ** 2) / others).round(9).alias("judge"),
+            (-squared(rating) / others).round(9).alias("person"),
         )
     )
 

@@ -10,11 +10,14 @@ from uuid import UUID
 import polars as pl
 import sqlalchemy as sa
 
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
 from feedback_pipeline.experiments import prompts
 from feedback_pipeline.lineage.tree import Node, Relation
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.store import computed
 from feedback_pipeline.store.statements import statement
 from feedback_pipeline.tables.parquet import ParquetFolder
+from feedback_pipeline.tables.schema import Table
 from feedback_pipeline.training.tables import LINEAGE
 from feedback_pipeline.tuning import approvals, registry
 
@@ -105,13 +108,22 @@ class _Tracer:
             for answer in self._rows("lineage_interaction", id=str(vote[one]))
         ]
         became, left_out = self._became(self._rows("lineage_rows_of_vote", id=str(vote["id"])))
-        cleaned = Node("cleaned row", f"clean_feedback/{vote['day']}", "cleaned as")
+        cleaned = Node("cleaned row", f"{CLEAN_FEEDBACK.name}/{vote['day']}", "cleaned as",
+                       {"state": self._state(CLEAN_FEEDBACK, vote["day"])})  # fmt: skip
         answered = [
             self._model_on(one.key)
             for one in prompts.prompts(self._pipeline.database, None)
             if str(vote["id"]) in (one.proposal or {}).get("cites", ())
         ]
         return _with(_vote(vote), (*about, cleaned, *became, *answered), left_out)
+
+    def _state(self, table: Table, day: dt.date) -> str | None:
+        """Why a table's rows of a day are not there; None where they are."""
+        if computed.absent(self._pipeline.database, self._frames, [table.name], [day]):
+            return "its file is gone: feedback materialize computes it again"
+        if self._frames.path(table, day).exists():
+            return None
+        return computed.state(self._pipeline.database, table.name, day)
 
     def _became(self, rows: Sequence[Row]) -> tuple[list[Node], int]:
         """Rows of datasets, each with the runs and models after it."""
@@ -238,6 +250,11 @@ class _Tracer:
         if not named:
             names = ", ".join(sorted(one["name"] for one in files if one["layout"]))
             raise UnknownReferenceError(f"the dataset of {week} has no file {file}; it has {names}")
+        if not self._frames.path(LINEAGE, week).exists():
+            raise UnknownReferenceError(
+                f"the file {LINEAGE.name}/{week} is gone, which says what the lines were made of: compute the week "
+                "again (feedback materialize, or in the Dagster UI)"
+            )
         line = self._lineage(week, (pl.col("layout") == named[0]["layout"]) & (pl.col("line") == number), dataset)
         if line.is_empty():
             raise UnknownReferenceError(f"{file} of {week} has {named[0]['lines']} lines, not {number}")

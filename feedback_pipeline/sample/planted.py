@@ -112,6 +112,8 @@ TECHNIQUE_SETS: tuple[tuple[tuple[str, ...], float], ...] = (
 )
 
 CAUSE_MODEL, CAUSE_VERSION = "borealis-2", "2.1"
+FLAW_REASON, FLAW_CHIPS = "incomplete", 0.5
+"""The chip that goes with the flaw of this version's prompt, and the share of its votes down that carry it."""
 CAUSE_TOOL = "crm_lookup"
 CAUSE_INTENT, CAUSE_LANGUAGE = "travel", "de"
 

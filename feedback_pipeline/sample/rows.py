@@ -189,6 +189,10 @@ def feedback_rows(
     about = answers.select("tenant", "conversation", "anonymous", "person")[events["answer"]]
     topics = events["topic"]
     chips = pl.Series(random.random(events.height) < 0.3) & (topics >= 0)
+    disliked = (events["thumb"] == False).fill_null(False) | (events["stars"] <= 2).fill_null(False)  # noqa: E712
+    flawed = (answers["version"] == cast.code_of(cast.PROMPT_VERSIONS, cast.CAUSE_VERSION))[events["answer"]] & disliked
+    drawn = timeline.random("flaw of a prompt", part.day_index, part.number).random(events.height)
+    flaw = flawed & pl.Series(drawn < cast.FLAW_CHIPS)
     corrected = events["corrected"].to_numpy()
     comments = texts.comments(events["answer"].to_numpy(), topics.to_numpy(), placed.comments)
     corrections = texts.corrections(events["answer"].to_numpy()[corrected])
@@ -210,6 +214,7 @@ def feedback_rows(
             "corrected": events["corrected"],
             "reasons": _REASONS.gather(topics.clip(0)),
             "chips": chips,
+            "flaw": flaw,
             "preference": _or_null(pl.Series(["this", "other", "tie"]), events["preference"]),
             "other_interaction_id": _or_null(ids, events["other"]),
             "user_key": _people(events["voter"], people),
@@ -225,7 +230,7 @@ def feedback_rows(
         key_kind=pl.when("by_key").then(pl.lit("request")),
         key_value=pl.when("by_key").then(pl.concat_str(pl.lit("req-"), "answer_source_id")),
         correction=pl.when("corrected").then("correction"),
-        reasons=pl.when("chips").then("reasons"),
+        reasons=pl.when("flaw").then(pl.lit([cast.FLAW_REASON])).when("chips").then("reasons"),
         session_key=pl.when("own").then("session"),
         source=pl.lit(SOURCE),
     )

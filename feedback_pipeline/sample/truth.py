@@ -277,6 +277,12 @@ def _slice_plants(timeline: Timeline, sums: pl.DataFrame) -> dict[str, Any]:
         }
         for name, (place, first) in where.items()
     }
+    plants["prompt_flaw"] = {
+        "slice": {"prompt_version": cast.CAUSE_VERSION},
+        "reason": cast.FLAW_REASON,
+        "share_of_votes_down": cast.FLAW_CHIPS,
+        "why": "its prompt asks for one sentence: half of the votes down on it say that the answer is incomplete",
+    }
     plants["hard_segment"] = {
         "slice": {"intent": "code"},
         "added_down_rate": round(cast.HARD_INTENT_BAD * (cast.DOWN_IF_BAD - cast.DOWN_IF_GOOD), 6),

@@ -27,7 +27,7 @@ class Computed:
     Attributes:
         version: of the day or period when its computation began.
         sha256: of its content; None for what has no content of its own.
-        bytes: of its Parquet file; None where there is none.
+        bytes: of the Parquet file below the asset's own name; None where there is none.
     """
 
     partition: date
@@ -43,6 +43,10 @@ class Loop:
     period: Period
     assets: tuple[str, ...]
     upstream: Mapping[str, tuple[str, ...]]
+
+
+class GoneError(LookupError):
+    """Files of computed partitions are not there any more; the message names them and says what to do."""
 
 
 @dataclass(frozen=True)
@@ -149,11 +153,25 @@ def absent(
     with database.engine.connect() as connection:
         rows = connection.execute(found, parameters).all()
     present = {asset: set(frames.names(asset)) for asset in {row.asset for row in rows}}
-    # an asset without any file under its name keeps its table under another one
-    return [
-        Absent(row.asset, row.partition)
-        for row in rows if present[row.asset] and f"{row.partition}.parquet" not in present[row.asset]
-    ]  # fmt: skip
+    return [Absent(row.asset, row.partition) for row in rows if f"{row.partition}.parquet" not in present[row.asset]]
+
+
+def described(lost: Sequence[Absent]) -> str:
+    """Files that are gone, in words: how many, the first five by name, and what to do."""
+    named = ", ".join(f"{one.asset} of {one.partition}" for one in lost[:5])
+    more = " …" if len(lost) > 5 else ""
+    verb = "file that was computed is" if len(lost) == 1 else "files that were computed are"
+    return f"{len(lost)} {verb} gone: {named}{more}. feedback materialize computes what is gone again"
+
+
+def require(database: Database, frames: ParquetFolder, assets: Sequence[str], partitions: Sequence[date]) -> None:
+    """Passes where every partition of these that was computed is there: what reads them would take fewer rows for all.
+
+    Raises:
+        GoneError: some are not.
+    """
+    if lost := absent(database, frames, assets, partitions):
+        raise GoneError(described(lost))
 
 
 def heal(database: Database, lost: Sequence[Absent], loops: Sequence[Loop], start: date) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import orjson
 import polars as pl
 
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER, PLACEHOLDER_PATTERN
@@ -105,8 +106,8 @@ def _ordinary(settings: CurationSettings) -> pl.Expr:
     size = pl.col("messages").str.len_bytes() + said.str.len_bytes() + 2 * MESSAGE_OVERHEAD
     calm = said.str.count_matches(said.str.tail(_TAIL), literal=True) < _RECURRENCES
     wanted = [pl.col("shape").is_not_null(), size <= settings.maximum_tokens, calm]
-    if settings.placeholders == "fill":
-        wanted += [~pl.col(name).str.contains(PLACEHOLDER) for name in ("messages", "completion")]
+    looked_at = ("messages", "completion") if settings.placeholders == "fill" else ("messages",)
+    wanted += [~pl.col(name).str.contains(PLACEHOLDER) for name in looked_at]
     return pl.all_horizontal(wanted).fill_null(value=False)
 
 
@@ -118,6 +119,8 @@ def _text(row: tuple[str | None, ...], settings: CurationSettings) -> tuple[str,
     if form.problem:
         return "", "", None, form.problem, 0
     asked, count = form.messages, 0
+    if settings.placeholders == "drop" and _answered_with_placeholder(asked):
+        return "", "", None, "placeholder_in_earlier_answer", 0
     if settings.placeholders == "fill" and (PLACEHOLDER_PATTERN.search(said) or PLACEHOLDER_PATTERN.search(asked)):
         replaced = filled((asked, said), f"{tenant}\x1f{conversation_id or interaction_id}", settings.key)
         if replaced is None:
@@ -128,6 +131,14 @@ def _text(row: tuple[str | None, ...], settings: CurationSettings) -> tuple[str,
     if _repeats(said):
         return "", "", form.shape, "repeats", 0
     return asked, said, form.shape, None, count
+
+
+def _answered_with_placeholder(messages: str) -> bool:
+    """Whether an earlier answer of the conversation holds one: models are trained on those, too."""
+    if not PLACEHOLDER_PATTERN.search(messages):
+        return False
+    said = (turn for turn in orjson.loads(messages) if turn.get("role") == "assistant")
+    return any(PLACEHOLDER_PATTERN.search(orjson.dumps(turn).decode()) for turn in said)
 
 
 def _repeats(text: str) -> bool:
@@ -156,23 +167,35 @@ def paired_texts(
     unlogged = pl.col("messages").is_null() & (pl.col("prompt") == pl.col("prompt_rejected"))
     equal = pl.col("messages").eq_missing(pl.col("messages_rejected")) & (pl.col("messages").is_not_null() | unlogged)
     comparable = funnel.keep(joined, equal, "same input", "pair", "the two answers had different histories")
-    rows = comparable.select("messages", "prompt", "answer", "answer_rejected").iter_rows()
-    found = [_input_of_pair(row, settings) for row in rows]
-    columns = {"messages": pl.String, "shape": pl.String, "problem": pl.String}
-    inputs = pl.DataFrame(found, schema=columns, orient="row")
-    written = (
-        comparable.rename({"answer": "chosen", "answer_rejected": "rejected"})
-        .drop("messages", "prompt", "messages_rejected", "prompt_rejected")
-        .hstack(inputs)
-    )
-    return funnel.keep(written, pl.col("problem").is_null(), "conversation and length", "pair",
-                       "roles, tool calls or content out of order, or too long").drop("problem")  # fmt: skip
+    names = ("messages", "prompt", "answer", "answer_rejected", "tenant", "conversation_id", "chosen_interaction_id")
+    found = [_texts_of_pair(row, settings) for row in comparable.select(names).iter_rows()]
+    columns = dict.fromkeys(("messages", "chosen", "rejected", "shape", "problem"), pl.String)
+    texts_found = pl.DataFrame(found, schema=columns, orient="row")
+    apart = ("messages", "prompt", "answer", "messages_rejected", "prompt_rejected", "answer_rejected")
+    written = comparable.drop(apart).hstack(texts_found)
+    return funnel.keep(
+        written, pl.col("problem").is_null(), "conversation and length", "pair",
+        "roles, tool calls or content out of order, too long, or a placeholder in an earlier answer or of a kind that "
+        "nothing is invented for",
+    ).drop("problem")  # fmt: skip
 
 
-def _input_of_pair(row: tuple[str | None, ...], settings: CurationSettings) -> tuple[str, str | None, str | None]:
-    messages, prompt, chosen, rejected = row
+def _texts_of_pair(
+    row: tuple[str | None, ...], settings: CurationSettings
+) -> tuple[str, str, str, str | None, str | None]:
+    """Messages, the better and the worse answer, shape and problem of one pair."""
+    messages, prompt, chosen, rejected, tenant, conversation_id, chosen_id = row
     form = conversation(messages, prompt)
-    sides = (chosen or "", rejected or "")
-    if form.problem is None and any(exceeds((form.messages, side), settings.maximum_tokens) for side in sides):
-        return "", form.shape, "too_long"
-    return form.messages, form.shape, form.problem
+    if form.problem is not None:
+        return "", "", "", form.shape, form.problem
+    texts = (form.messages, chosen or "", rejected or "")
+    if settings.placeholders == "drop" and _answered_with_placeholder(form.messages):
+        return "", "", "", form.shape, "placeholder_in_earlier_answer"
+    if settings.placeholders == "fill" and any(PLACEHOLDER_PATTERN.search(text) for text in texts):
+        replaced = filled(texts, f"{tenant}\x1f{conversation_id or chosen_id}", settings.key)
+        if replaced is None:
+            return "", "", "", form.shape, "unknown_placeholder"
+        texts = (replaced[0][0], replaced[0][1], replaced[0][2])
+    if any(exceeds((texts[0], side), settings.maximum_tokens) for side in texts[1:]):
+        return "", "", "", form.shape, "too_long"
+    return *texts, form.shape, None

@@ -10,7 +10,7 @@ from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.signals import answer_flags, trusted, window
 from feedback_pipeline.training.splits import assigned
 
-_UNSOUND = ("blank", "cut_off", "secret", "placeholder")
+_UNSOUND = ("blank", "cut_off", "secret")
 
 
 def preferred(
@@ -31,7 +31,7 @@ def preferred(
         "ties", "vote", "no preference, or the other answer is not named",
     )  # fmt: skip
     flags = answer_flags(answers, pl.concat([stated["interaction_id"], stated["other_interaction_id"]]))
-    known = _known(_oriented(stated), flags, signatures, funnel)
+    known = _known(_oriented(stated), flags, signatures, rules, funnel)
     tallied = _tallied(trusted(known, trust), rules, funnel)
     let_in = pl.Series(reviewed if reviewed is not None else [], dtype=pl.String)
     vouched = funnel.keep(
@@ -61,12 +61,15 @@ def _oriented(stated: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _known(stated: pl.DataFrame, flags: pl.DataFrame, signatures: pl.DataFrame, funnel: Funnel) -> pl.DataFrame:
+def _known(
+    stated: pl.DataFrame, flags: pl.DataFrame, signatures: pl.DataFrame, rules: CurationSettings, funnel: Funnel
+) -> pl.DataFrame:
     """The votes on two sound answers of one tenant to the same prompt, with consent from everybody."""
+    unsound = (*_UNSOUND, "placeholder") if rules.placeholders == "drop" else _UNSOUND
     signed = (
         flags.with_columns(pl.col(pl.Categorical).cast(pl.String))
         .join(signatures.select("interaction_id", "prompt_hash", "cluster_id"), on="interaction_id", how="left")
-        .with_columns(unsound=pl.any_horizontal(_UNSOUND), cluster=pl.coalesce("cluster_id", "prompt_hash"))
+        .with_columns(unsound=pl.any_horizontal(unsound), cluster=pl.coalesce("cluster_id", "prompt_hash"))
     )
     side = signed.select("interaction_id", "answer_tenant", "answer_allowed", "has_text", "prompt_hash", "cluster",
                          "unsound", "refusal", "answer_provenance", "conversation_id", "context", "intent",

@@ -61,6 +61,33 @@ def test_the_console_shows_no_other_teams_vote(service: Any, api: httpx.Client, 
     assert visitor.get(f"/console/feedback/{identity}").status_code == 404
 
 
+def test_who_looked_at_what_is_in_the_audit_log(service: Any, api: httpx.Client, visitor: httpx.Client) -> None:
+    identity = api.post("/v1/feedback", json=VOTE).json()["id"]
+
+    def noted() -> list[tuple[str, dict[str, Any]]]:
+        rows = service.rows("SELECT actor, detail FROM audit_log WHERE tenant = %s AND action = 'console.viewed'")
+        return [(row[0], row[1]) for row in rows]
+
+    visitor.get(f"/console/feedback/{identity}")
+    assert noted() == []  # nobody who was shown anything
+    visitor.post("/console/login", data={"key": service.key})
+    before = len(noted())
+    for _ in range(3):
+        visitor.get(f"/console/feedback/{identity}", params={"search": "a word"})
+    visitor.get("/console/conversation", params={"id": "of ada@example.org"})
+    visitor.get("/console/conversation", params={"id": "of nobody"})
+    found = noted()[before:]
+    assert [detail["page"] for _, detail in found] == ["/console/feedback/{feedback_id}"] + [
+        "/console/conversation"
+    ] * 2
+    assert found[0][1]["feedback_id"] == identity
+    assert {actor.split()[0] for actor, _ in found} == {"key"}
+    assert found[1][1]["conversation"] != found[2][1]["conversation"]
+    assert "ada" not in str([detail["conversation"].partition(":")[0] for _, detail in found[1:]])
+    assert "a word" not in str(found)
+    assert "example.org" not in str(found)
+
+
 def test_the_demo_is_for_development_only(
     service: Any, visitor: httpx.Client, shared_settings: Settings, start: Any
 ) -> None:

@@ -2,20 +2,25 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+import typer
+from typer.testing import CliRunner
 
 from assets import computing
+from feedback_pipeline.analysis.stored import get_feedback_data, get_statistics
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, VOTE_FACTS
+from feedback_pipeline.cli import findings, lineage, main, training
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, changes, computed, periods
@@ -25,7 +30,7 @@ from feedback_pipeline.store.database import Database
 from jobs import foreground, requests, runs
 from jobs.location import build_definitions, loops_of_assets
 from jobs.loops import DAILY, WEEKLY
-from tests.support.store_rows import MONDAY, answers, later, votes
+from tests.support.store_rows import MONDAY, answers, later, vote_id, votes
 
 DAY = MONDAY.date()
 NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)
@@ -183,9 +188,53 @@ def test_a_file_that_is_gone_is_noticed_and_made_again(
     assert f"the file of clean_feedback for {DAY} is gone; feedback materialize computes it again" in said
     lines: list[str] = []
     assert runs.compute(pipeline, instance, weeks=[], report=lines.append).days == 1
-    assert lines[0] == f"1 files are gone and are made again: clean_feedback {DAY}"
+    assert lines[0].startswith(f"1 file that was computed is gone: clean_feedback of {DAY}. ")
     assert path.read_bytes() == content
     assert computed.absent(database, pipeline.frames) == []
+
+
+def test_files_that_are_gone_are_said_wherever_they_are_read(
+    database: Database,
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    vote_on(database, 0, 1)
+    vote = vote_id("1")
+    days_computed(pipeline, instance)
+    monkeypatch.setenv("FEEDBACK_HOME", str(pipeline.settings.home))
+    monkeypatch.setenv("FEEDBACK_DATABASE_URL", database.url)
+    gone = "1 file that was computed is gone: {} of {}. feedback materialize computes what is gone again"
+
+    app = typer.Typer()
+    app.command()(main.status)
+    for subject in (findings, lineage, training):
+        subject.mount(app)
+
+    def said(*arguments: str) -> tuple[int, str]:
+        found = CliRunner().invoke(app, arguments)
+        return found.exit_code, " ".join(found.output.split())
+
+    # a whole folder is as gone as a file in it
+    shutil.rmtree(Path(pipeline.settings.data_url) / VOTE_FACTS.name)
+    assert f"2 files that were computed are gone: vote_facts of {DAY}, vote_facts of " in said("status")[1]
+    code, told = said("analyze", "--days", "7", "--until", "2026-09-13")
+    assert (code, "vote_facts of" in told) == (1, True), told
+    with pytest.raises(computed.GoneError, match="feedback materialize"):
+        get_statistics(DAY, date(2026, 9, 13), settings=pipeline.settings)
+
+    runs.compute(pipeline, instance, weeks=[])
+    assert "gone" not in said("status")[1]
+    assert said("why", vote)[1].count("cleaned row clean_feedback/") == 1
+    pipeline.frames.path(CLEAN_FEEDBACK, DAY + timedelta(days=1)).unlink()
+    assert gone.format("clean_feedback", DAY + timedelta(days=1)) in said("status")[1]
+    assert "(state its file is gone: feedback materialize computes it again)" in said("why", vote)[1]
+    code, told = said("export", str(tmp_path / "file.jsonl"), "--from", str(DAY), "--to", "2026-09-13")
+    assert (code, gone.format("clean_feedback", DAY + timedelta(days=1)) in told) == (1, True)
+    assert not (tmp_path / "file.jsonl").exists()
+    with pytest.raises(computed.GoneError, match="clean_feedback"):
+        get_feedback_data(DAY, date(2026, 9, 13), settings=pipeline.settings)
 
 
 def test_a_damaged_file_is_named_with_what_to_do(

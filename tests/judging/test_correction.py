@@ -148,11 +148,34 @@ def test_no_labels_and_too_few_labels_are_refused() -> None:
     assert trust_problem(nothing) == "not_enough_labels"
 
 
-def test_labels_of_one_class_are_refused() -> None:
+@pytest.mark.parametrize("labels", [20, 50, 100])
+@pytest.mark.parametrize("rate", [0.95, 0.9])
+def test_intervals_of_few_labels_near_one_hold(rate: float, labels: int) -> None:  # A.11
+    random, covered = np.random.default_rng(labels), 0
+    for _ in range(300):
+        human = (random.random(600) < rate).astype(np.float64)
+        judged = np.where(human == 1, random.random(600) < 0.9, random.random(600) < 0.3).astype(np.float64)
+        labelled = np.full(600, np.nan)
+        asked = random.choice(600, labels, replace=False)
+        labelled[asked] = human[asked]
+        found = prediction_powered_mean(judged, labelled)
+        assert isinstance(found, PredictionPowered)
+        interval = found.estimate((0.0, 1.0))
+        assert isinstance(interval, Estimate)
+        covered += interval.low <= rate <= interval.high
+    # 95 % of 300 less three binomial standard errors; the t interval covered 0.87 to 0.92
+    assert covered / 300 >= 0.913
+
+
+def test_labels_of_one_class_stand_alone_and_correct_no_judge() -> None:
     human = np.where(np.arange(100) < 60, 1.0, np.nan)
-    refused = prediction_powered_mean(np.linspace(0, 1, 100), human)
-    assert isinstance(refused, NoResult)
-    assert refused.reason == "labels_of_one_class_only"
+    alone = prediction_powered_mean(np.linspace(0, 1, 100), human)
+    assert isinstance(alone, PredictionPowered)
+    assert alone.power == 0.0
+    interval = alone.estimate((0.0, 1.0))
+    assert isinstance(interval, Estimate)
+    # Wilson's lower end of 60 of 60, by the t quantile of 59 degrees: 1 / (1 + 2.0010² / 60)
+    assert (interval.value, interval.low, interval.high) == pytest.approx((1.0, 0.9374, 1.0), abs=2e-4)
     measured = accuracy(np.arange(60) % 2 == 0, np.ones(60, dtype=bool))
     assert trust_problem(measured) == "labels_of_one_class_only"
     result = rogan_gladen(clustered_proportion(np.ones(60), np.arange(60)), measured)

@@ -124,6 +124,16 @@ def test_a_newer_database_is_refused_in_a_sentence(database: Database) -> None:
         migrate(database, "UTC")
 
 
+def test_tables_of_a_state_between_two_releases_are_refused_in_a_sentence(empty: Callable[[], Database]) -> None:
+    database = empty()
+    migrate(database, "UTC")
+    with psycopg.connect(database.address()) as connection:
+        connection.execute("DROP FUNCTION file_evaluations CASCADE")
+        connection.execute("UPDATE setting SET value = 'of an earlier state' WHERE name = 'rights'")
+    with pytest.raises(DatabaseError, match=r"state between two releases .*file_evaluations.* empty home"):
+        migrate(database, "UTC")
+
+
 def test_days_are_cut_in_the_configured_zone(empty: Callable[[], Database]) -> None:
     database = empty()
     migrate(database, "Pacific/Auckland")

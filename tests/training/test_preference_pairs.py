@@ -1,7 +1,9 @@
 """Which answers are compared, and by whose word."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,9 +14,9 @@ from feedback_pipeline.training.tables import PREFERENCE_PAIRS
 from tests.support.training_world import END, World, many
 
 
-def pairs_of(world: World, reviewed: list[str] | None = None) -> Pairs:
+def pairs_of(world: World, reviewed: list[str] | None = None, **changes: Any) -> Pairs:
     return preference_pairs(
-        world.curated(reviewed=reviewed or []),
+        world.curated(reviewed=reviewed or [], **changes),
         world.votes_frame,
         world.answers_frame,
         world.signatures,
@@ -188,3 +190,32 @@ def test_pure_preferences_give_pairs_and_no_kto_line(shared_data: Path, tmp_path
     written = write_files(curated, found, tmp_path)
     assert not [file for file in written if "kto" in file.format or "sft" in file.format]
     assert [file for file in written if file.format == "trl_dpo"]
+
+
+HISTORY = json.dumps([
+    {"role": "user", "content": "Whom do I write to?"},
+    {"role": "assistant", "content": "Write to [EMAIL_1]."},
+    {"role": "user", "content": "And then?"},
+])  # fmt: skip
+
+
+def test_placeholders_in_earlier_answers_are_dropped_as_in_the_last() -> None:
+    world = World()
+    a, b = (world.answer("And then?", f"Wait {n} days.", messages=HISTORY, conversation_id="c") for n in (2, 9))
+    world.prefer(a, b, "this", "ann")
+    world.vote(a, "up", "ann")
+    assert pairs_of(world).pairs.is_empty()
+    assert world.curated().examples.is_empty()
+
+
+def test_placeholders_of_pairs_are_filled_alike_in_every_turn() -> None:
+    world = World()
+    a = world.answer("And then?", "Wait for [EMAIL_1].", messages=HISTORY, conversation_id="c")
+    b = world.answer("And then?", "Call [PHONE_1].", messages=HISTORY, conversation_id="c")
+    world.prefer(a, b, "this", "ann")
+    [pair] = pairs_of(world, placeholders="fill").pairs.to_dicts()
+    address = pair["chosen"].removeprefix("Wait for ").removesuffix(".")
+    assert address.endswith("@example.com")
+    assert f"Write to {address}." in pair["messages"]
+    assert pair["rejected"].startswith("Call +1 202-555-01")
+    assert "[" not in pair["chosen"] + pair["rejected"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg import errors
 
 FOLDER = Path(__file__).parent
 BASELINE = "v1_baseline"
@@ -80,10 +81,19 @@ def secure(connection: sa.Connection) -> bool:
     """Gives the API's role its rights and row-level security where they are not as this version grants them.
 
     Returns whether something had to be given.
+
+    Raises:
+        SchemaError: the tables are those of a state between two releases.
     """
     if _rights_kept(connection) == _rights_found(connection):
         return False
-    run_sql(connection, "roles.sql", "security.sql")
+    try:
+        run_sql(connection, "roles.sql", "security.sql")
+    except (errors.UndefinedFunction, errors.UndefinedTable, errors.UndefinedColumn) as error:
+        raise SchemaError(
+            f"the tables are of a state between two releases ({error.diag.message_primary}): this version cannot "
+            "bring them on. Start with an empty home, or go back to the commit that made them and take a backup"
+        ) from error
     connection.execute(
         sa.text("INSERT INTO setting (name, value) VALUES ('rights', :found)"
                 " ON CONFLICT (name) DO UPDATE SET value = excluded.value"),
