@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-wheel lint format docs pictures bench calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-typescript test-importers test-wheel lint format docs pictures bench calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ test-trl: $(DEV) ## A tiny model from votes to its promotion, trained here with 
 	@.feedback/trainer/bin/pip install -q "trl>=1.16,<2" peft
 	@FEEDBACK_TEST_TRL=$(CURDIR)/.feedback/trainer/bin/python $(BIN)/python -m pytest -s tests/tuning/trl
 
+test-importers: $(DEV) ## The real MLflow and Phoenix: written by their clients, imported, compared (environments under .feedback)
+	@for tool in mlflow:mlflow phoenix:arize-phoenix; do \
+	  folder=.feedback/importers/$${tool%%:*}; \
+	  test -x $$folder/bin/python || $(BIN)/python -m venv $$folder; \
+	  $$folder/bin/python -m pip install -q "$${tool##*:}"; done
+	@FEEDBACK_TEST_TOOLS=$(CURDIR)/.feedback/importers $(BIN)/python -m pytest -s -q tests/ingest/real_tools
+
 test-wheel: $(DEV) ## The wheel, installed in an empty environment and run from an empty folder
 	@$(BIN)/python tests/deploy/wheel.py .feedback/wheel
 
@@ -59,6 +66,10 @@ test-llm: $(DEV) ## A small real language model as a judge (installs it under .f
 
 test-aimock: $(DEV) ## Judging against another's implementation of the API (npm installs it under .feedback)
 	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
+
+test-typescript: $(DEV) ## The TypeScript client with its compiler and the real SDKs (npm installs them under .feedback)
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/typescript typescript@5.9 openai@6 @anthropic-ai/sdk
+	@FEEDBACK_TEST_TYPESCRIPT=$(CURDIR)/.feedback/typescript $(BIN)/python -m pytest tests/capture/test_typescript_client.py
 
 test-chaos: $(DEV) ## Kills, crashes and an erasure that is killed five times: by hand and before each release
 	@FEEDBACK_CHAOS_KILLS=5 timeout 1200 $(BIN)/python -m pytest -q tests/chaos tests/erasure/test_erasure.py tests/ingest/test_importing.py tests/capture/test_outage.py tests/capture/test_workers.py tests/store/test_embedded.py tests/tables/test_parquet.py tests/judging/test_stored_replies.py -k "kill or crash or died or dies or outage or worker or chaos or interrupted or languages"

@@ -231,7 +231,8 @@ def _answers(day: date, number: int, prompts: pl.Series) -> pl.DataFrame:
     frame = pl.DataFrame({"prompt": prompts}).with_columns(
         interaction_id=pl.format("00000000-0000-7000-{}-0000{}", pl.lit(f"{8000 + number}"), index),
         tenant=pl.lit("default"), day=pl.lit(day), occurred_at=pl.lit(_midnight(day)),
-        conversation_id=pl.format("c{}", index), answer=pl.concat_str("prompt", words), context=pl.lit("full"),
+        conversation_id=pl.format("c{}", index), answer=pl.concat_str("prompt", words),
+        content_snapshot=pl.lit(None, pl.String), context=pl.lit("full"),
         messages=pl.col("prompt"),
         provenance=pl.lit("logged"), source=pl.lit("bench"), model=pl.lit("m"), language=pl.lit("en"),
         tags=pl.lit(["mobile"], pl.List(pl.String)), tools=pl.lit(["search"], pl.List(pl.String)),

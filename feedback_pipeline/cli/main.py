@@ -167,16 +167,25 @@ def import_sources_command(
         bool, typer.Option("--dry-run", help="Only show what would come in and what not, and why.")
     ] = False,
     sources: Annotated[Path | None, typer.Option(help="The file that names the sources.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Day to ask a tool's API from; unset, where the last import ended.")
+    ] = None,
+    place: Annotated[
+        str | None, typer.Option("--from", help="A tool's export, database or address, instead of what is configured.")
+    ] = None,
 ) -> None:
-    """Import feedback from the tables and files named in sources.yaml."""
+    """Import feedback from the tables and files named in sources.yaml, or from a tool: feedback import langfuse."""
     from feedback_pipeline.cli import summary
     from feedback_pipeline.ingest.importing import import_sources
     from feedback_pipeline.ingest.intake import PrivacyRules
-    from feedback_pipeline.ingest.sources import load_sources
+    from feedback_pipeline.ingest.sources import Sources, with_tools
     from feedback_pipeline.privacy.redaction import redact_frame
 
     pipeline = _pipeline()
-    named = load_sources(sources or pipeline.settings.sources_file)
+    named = with_tools(sources or pipeline.settings.sources_file, tuple(names or ()), os.environ, place)
+    if since:
+        first = day_of("--since", since)
+        named = Sources(named.file, tuple(one.model_copy(update={"since": first}) for one in named.entries))
     privacy = PrivacyRules(redact=redact_frame, pseudonyms=pipeline.pseudonymiser.pseudonyms)
     with _progress() as progress:
         bars: dict[str, TaskID] = {}

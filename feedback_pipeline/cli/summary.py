@@ -19,6 +19,7 @@ from feedback_pipeline.patterns.tables import SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import bulk, changes, computed
 from feedback_pipeline.store.statements import query
+from feedback_pipeline.store.waiting import waiting
 from feedback_pipeline.tables.free_space import free_bytes
 from feedback_pipeline.tables.parquet import files_below, names_in
 from feedback_pipeline.training import costs
@@ -230,6 +231,9 @@ def status(pipeline: Pipeline, console: Console) -> None:
         )
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
+    for held in waiting(pipeline.database):
+        if advice := held.advice():
+            console.print(f"[yellow]{escape(advice)}[/]", highlight=False, soft_wrap=True)
     if lost := computed.absent(pipeline.database, pipeline.frames):
         console.print(f"[red]{escape(computed.described(lost))}[/]", highlight=False, soft_wrap=True)
     folder = pipeline.frames.root / "weekly_report"

@@ -45,6 +45,8 @@ def _message(delivered: object) -> dict[str, Any] | None:
     """A message under our names; None where it has no role that is known, or says nothing and calls nothing."""
     if not isinstance(delivered, dict):
         return None
+    if isinstance(inner := delivered.get("message"), dict) and "role" not in delivered:  # OpenInference
+        delivered = inner
     role_key = next((key for key in _ROLE if isinstance(delivered.get(key), str)), None)
     content_key = next((key for key in _CONTENT if key in delivered), None)
     role = ROLES.get(delivered[role_key].strip().lower()) if role_key else None

@@ -4,7 +4,9 @@ import glob
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import polars as pl
 import pyarrow as pa
@@ -16,10 +18,13 @@ from feedback_pipeline.ingest.readers.json_array import read_json
 from feedback_pipeline.ingest.readers.jsonl import read_jsonl
 from feedback_pipeline.ingest.readers.parquet import read_parquet
 from feedback_pipeline.ingest.readers.sql import read_sql
+from feedback_pipeline.ingest.readers.tools import Place, read_tool
 from feedback_pipeline.ingest.shaping import shaped
 from feedback_pipeline.ingest.sources import Source
 from feedback_pipeline.settings import without_password
 
+FIRST_LOOK = timedelta(days=90)
+"""How far back a tool is asked the first time, unless its source says since when."""
 BATCH_ROWS = 50_000
 BATCH_BYTES = 64 * 1024 * 1024
 JOIN_LIMIT = 256 * 1024 * 1024
@@ -53,6 +58,8 @@ def deliveries(source: Source, base: Path) -> list[Delivery]:
     Raises:
         UnreadableError: nothing matches, or something is a folder.
     """
+    if source.kind == "api":
+        return [Delivery(urlsplit(source.url or "").netloc, None, None, _hash(source.url or "", source.meaning))]
     if source.path is None:
         name = source.table or "query"
         identity = [without_password(source.url or ""), source.table or "", source.query or "", source.meaning]
@@ -104,14 +111,23 @@ def _hash(*parts: str) -> str:
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
 
 
-def read_delivery(source: Source, delivery: Delivery) -> Iterator[Chunk]:
+def read_delivery(source: Source, delivery: Delivery, since: datetime | None = None) -> Iterator[Chunk]:
     """The rows of a delivery as its reader yields them.
+
+    Args:
+        since: of a tool that is asked over HTTP, where to start unless the source says.
 
     Raises:
         UnreadableError: it cannot be read (further).
     """
     wanted = wanted_paths(source)
-    if delivery.path is None:
+    if source.kind == "api":
+        until = datetime.now(UTC)
+        given = datetime(source.since.year, source.since.month, source.since.day, tzinfo=UTC) if source.since else None
+        first = given or since or until - FIRST_LOOK
+        place = Place(source.url or "", source.key, source.tool_project, first, until)
+        chunks = read_tool(source.preset or "", place, wanted)
+    elif delivery.path is None:
         chunks = read_sql(source.url or "", source.table, source.query, wanted)
     else:
         dialect = Dialect(source.delimiter, source.encoding)

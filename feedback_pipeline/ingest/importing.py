@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -38,6 +38,7 @@ _NOBODY = pl.DataFrame(schema={"tenant": pl.String, "user_key": pl.String})
 
 UNFORESEEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException)
 """What the readers of columns raise; one source must not end the import of the others."""
+OVERLAP = timedelta(days=1)
 MAX_UNKNOWN, MAX_EXAMPLES = 10, 3
 """Unknown words that are named, and rows of a dry run that are shown."""
 
@@ -252,13 +253,14 @@ class _Work:
         today = self.run.started_at.astimezone(self.run.zone).date()
         self.place = Place(self.source, self.delivery.name, today, self.run.zone)
         self.withheld = _withheld(self.run)
+        self.since = _since(self.source, self.run)
 
     def run_through(self) -> Problem | None:
         """Every batch; what stopped the reading, if something did."""
         problem = held = waiting = None
         with ThreadPoolExecutor(max_workers=1) as filer:
             try:
-                for chunk in batched(read_delivery(self.source, self.delivery), self.run.batch_rows):
+                for chunk in batched(read_delivery(self.source, self.delivery, self.since), self.run.batch_rows):
                     prepared = self.prepare(chunk)
                     if held is not None:
                         self.settle(waiting)
@@ -370,6 +372,18 @@ def _progress(source: Source, delivery: Delivery, run: Import) -> tuple[int, boo
     if run.database is None or delivery.path is None:
         return 0, False
     return progress_of(run.database, source.name, delivery.fingerprint)
+
+
+def _since(source: Source, run: Import) -> datetime | None:
+    """Where the next look at a tool starts: a day before the newest vote that it has brought; votes known are left
+    alone."""
+    if source.kind != "api" or run.database is None:
+        return None
+    with run.database.engine.connect() as connection:
+        newest: datetime | None = connection.execute(
+            _queries.statement("read_newest"), {"source": source.name}
+        ).scalar()
+    return None if newest is None else newest - OVERLAP
 
 
 def _withheld(run: Import) -> pl.DataFrame:

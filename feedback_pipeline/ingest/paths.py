@@ -5,7 +5,9 @@ A path names a column, or a key below one; in brackets stands which item of a li
 
 - `[0]`, `[2]`, `[last]`: by position;
 - `[role=user]`: the first whose key has that value; `[last role=user]`: the last;
-- `[{column}]`: the entry of an object, or the item of a list with that `id`, that another column names.
+- `[{column}]`: the entry of an object, or the item of a list with that `id`, that another column names;
+- `["a.b"]`: a key with dots or brackets of its own;
+- `[json]`: what a text says that is JSON itself (`"yes"` in quotes is yes).
 
 JSON that was written into a text is read as JSON.
 """
@@ -20,14 +22,15 @@ import orjson
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\[\]]+)\]")
 _POSITION = re.compile(r"-?\d+|last")
 _MATCH = re.compile(r"(last\s+)?([^=\s{}]+)\s*=\s*(.*)")
+_QUOTED = re.compile(r"""(["'])(.+)\1""")
 _LOOKUP = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step down: a key, a position, the item with a value, or the entry another column names."""
+    """One step down: a key, a position, the item with a value, the entry another column names; or JSON in a text."""
 
-    kind: Literal["key", "position", "match", "lookup"]
+    kind: Literal["key", "position", "match", "lookup", "json"]
     name: str = ""
     position: int = 0
     value: str = ""
@@ -53,12 +56,16 @@ def steps(path: str) -> tuple[Step, ...]:
 def _inside(path: str, text: str) -> Step:
     if _POSITION.fullmatch(text):
         return Step("position", position=-1 if text == "last" else int(text))
+    if text == "json":
+        return Step("json")
+    if quoted := _QUOTED.fullmatch(text):
+        return Step("key", quoted[2])
     if lookup := _LOOKUP.fullmatch(text):
         return Step("lookup", lookup[1].strip())
     if match := _MATCH.fullmatch(text):
         return Step("match", match[2], -1 if match[1] else 0, match[3].strip().strip("'\""))
     raise ValueError(
-        f"{path!r}: [{text}] is none of [0], [last], [key=value], [last key=value], [{{column}}]"
+        f"{path!r}: [{text}] is none of [0], [last], [key=value], [last key=value], [{{column}}], [\"key\"], [json]"
     )  # fmt: skip
 
 
@@ -87,6 +94,8 @@ def walk(value: Any, down: Sequence[Step], names: Sequence[str | None]) -> Any:
 
 def _taken(value: Any, step: Step, named: str | None) -> Any:
     match step.kind:
+        case "json":
+            return value  # it was parsed on the way here
         case "key":
             return value.get(step.name) if isinstance(value, dict) else None
         case "position":
@@ -101,8 +110,15 @@ def _taken(value: Any, step: Step, named: str | None) -> Any:
             return next((item for item in items if isinstance(item, dict) and as_text(item.get("id")) == named), None)
         case "match":
             items = value if isinstance(value, list) else []
-            fits = [item for item in items if isinstance(item, dict) and as_text(item.get(step.name)) == step.value]
+            fits = [item for item in items if as_text(_below(item, step.name)) == step.value]
             return fits[step.position] if fits else None
+
+
+def _below(item: Any, name: str) -> Any:
+    """The value of a key of an item, or of keys below each other (`message.role`)."""
+    for key in (name,) if isinstance(item, dict) and name in item else name.split("."):
+        item = item.get(key) if isinstance(item, dict) else None
+    return item
 
 
 def _parsed(text: str) -> Any:

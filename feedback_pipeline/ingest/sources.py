@@ -16,10 +16,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from feedback_pipeline.ingest.documents import SourcesError, expand, load_document
 from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, SIDE_FIELDS, VOTE_FIELDS
 from feedback_pipeline.ingest.paths import steps
+from feedback_pipeline.ingest.readers.tools import TOOLS
 from feedback_pipeline.ingest.words import Scalar, meaning, written_keys
 from feedback_pipeline.tables.vocabulary import PROVENANCES
 
 PRESETS = Path(__file__).parent / "presets"
+TOOL_ENTRIES = Path(__file__).parent / "tools.yaml"
 FILE_KINDS = ("csv", "jsonl", "json", "parquet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
@@ -209,6 +211,9 @@ class Source(_Part):
     """One entry of `sources.yaml`, its preset filled in.
 
     Attributes:
+        key: of kind api, the tool's API key.
+        tool_project: of kind api, the tool's project; all of them unless given.
+        since: of kind api, the day that votes are asked for from; unset, where the last import ended.
         answers: with votes only, the source that brings the answers (`answer_id` is then that source's id).
         rows: where in a JSON document the array of rows is (`data.items`).
         explode: the path of a list: each of its items is a row, and stands where the list stood.
@@ -220,9 +225,12 @@ class Source(_Part):
     """
 
     name: str
-    kind: Literal["csv", "jsonl", "json", "parquet", "sql"]
+    kind: Literal["csv", "jsonl", "json", "parquet", "sql", "api"]
     path: str | None = None
     url: str | None = Field(default=None, repr=False)
+    key: str = Field(default="", repr=False)
+    tool_project: str | None = None
+    since: date | None = None
     table: str | None = None
     query: str | None = None
     preset: str | None = None
@@ -296,13 +304,15 @@ class Source(_Part):
     def _place_problem(self) -> str | None:
         if self.kind == "sql" and (not self.url or bool(self.table) == bool(self.query)):
             return "kind sql needs url, and either table or query"
+        if self.kind == "api" and (not self.url or self.preset not in TOOLS):
+            return f"kind api needs url, and a preset of: {', '.join(TOOLS)}"
         if self.rows and self.kind != "json":
             return "rows is for kind json; in JSON lines each line is a row (take a list in it apart with explode)"
         tree = (self.thread.messages, self.thread.answer) if self.thread else ()
         for path in (self.rows, self.explode, *self.where, *tree):
             if path and "[" in path:
                 steps(path)
-        if self.kind != "sql" and not self.path:
+        if self.kind not in ("sql", "api") and not self.path:
             return f"kind {self.kind} needs path (a file or a pattern such as votes/*.csv)"
         return None
 
@@ -352,7 +362,7 @@ class Source(_Part):
     @property
     def meaning(self) -> str:
         """A hash of everything that decides what a row becomes: changing it reads a file again."""
-        described = self.model_dump(mode="json", exclude={"path", "url", "description"})
+        described = self.model_dump(mode="json", exclude={"path", "url", "key", "since", "description"})
         return hashlib.blake2b(orjson.dumps(described, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
@@ -407,6 +417,44 @@ def read_entry(name: str, entry: Mapping[str, Any], environment: Mapping[str, st
     return _source(Path("sources.yaml"), name, dict(entry), environment)
 
 
+def with_tools(
+    file: Path, names: tuple[str, ...], environment: Mapping[str, str], place: str | None = None
+) -> "Sources":
+    """The entries of a `sources.yaml` and, for names that are a tool's and no entry's, the tool's own.
+
+    Args:
+        file: the `sources.yaml`; need not be there where all names are tools'.
+        place: instead of where the environment says that a tool is: its URL, or a file that it exported.
+
+    Raises:
+        SourcesError: as `load_sources`, or a place is given and the names are not one tool's or preset's.
+    """
+    listed = load_sources(file, environment) if file.exists() else None
+    own = {source.name for source in listed.entries} if listed else set()
+    tools = load_document(TOOL_ENTRIES)
+    if place is not None:
+        if len(names) != 1 or names[0] in own or names[0] not in {*preset_names(), *tools}:
+            raise SourcesError("--from goes with the name of one tool or preset, such as open-webui")
+        entry = {**tools.get(names[0], {"preset": names[0]}), **_placed(place)}
+        return Sources(file, (_source(TOOL_ENTRIES, names[0], entry, environment),))
+    made = [name for name in names if name not in own and name in tools]
+    if listed is None and (not names or len(made) < len(names)):
+        load_document(file)  # says that it is not there
+    entries = tuple(_source(TOOL_ENTRIES, name, tools[name], environment) for name in made)
+    return Sources(file, (*(listed.entries if listed else ()), *entries))
+
+
+def _placed(place: str) -> dict[str, Any]:
+    """Where an export, or a tool, is: kind and path, or URL."""
+    if place.startswith(("http://", "https://")):
+        return {"kind": "api", "url": place}
+    if "://" in place:
+        return {"kind": "sql", "url": place}
+    kinds = {"jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "csv": "csv", "parquet": "parquet"}
+    kind = kinds.get(place.removesuffix(".gz").rpartition(".")[2], "json")
+    return {"kind": kind, "path": str(Path(place).absolute()), "url": None, "key": None, "query": None}
+
+
 def preset_names() -> list[str]:
     """The names a `preset:` can have."""
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
@@ -428,7 +476,7 @@ def _source(file: Path, name: str, entry: Any, environment: Mapping[str, str]) -
     if not isinstance(entry, dict):
         raise SourcesError(f"{file}: source {name}: expected fields such as kind and path")
     merged = _with_preset(file, name, entry)
-    for place in ("path", "url"):
+    for place in ("path", "url", "key"):
         if isinstance(merged.get(place), str):
             merged[place] = expand(merged[place], environment, f"{file}: source {name}: {place}")
     if isinstance(merged.get("joins"), dict):

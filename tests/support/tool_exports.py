@@ -1,5 +1,6 @@
 """What other people's tools write, in their own formats: made for these tests, a few rows each."""
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -341,3 +342,102 @@ GRADIO = """prompt,output,flag,username,timestamp
 How warm is it?,21 degrees.,Like,anna,2026-11-12 09:00:00.123456
 Will it rain?,No.,Dislike,,2026-11-12 09:05:00.123456
 """
+
+
+def mlflow(file: Path) -> None:
+    """MLflow's tracking database: three traces; feedback, one that was overridden, a judge's, and an expectation."""
+
+    def content(given: Any, answered: Any) -> str:
+        attributes = {"mlflow.spanInputs": json.dumps(given), "mlflow.spanOutputs": json.dumps(answered)}
+        return json.dumps({"name": "ask", "events": [], "status": {"code": "STATUS_CODE_OK"}, "attributes": attributes})
+
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            """
+            CREATE TABLE trace_info (request_id TEXT, experiment_id INT, timestamp_ms INT, execution_time_ms INT);
+            CREATE TABLE trace_request_metadata (key TEXT, value TEXT, request_id TEXT);
+            CREATE TABLE spans (trace_id TEXT, span_id TEXT, parent_span_id TEXT, name TEXT, type TEXT,
+                                start_time_unix_nano INT, end_time_unix_nano INT, content TEXT);
+            CREATE TABLE assessments (assessment_id TEXT, trace_id TEXT, name TEXT, assessment_type TEXT, value TEXT,
+                error TEXT, created_timestamp INT, last_updated_timestamp INT, source_type TEXT, source_id TEXT,
+                run_id TEXT, span_id TEXT, rationale TEXT, overrides TEXT, valid BOOLEAN, assessment_metadata TEXT);
+            """
+        )
+        asked = (
+            ("When do you open?", "At nine."),
+            ("Where is my key?", "In the box."),
+            ("Do you open on Sunday?", "At nine."),
+        )
+        for number, (question, answer) in enumerate(asked, 1):
+            at = 1_795_984_691_000 + number
+            messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": question}]
+            reply = {"choices": [{"message": {"role": "assistant", "content": answer}}]}
+            connection.execute("INSERT INTO trace_info VALUES (?, 1, ?, 390)", (f"tr-{number}", at))
+            connection.execute(
+                "INSERT INTO trace_request_metadata VALUES ('mlflow.trace.session', 's-1', ?)", (f"tr-{number}",)
+            )
+            root, call = content({"question": question}, answer), content({"messages": messages}, reply)
+            rows = [
+                (f"tr-{number}", f"r{number}", None, "ask", "UNKNOWN", at * 10**6, at * 10**6 + 9, root),
+                (f"tr-{number}", f"c{number}", f"r{number}", "answer", "CHAT_MODEL", at * 10**6, at * 10**6 + 5, call),
+            ]
+            connection.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        said = [
+            ("a-1", "tr-1", "helpful", "feedback", "true", "HUMAN", "anna", "Right.", None, 1),
+            ("a-2", "tr-2", "helpful", "feedback", "true", "HUMAN", "bo", None, None, 0),
+            ("a-3", "tr-2", "helpful", "feedback", "false", "HUMAN", "bo", "It was not there.", "a-2", 1),
+            ("a-4", "tr-2", "quality", "feedback", "0.9", "LLM_JUDGE", "judge-1", None, None, 1),
+            (
+                "a-5",
+                "tr-2",
+                "expected_response",
+                "expectation",
+                '"On the \\"top\\" shelf."',
+                "HUMAN",
+                "cy",
+                None,
+                None,
+                1,
+            ),
+            ("a-6", "tr-3", "helpful", "feedback", '"yes"', "HUMAN", "ed", None, None, 1),
+        ]
+        connection.executemany(
+            """
+            INSERT INTO assessments (assessment_id, trace_id, name, assessment_type, value, source_type, source_id,
+                rationale, overrides, valid, created_timestamp, last_updated_timestamp)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1795984693493, 1795984693493)""",
+            said,
+        )
+
+
+def phoenix(file: Path) -> None:
+    """Phoenix's database: two spans with annotations of people and one of a judge."""
+    with sqlite3.connect(file) as connection:
+        connection.executescript(
+            """
+            CREATE TABLE projects (id INT, name TEXT);
+            CREATE TABLE traces (id INT, project_rowid INT, trace_id TEXT);
+            CREATE TABLE users (id INT, username TEXT);
+            CREATE TABLE spans (id INT, trace_rowid INT, span_id TEXT, end_time TEXT, attributes TEXT);
+            CREATE TABLE span_annotations (id INT, span_rowid INT, name TEXT, label TEXT, score REAL, explanation TEXT,
+                annotator_kind TEXT, updated_at TEXT, user_id INT, identifier TEXT, source TEXT);
+            INSERT INTO projects VALUES (2, 'shop');
+            INSERT INTO users VALUES (1, 'admin');
+            INSERT INTO span_annotations VALUES
+                (1, 1, 'helpful', 'thumbs-up', 1, 'Right.', 'HUMAN', '2026-11-12 20:43:34.999057', NULL, 'anna', 'API'),
+                (2, 2, 'helpful', NULL, 0, NULL, 'HUMAN', '2026-11-12 20:43:35.075025', 1, '', 'APP'),
+                (3, 2, 'correctness', 'correct', 0.9, NULL, 'LLM', '2026-11-12 20:43:35.162454', NULL, 'j', 'API');
+            """
+        )
+        for number, (question, answer) in enumerate((("When do you open?", "At nine."), ("Where is it?", "There.")), 1):
+            messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": question}]
+            attributes = {
+                "user": {"id": "anna"}, "session": {"id": "s-1"}, "input": {"value": question},
+                "output": {"value": answer},
+                "llm": {"model_name": "north-7b", "token_count": {"prompt": 12, "completion": 3},
+                        "input_messages": [{"message": message} for message in messages],
+                        "output_messages": [{"message": {"role": "assistant", "content": answer}}]},
+            }  # fmt: skip
+            connection.execute("INSERT INTO traces VALUES (?, 2, ?)", (number, f"{number:032x}"))
+            row = (number, number, f"{number:016x}", "2026-11-12 20:38:32.227362", json.dumps(attributes))
+            connection.execute("INSERT INTO spans VALUES (?, ?, ?, ?, ?)", row)

@@ -1,0 +1,124 @@
+"""The TypeScript client, run by Node against a real service: the verbs of the Python client, and as small."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.capture.conftest import Running
+from tests.support.llm_server import MODEL, provider
+from tests.support.serving import serve
+
+HERE = Path(__file__).parent / "typescript"
+CLIENT = Path(__file__).parents[2] / "clients" / "typescript"
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+TOOLS = os.environ.get("FEEDBACK_TEST_TYPESCRIPT")
+needs_tools = pytest.mark.skipif(TOOLS is None, reason="run by make test-typescript, which installs the compiler")
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[str]:
+    url, stop = serve(provider())
+    yield url
+    stop()
+
+
+def run(script: Path, **given: str) -> dict[str, Any]:
+    ran = subprocess.run(
+        ["node", str(script), json.dumps(given)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+@needs_node
+def test_every_verb_works_and_says_what_was_wrong(service: Running) -> None:
+    said = run(HERE / "verbs.mjs", url=service.url, key=service.key, nowhere=NOWHERE)
+    assert said["read"] == 1
+    assert said["changed"] == [False, "good", 2], "a change keeps what it does not name"
+    assert said["gone"] == [True, 404, "not_found"]
+    assert said["refused"] == [422, "rating"]
+    assert said["many"] == [201, 422], "one bad vote takes none along"
+    assert said["twice"][0] == said["twice"][1], "one key, one vote"
+    assert said["state"] == [True]
+    assert list(said["alike"]) == ["code-review"] or said["alike"] == {}
+    assert said["queued"] == [True] * 5
+    assert said["flushed"] is True
+    assert said["metrics"] == {"delivered": 4, "refused": 1, "dropped": 0}
+    assert said["browser"] == "string"
+    assert said["asked"] == 1, "a token is asked for once"
+    assert said["elsewhere"] == 403
+    assert said["unreached"] == [0, True]
+    assert said["dropped"] is True
+    pairs = (("abcd", "bcde"), ("", ""), ("gleich", "gleich"), ("the answer", "the better answer"))
+    as_python_has_it = [1 - SequenceMatcher(None, shown, kept, autojunk=False).ratio() for shown, kept in pairs]
+    assert said["distance"] == pytest.approx(as_python_has_it)
+
+
+@needs_node
+def test_model_calls_are_logged_as_far_as_they_came(service: Running, models: str) -> None:
+    got = run(HERE / "logging.mjs", url=service.url, key=service.key, models=models)
+    assert got == {
+        "whole": "hello", "stream": True, "failed": 404, "unreached": "TypeError", "other": 404,
+    }  # fmt: skip
+    rows = service.rows(
+        "SELECT k.value, i.output, i.model, i.finish_reason, i.input_tokens, i.prompt_version, i.user_key IS NOT NULL"
+        " FROM interaction i JOIN interaction_key k ON k.interaction_id = i.id AND k.kind = 'request'"
+        " WHERE i.tenant = %s ORDER BY 1"
+    )
+    assert [row[0] for row in rows] == ["failed", "left", "stream", "unreached", "whole"], "every model call, once"
+    found = {row[0]: row[1:] for row in rows}
+    assert found["whole"] == ("hello", MODEL, "stop", 1000, "v7", True)
+    assert found["stream"] == ("hi there you", MODEL, "stop", 1000, "v7", True)
+    assert found["failed"][2] == found["unreached"][2] == "error"
+    left = found["left"][0]
+    assert left is None or "hi there you".startswith(left), "as far as it was read"
+
+
+def test_it_is_small_and_needs_nothing() -> None:
+    size = len(gzip.compress((CLIENT / "index.js").read_bytes(), 9, mtime=0))
+    assert size < 5_000, f"{size} bytes"
+    package = json.loads((CLIENT / "package.json").read_text())
+    assert "dependencies" not in package
+    assert "import " not in (CLIENT / "index.js").read_text().replace("import(", "").replace("importKey", "")
+
+
+@needs_node
+@needs_tools
+def test_its_types_hold() -> None:
+    assert TOOLS is not None
+    compiler = Path(TOOLS) / "node_modules" / ".bin" / "tsc"
+    ran = subprocess.run([compiler, "--project", CLIENT], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
+@needs_node
+@needs_tools
+def test_the_real_sdks_get_what_they_got_and_are_logged(service: Running, models: str) -> None:
+    assert TOOLS is not None
+    script = Path(TOOLS) / "sdks.mjs"
+    script.write_text((HERE / "sdks.mjs").read_text().replace("CLIENT", str(CLIENT)))
+    got = run(script, url=service.url, key=service.key, models=models)
+    assert [got[name] for name in ("chat", "stream", "message", "messages")] == [
+        "hello",
+        "hi there you",
+        "hello",
+        "hello",
+    ]
+    assert json.loads(got["response"]) == {"city": "Bonn"}
+    rows = service.rows(
+        "SELECT output, model, tools_called FROM interaction WHERE tenant = %s ORDER BY received_at, id"
+    )
+    assert sorted(rows) == sorted([
+        ("hello", MODEL, []), ("hi there you", MODEL, []), ('{"city": "Bonn"}', MODEL, []),
+        ("hello", "claude-x", ["look_up"]), ("hello", "claude-x", ["look_up"]),
+    ])  # fmt: skip
