@@ -71,6 +71,7 @@ class Declaration:
     pool: str | None
     may_refuse: bool
     choices: type[dg.Config] | None
+    independent: bool
 
 
 def daily(table: Table | None = None, **options: Any) -> Callable[[AssetFunction], Declaration]:
@@ -102,6 +103,7 @@ def _declare(
     pool: str | None = None,
     may_refuse: bool = False,
     choices: type[dg.Config] | None = None,
+    independent: bool = False,
 ) -> Callable[[AssetFunction], Declaration]:
     """Declares an asset.
 
@@ -118,13 +120,15 @@ def _declare(
         pool: concurrency pool, for assets that call a paid service.
         may_refuse: it may say why it made nothing: no materialisation then, and nothing downstream.
         choices: what a person may choose for one run in the Launchpad (`choices`).
+        independent: no partition reads what another one of the same run makes, so that they may be computed side by
+            side.
     """
 
     def wrap(function: AssetFunction) -> Declaration:
         checks = ("schema", *blocking) if table is not None else tuple(blocking)
         return Declaration(
             function, name or function.__name__, group, by, table, tuple(after), tuple(kinds), code_version, checks,
-            tuple(warning), pool, may_refuse, choices,
+            tuple(warning), pool, may_refuse, choices, independent,
         )  # fmt: skip
 
     return wrap

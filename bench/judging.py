@@ -41,7 +41,7 @@ CALLS = 1_000
 CONCURRENCY = 16
 LATENCY_SECONDS = 0.2
 LOCAL_TEXTS = 20_000
-SERVER = Path(__file__).parents[1] / "tests" / "judging" / "judge_server.py"
+SERVER = Path(__file__).parents[1] / "tests" / "support" / "judge_server.py"
 
 
 def rows(size: Size) -> list[Row]:
