@@ -19,6 +19,8 @@ from bench.rows import Row, Size
 from feedback_pipeline.cleaning import clusters, conflicts, days, facts, signatures, stars, trust
 from feedback_pipeline.cleaning.clusters import ClusterPolicy, joined
 from feedback_pipeline.cleaning.minhash import WINDOW, sketches, sketches_with
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
+from feedback_pipeline.tables.schema import Table
 
 END = date(2026, 11, 15)
 DAYS = 28
@@ -238,10 +240,13 @@ def _answers(day: date, number: int, prompts: pl.Series) -> pl.DataFrame:
         tags=pl.lit(["mobile"], pl.List(pl.String)), tools=pl.lit(["search"], pl.List(pl.String)),
         use_for_analysis=pl.lit(value=True), use_for_training=pl.lit(value=True),
     )  # fmt: skip
-    missing = [name for name in ("turn", "finish_reason", "confidence", "latency_ms", "input_tokens", "output_tokens",
-               "cost_usd", "inclusion_probability", "user_key", "project", "prompt_version", "framework", "intent",
-               "content_type", "action_type", "variant") if name not in frame.columns]  # fmt: skip
-    return frame.with_columns(pl.lit(None).alias(name) for name in missing)
+    return _with_every_column(frame, CLEAN_INTERACTIONS)
+
+
+def _with_every_column(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The frame with what else the table declares, as nulls: a column that is new does not stop the bench."""
+    missing = [column for column in table.columns if column.name not in frame.columns]
+    return frame.with_columns(pl.lit(None, dtype=column.dtype).alias(column.name) for column in missing)
 
 
 def _events(day: date, number: int, answers: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
@@ -256,7 +261,7 @@ def _events(day: date, number: int, answers: pl.DataFrame, random: np.random.Gen
         "content_type", "action_type", "language", "variant", "tags", "tools", "use_for_training", "tenant", "source",
         prompt_chars=pl.col("prompt").str.len_chars(), answer_chars=pl.col("answer").str.len_chars(),
     )  # fmt: skip
-    return picked.with_columns(
+    events = picked.with_columns(
         feedback_id=pl.format("1{}{}", pl.lit(f"{number:07}"), pl.int_range(count).cast(pl.String).str.zfill(28)),
         day=pl.lit(day), interaction_day=pl.lit(day), kind=pl.lit("explicit"), value=pl.lit(None, pl.String),
         occurred_at=pl.lit(_midnight(day)) + pl.duration(milliseconds=pl.lit(pl.Series(moments))),
@@ -265,10 +270,8 @@ def _events(day: date, number: int, answers: pl.DataFrame, random: np.random.Gen
         comment=pl.when(pl.Series(random.random(count)) < 0.07).then(pl.format("it said {}", pl.Series(people))),
         voter=pl.format("k1:{}", pl.Series(people)), user_key=pl.format("k1:{}", pl.Series(people)),
         reasons=pl.lit(None, pl.List(pl.String)), state=pl.lit("current"), outranked=pl.lit(value=False),
-    ).with_columns(
-        pl.lit(None, pl.String).alias(name)
-        for name in ("correction", "preference", "other_interaction_id", "other_model", "content_id", "shown")
     )  # fmt: skip
+    return _with_every_column(events.with_columns(admissible=pl.lit(value=True)), CLEAN_FEEDBACK)
 
 
 def _midnight(day: date) -> datetime:
