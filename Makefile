@@ -101,5 +101,8 @@ lock: ## Renew the lock files (pinned, hashed, naming no index)
 docs: $(DEV) ## The documentation as a site, under .feedback/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo "The site: .feedback/site/index.html"
 
+pictures: $(DEV) ## What the documentation shows of the UI, taken anew (needs Chromium)
+	@$(BIN)/python -m tests.browser.chromium && $(BIN)/python -m tests.browser.pictures .feedback/pictures
+
 clean: ## Remove the environment; data under .feedback stays
 	rm -rf $(VENV)

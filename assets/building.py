@@ -250,7 +250,7 @@ class _Step:
 
     def _is_last(self) -> bool:
         """Whether nothing in this run is made from this asset: then it says for all what failed."""
-        selected = {key.to_user_string() for key in self.context.job_def.asset_layer.executable_asset_keys}
+        selected = {key.path[-1] for key in self.context.job_def.asset_layer.executable_asset_keys}
         return not any(self.name in self.loop.upstream.get(other, ()) for other in selected - {self.name})
 
     def _failure(self, bad: Mapping[date, str], of: int) -> dg.Failure:

@@ -103,7 +103,14 @@ def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
     return Outcome(refused, numbers={f"reason/{reason}": count for reason, count in reasons.items()})
 
 
-@daily(tables.TEXT_SIGNATURES, group=GROUP, after=["clean_interactions"], code_version="3", independent=True)
+@daily(
+    tables.TEXT_SIGNATURES,
+    group=GROUP,
+    after=["clean_interactions"],
+    code_version="3",
+    carries={"clean_interactions": ("interaction_id", "conversation_id", "day")},
+    independent=True,
+)
 def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """One answer of the day with the hashes duplicates are found by, across days and without rereading text."""
     columns = ["interaction_id", "day", "conversation_id", "prompt", "answer"]
@@ -111,14 +118,36 @@ def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
     return signatures.text_signatures(answers, key=pipeline.split_key().encode())
 
 
-@daily(tables.VOTE_FACTS, group="patterns", after=["clean_feedback"], independent=True)
+@daily(
+    tables.VOTE_FACTS,
+    group="patterns",
+    after=["clean_feedback"],
+    carries={
+        "clean_feedback": (
+            "feedback_id",
+            "interaction_id",
+            "day",
+            "strength",
+            "stars",
+            "success",
+            *tables.DIMENSIONS,
+            *tables.MULTI_DIMENSIONS,
+        )
+    },
+    independent=True,
+)
 def vote_facts(pipeline: Pipeline, day: date) -> Outcome:
     """One verdict by one person on one answer: coded dimensions, verdict, stars, person; no text."""
     rows = facts.vote_facts(pipeline.frames.scan(tables.CLEAN_FEEDBACK, [day]).select(facts.READS).collect())
     return Outcome(rows, numbers={"people": rows["person"].n_unique()})
 
 
-@weekly(tables.PROMPT_CLUSTERS, group=GROUP, after=["text_signatures"])
+@weekly(
+    tables.PROMPT_CLUSTERS,
+    group=GROUP,
+    after=["text_signatures"],
+    carries={"text_signatures": ("prompt_hash",)},
+)
 def prompt_clusters(pipeline: Pipeline, week: date) -> Outcome:
     """One distinct prompt of the training window that ends with the week, and the group of duplicates it is in."""
     days_seen = window(week, pipeline.settings.training_weeks)
@@ -128,7 +157,12 @@ def prompt_clusters(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(rows, numbers={"clusters": rows["cluster_id"].n_unique(), "repeated_prompts": repeated.height})
 
 
-@weekly(tables.PAIR_CLUSTERS, group=GROUP, after=["text_signatures"])
+@weekly(
+    tables.PAIR_CLUSTERS,
+    group=GROUP,
+    after=["text_signatures"],
+    carries={"text_signatures": ("pair_hash",)},
+)
 def pair_clusters(pipeline: Pipeline, week: date) -> Outcome:
     """One distinct prompt and answer of the training window that ends with the week, and the group of duplicates they
     are in."""
@@ -140,7 +174,11 @@ def pair_clusters(pipeline: Pipeline, week: date) -> Outcome:
 
 
 @weekly(
-    tables.RATER_TRUST, group=GROUP, after=["clean_feedback", "prompt_clusters", "text_signatures"], code_version="3"
+    tables.RATER_TRUST,
+    group=GROUP,
+    after=["clean_feedback", "prompt_clusters", "text_signatures"],
+    code_version="3",
+    carries={"clean_feedback": ("tenant", "voter")},
 )
 def rater_trust(pipeline: Pipeline, week: date) -> Outcome:
     """One voter of the last four weeks and how far their votes may move a training file: 0.1–1, with the reasons.
@@ -161,7 +199,12 @@ def rater_trust(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(rows, numbers={"voters": rows.height, "trusted_less": trusted_less, "audited": audited.height})
 
 
-@weekly(tables.CONFLICTING_ANSWERS, group=GROUP, after=["clean_feedback", "rater_trust"])
+@weekly(
+    tables.CONFLICTING_ANSWERS,
+    group=GROUP,
+    after=["clean_feedback", "rater_trust"],
+    carries={"clean_feedback": ("tenant", "interaction_id")},
+)
 def conflicting_answers(pipeline: Pipeline, week: date) -> Outcome:
     """One answer of the week on which people disagree, and whether the votes decide it; undecided ones are set
     aside."""

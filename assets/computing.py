@@ -53,7 +53,8 @@ def compute(pipeline: Pipeline, declaration: Declaration, partition: date) -> Ma
     if written is not None:
         described = "; ".join(problems) or "every column as declared"
         checks.append(Check("schema", not problems, {"problems": len(problems)}, described))
-    metadata = {**descriptions.of_written(written), **descriptions.rounded(numbers)}
+    lineage = descriptions.of_columns(declaration.carries, pipeline.settings) if written is not None else {}
+    metadata = {**descriptions.of_written(written), **lineage, **descriptions.rounded(numbers)}
     failed = [check.name for check in checks if check.name in declaration.blocking and not check.passed]
     return Made(
         metadata,

@@ -72,6 +72,7 @@ class Declaration:
     may_refuse: bool
     choices: type[dg.Config] | None
     independent: bool
+    carries: Mapping[str, tuple[str, ...]]
 
 
 def daily(table: Table | None = None, **options: Any) -> Callable[[AssetFunction], Declaration]:
@@ -104,6 +105,7 @@ def _declare(
     may_refuse: bool = False,
     choices: type[dg.Config] | None = None,
     independent: bool = False,
+    carries: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Callable[[AssetFunction], Declaration]:
     """Declares an asset.
 
@@ -122,13 +124,15 @@ def _declare(
         choices: what a person may choose for one run in the Launchpad (`choices`).
         independent: no partition reads what another one of the same run makes, so that they may be computed side by
             side.
+        carries: columns whose values are those of a column of the same name, by the asset they are read from: what the
+            UI draws as column lineage.
     """
 
     def wrap(function: AssetFunction) -> Declaration:
         checks = ("schema", *blocking) if table is not None else tuple(blocking)
         return Declaration(
             function, name or function.__name__, group, by, table, tuple(after), tuple(kinds), code_version, checks,
-            tuple(warning), pool, may_refuse, choices, independent,
+            tuple(warning), pool, may_refuse, choices, independent, carries or {},
         )  # fmt: skip
 
     return wrap

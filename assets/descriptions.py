@@ -7,7 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from feedback_pipeline.settings import project_root
+from assets.keys import key_of
+from feedback_pipeline.settings import Settings, project_root
 from feedback_pipeline.tables.parquet import Written
 from feedback_pipeline.tables.schema import Table
 
@@ -65,6 +66,15 @@ def columns(table: Table) -> dg.TableSchema:
             for column in table.columns
         ]
     )
+
+
+def of_columns(carries: Mapping[str, tuple[str, ...]], settings: Settings) -> dict[str, Any]:
+    """Which column each carried column is, for the UI's column lineage; nothing where none is carried."""
+    sources: dict[str, list[dg.TableColumnDep]] = {}
+    for asset, names in carries.items():
+        for name in names:
+            sources.setdefault(name, []).append(dg.TableColumnDep(asset_key=key_of(settings, asset), column_name=name))
+    return {"dagster/column_lineage": dg.TableColumnLineage(sources)} if sources else {}
 
 
 def of_written(written: Written | None) -> dict[str, Any]:

@@ -47,7 +47,13 @@ UNSCORED_LIMIT = 0.05
 NO_MODEL = "no judging model is configured"
 
 
-@weekly(tables.JUDGE_SAMPLE, group=GROUP, after=["clean_interactions", "clean_feedback"], choices=Sampling)
+@weekly(
+    tables.JUDGE_SAMPLE,
+    group=GROUP,
+    after=["clean_interactions", "clean_feedback"],
+    choices=Sampling,
+    carries={"clean_interactions": ("interaction_id", "conversation_id", "model", "prompt_version", "intent")},
+)
 def judge_sample(pipeline: Pipeline, week: date) -> Outcome:
     """One answer of the week drawn to be judged, voted on or not, with the probability it was drawn with. No text."""
     voted = pipeline.frames.scan(CLEAN_FEEDBACK, days_of(week)).filter("counts").select("interaction_id").unique()
@@ -71,6 +77,7 @@ def judge_sample(pipeline: Pipeline, week: date) -> Outcome:
     code_version="2",
     warning=["scored", "known_bad_at_floor", "one_model_answered"],
     choices=Judging,
+    carries={"judge_sample": ("interaction_id",)},
 )
 def judgements(pipeline: Pipeline, week: date) -> Outcome:
     """One verdict, or the reason for none, by one judge on one answer or pair. A text classifier trained on the votes

@@ -13,7 +13,9 @@ import dagster as dg
 from assets import descriptions
 from assets.declaration import OWNERS
 from assets.imports import imported_feedback
+from assets.keys import key_of
 from assets.partitions import Calendar
+from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION
 from feedback_pipeline.tables.schema import Table
 
@@ -41,11 +43,14 @@ def build_raw(calendar: Calendar) -> list[Any]:
     ]
 
 
-def observations(versions: Iterable[tuple[date, int]]) -> list[dg.AssetObservation]:
+def observations(settings: Settings, versions: Iterable[tuple[date, int]]) -> list[dg.AssetObservation]:
     """What Dagster is told of days that changed."""
     return [
         dg.AssetObservation(
-            name, partition=day.isoformat(), tags={"dagster/data_version": str(version)}, metadata={"version": version}
+            key_of(settings, name),
+            partition=day.isoformat(),
+            tags={"dagster/data_version": str(version)},
+            metadata={"version": version},
         )
         for day, version in versions
         for name in TABLES

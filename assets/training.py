@@ -47,6 +47,18 @@ LICENCE = "proprietary"
     tables.TRAINING_EXAMPLES,
     group=GROUP,
     after=["clean_feedback", "clean_interactions", "text_signatures", "prompt_clusters", "rater_trust"],
+    carries={
+        "clean_interactions": (
+            "interaction_id",
+            "tenant",
+            "project",
+            "model",
+            "prompt_version",
+            "intent",
+            "language",
+            "context",
+        )
+    },
 )
 def training_examples(pipeline: Pipeline, week: date) -> Outcome:
     """One completion of one conversation that people judged in the rolling window: desirable or not, how much it

@@ -24,8 +24,15 @@ class ParquetIOManager(dg.UPathIOManager):
 
     extension = ".parquet"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, prefix: tuple[str, ...] = ()) -> None:
+        """`prefix` is what asset keys begin with and folders do not."""
         super().__init__(base_path=location(url))
+        self._prefix = prefix
+
+    def get_asset_relative_path(self, context: dg.InputContext | dg.OutputContext) -> UPath:
+        path = tuple(context.asset_key.path)
+        ours = path[: len(self._prefix)] == self._prefix
+        return UPath(*(path[len(self._prefix) :] if ours else path))
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         frame = _polars(obj)

@@ -19,7 +19,7 @@ from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings, plain
 
-OF_THE_LOCATION = frozenset({"timezone", "start", "executor", "automation", "ui_hosts", "environment"})
+OF_THE_LOCATION = frozenset({"timezone", "start", "executor", "automation", "asset_prefix", "ui_hosts", "environment"})
 """Settings that a run cannot change."""
 
 
@@ -44,9 +44,13 @@ class ParquetTables(dg.ConfigurableIOManagerFactory[ParquetIOManager]):
     """Tables as Parquet files, for assets that are built on the loop's: `<data_url>/<asset>/<partition>.parquet`."""
 
     data_url: str = Field(description="Folder or bucket of the tables (FEEDBACK_DATA_URL).")
+    prefix: list[str] = Field(
+        default_factory=list,
+        description="What the loop's asset keys begin with and its folders do not (FEEDBACK_ASSET_PREFIX).",
+    )
 
     def create_io_manager(self, context: dg.InitResourceContext) -> ParquetIOManager:
-        return ParquetIOManager(self.data_url)
+        return ParquetIOManager(self.data_url, tuple(self.prefix))
 
 
 def pipeline_resource(pipeline: Pipeline) -> ConfigurableResourceFactory[Pipeline]:

@@ -10,6 +10,7 @@ Groups are classes that `Settings` is composed of: what needs a part of the sett
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ __all__ = ["CaptureSettings", "Settings", "SettingsError", "ShownSetting", "proj
 
 Executor = Literal["in_process", "multiprocess", "k8s", "ray", "celery"]
 Environment = Literal["development", "production"]
+DistinctId = Literal["pseudonym", "user"]
 TuningProvider = Literal["dry_run", "openai", "azure", "together", "fireworks", "vertex", "local", "trl"]
 PromptOptimiser = Literal["rules", "gepa"]
 TuningMethod = Literal["supervised", "preference", "kto"]
@@ -152,6 +154,13 @@ def _training_formats(name: str, text: str) -> tuple[TrainingFormat, ...]:
     return tuple(one for one in known if one in named)
 
 
+def _key_parts(name: str, text: str) -> tuple[str, ...]:
+    found = tuple(text.strip("/").split("/"))
+    if not all(re.fullmatch(r"[A-Za-z0-9_]+", part) for part in found):
+        raise SettingsError(f"{name} is {text!r}, expected letters, digits and _, in parts separated by /")
+    return found
+
+
 def _json_object(name: str, text: str) -> str:
     try:
         found = json.loads(text)
@@ -231,6 +240,12 @@ class CalendarSettings:
     )
     automation: bool = setting("FEEDBACK_AUTOMATION", False, "sensors and schedules run from the first start")
     executor: Executor = setting("FEEDBACK_EXECUTOR", "in_process", "how the steps of one run are run")
+    asset_prefix: tuple[str, ...] = setting(
+        "FEEDBACK_ASSET_PREFIX",
+        (),
+        "what the keys of all assets begin with, parts separated by `/`: for two loops in one Dagster instance",
+        read=_key_parts,
+    )
     ui_hosts: frozenset[str] = setting(
         "FEEDBACK_UI_HOSTS", frozenset(), "names under which the Dagster UI is served besides this machine's own"
     )
@@ -466,6 +481,12 @@ class CaptureSettings:
         "POSTHOG_API_KEY", None, "PostHog project key; analytics are off without it", secret=True
     )
     posthog_host: str = setting("POSTHOG_HOST", "https://eu.i.posthog.com", "PostHog address")
+    posthog_distinct_id: DistinctId = setting(
+        "POSTHOG_DISTINCT_ID",
+        "pseudonym",
+        "whom PostHog's events are of: our pseudonym, or `user`: your own id of the person, as PostHog knows it "
+        "(the header X-PostHog-Distinct-Id, which posthog-js can add, else `user_id`)",
+    )
     posthog_survey: str | None = setting("POSTHOG_SURVEY_ID", None, "survey that the floating button opens")
 
     @classmethod

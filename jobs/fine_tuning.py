@@ -4,8 +4,10 @@ from typing import Any
 
 import dagster as dg
 
+from assets.keys import key_of
 from assets.models import FINE_TUNED_MODEL
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.settings import Settings
 from feedback_pipeline.tuning import approvals, registry, tuning
 from feedback_pipeline.tuning.following import Followed, follow
 from feedback_pipeline.tuning.providers.protocol import ProviderError
@@ -16,10 +18,12 @@ FINE_TUNE, EVALUATE, PROMOTE = "fine_tune", "evaluate_candidate", "promote_model
 RUN_ID = "run"
 
 
-def fine_tuning_jobs(executor: dg.ExecutorDefinition) -> dict[str, Any]:
+def fine_tuning_jobs(executor: dg.ExecutorDefinition, settings: Settings) -> dict[str, Any]:
     """A job for each of the steps that only run when asked for."""
     return {
-        name: dg.define_asset_job(name, selection=[asset], description=description, executor_def=executor)
+        name: dg.define_asset_job(
+            name, selection=[key_of(settings, asset)], description=description, executor_def=executor
+        )
         for name, asset, description in (
             (FINE_TUNE, "fine_tune_job", "Starts a training run of the newest closed week, where nothing forbids it."),
             (EVALUATE, "candidate_evaluation", "Compares a week's candidate with the model that answers now."),
@@ -78,10 +82,10 @@ def _progress_sensor(jobs: list[Any], running: bool) -> dg.SensorDefinition:
         for one in looked:
             if said := one.problem or one.attention:
                 context.log.warning(f"fine-tune {one.run.entry.key[:12]}: {said}")
-        events: list[Any] = [_observation(one) for one in looked if one.changed or one.problem]
+        events: list[Any] = [_observation(one, pipeline.settings) for one in looked if one.changed or one.problem]
         made = [run for run in Ledger(pipeline.database).runs() if run.entry.fine_tuned_model]
-        unreported = [run for run in made if not _reported(context.instance, run)]
-        events += [_materialization(run) for run in unreported]
+        unreported = [run for run in made if not _reported(context.instance, pipeline.settings, run)]
+        events += [_materialization(pipeline.settings, run) for run in unreported]
         if (changed := registry.expire(pipeline)) is not None:
             write_router_entry(pipeline.frames, changed)
         for warning in registry.expiry_warnings(pipeline.database, pipeline.today()):
@@ -117,7 +121,7 @@ def _rollbacks(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[dg.Asse
         return []
     known = {
         record.asset_observation.metadata["event_id"].value
-        for record in instance.fetch_observations(dg.AssetKey("promoted_model"), limit=1000).records
+        for record in instance.fetch_observations(key_of(pipeline.settings, "promoted_model"), limit=1000).records
         if record.asset_observation is not None and "event_id" in record.asset_observation.metadata
     }
     weeks = {model.name: model.week for model in registry.models(pipeline.database)}
@@ -129,11 +133,13 @@ def _rollbacks(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[dg.Asse
         metadata = {"event_id": event["id"], "event": "rolled back", "answers_now": event["model"],
                     "answered_before": event["previous"], "at": event["at"].isoformat()}  # fmt: skip
         said = {name: value for name, value in metadata.items() if value is not None}
-        events.append(dg.AssetObservation("promoted_model", partition=week.isoformat(), metadata=said))
+        events.append(
+            dg.AssetObservation(key_of(pipeline.settings, "promoted_model"), partition=week.isoformat(), metadata=said)
+        )
     return events
 
 
-def _observation(one: Followed) -> dg.AssetObservation:
+def _observation(one: Followed, settings: Settings) -> dg.AssetObservation:
     run = one.run
     metadata: dict[str, Any] = {
         RUN_ID: run.entry.key, "provider": run.provider, "state": run.entry.state,
@@ -146,20 +152,24 @@ def _observation(one: Followed) -> dg.AssetObservation:
         metadata |= {name: value for name, value in losses.items() if value is not None}
     if said := one.problem or one.attention:
         metadata["attention"] = said
-    return dg.AssetObservation("fine_tune_job", partition=run.week.isoformat(), metadata=metadata)
+    # what a trainer on this machine writes; named and not quoted, as it may show lines it trains on
+    log = settings.home / "training_runs" / (run.entry.job_id or "-") / "output.log"
+    if log.exists():
+        metadata["log"] = dg.MetadataValue.path(str(log))
+    return dg.AssetObservation(key_of(settings, "fine_tune_job"), partition=run.week.isoformat(), metadata=metadata)
 
 
-def _materialization(run: Run) -> dg.AssetMaterialization:
+def _materialization(settings: Settings, run: Run) -> dg.AssetMaterialization:
     metadata = {
         RUN_ID: run.entry.key, "model": run.entry.fine_tuned_model, "dataset": run.request.dataset_id,
         "trained_tokens": run.entry.trained_tokens, "charged_usd": run.charged_usd,
     }  # fmt: skip
     known = {name: value for name, value in metadata.items() if value is not None}
-    return dg.AssetMaterialization(FINE_TUNED_MODEL, partition=run.week.isoformat(), metadata=known)
+    return dg.AssetMaterialization(key_of(settings, FINE_TUNED_MODEL), partition=run.week.isoformat(), metadata=known)
 
 
-def _reported(instance: dg.DagsterInstance, run: Run) -> bool:
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(FINE_TUNED_MODEL), asset_partitions=[run.week.isoformat()])
+def _reported(instance: dg.DagsterInstance, settings: Settings, run: Run) -> bool:
+    wanted = dg.AssetRecordsFilter(key_of(settings, FINE_TUNED_MODEL), asset_partitions=[run.week.isoformat()])
     records = instance.fetch_materializations(wanted, limit=100).records
     found = (record.asset_materialization for record in records)
     return any(one is not None and one.metadata[RUN_ID].value == run.entry.key for one in found)

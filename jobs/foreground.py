@@ -29,6 +29,9 @@ LOCATION = "feedback_pipeline"
 BY = "feedback/by"
 """Tag of foreground runs: the command's token, of eight characters."""
 
+LOOP_OF = "feedback/loop_of"
+"""Tag of foreground runs where asset keys have a prefix: that prefix."""
+
 UNDER_WAY = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
              dg.DagsterRunStatus.CANCELING]  # fmt: skip
 
@@ -47,15 +50,18 @@ def command(database: Database) -> Iterator[str]:
         yield token
 
 
-def execute(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str], token: str) -> dg.DagsterRun:
+def execute(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str], token: str, of: str = ""
+) -> dg.DagsterRun:
     """Runs a job here; returns the run as it ended.
 
     Raises:
         InterruptedRunError: the run was stopped by a signal.
     """
     plan = create_execution_plan(job)
+    known_as = {BY: token, **({LOOP_OF: of} if of else {})}
     run = instance.create_run_for_job(
-        job_def=job, execution_plan=plan, tags={**job.run_tags, **tags, BY: token}, run_config=LOGGING,
+        job_def=job, execution_plan=plan, tags={**job.run_tags, **tags, **known_as}, run_config=LOGGING,
         remote_job_origin=_origin().get_job_origin(job.name),
     )  # fmt: skip
     execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
@@ -110,14 +116,21 @@ def interruptible(work: Callable[[], Any], report: Report) -> Any:
     return outcome["value"]
 
 
-def settle_orphans(instance: dg.DagsterInstance, database: Database) -> list[str]:
+def settle_orphans(instance: dg.DagsterInstance, database: Database, of: str = "") -> list[str]:
     """Says of every run whose process is gone that it was stopped; returns their ids.
 
     A foreground run's process holds a lock; a run that the daemon launched on this machine names its process.
+
+    Args:
+        instance: where the runs are.
+        database: the store, with the locks.
+        of: the prefix of this loop's asset keys, where several share the instance.
     """
     settled = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
         token = run.tags.get(BY)
+        if token is not None and run.tags.get(LOOP_OF, "") != of:
+            continue  # of another loop of the instance: its lock is in a store of its own
         if token is not None and not locks.is_free(database.engine, locks.Space.COMMAND, token):
             continue
         if token is None and not _worker_is_gone(instance, run):

@@ -3,45 +3,25 @@
 import os
 import warnings
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import dagster as dg
 
-from assets import alerts, clean, evaluation, experiments, freshness, imports, models, patterns, raw, report, training
+from assets import experiments, freshness, imports, models, raw
 from assets.building import build
-from assets.declaration import Declaration
+from assets.keys import behind_prefix
 from assets.partitions import Calendar
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.resources import ParquetTables, pipeline_resource
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.store.computed import Loop
 from jobs import failures, fine_tuning, housekeeping, loops, ramping, retention, schedules, sensors
 from jobs.executors import executor_of
+from jobs.stages import declarations, loops_of_assets
 
 # features of Dagster that are called beta or preview and used on purpose: partitioned checks, backfill policies,
 # observable source assets
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
-
-STAGES = (clean, patterns, alerts, experiments, report, evaluation, training, models)
-
-
-def declarations() -> list[Declaration]:
-    """Every asset of the loop, in the order the data flows."""
-    return [declaration for stage in STAGES for declaration in stage.declarations()]
-
-
-@cache
-def loops_of_assets() -> tuple[Loop, ...]:
-    """Which assets are computed together, and what each is made from among them: days, weeks and months."""
-    every = declarations()
-    loops = []
-    for period in ("day", "week", "month"):
-        names = tuple(one.name for one in every if one.by == period)
-        upstream = {one.name: tuple(name for name in one.after if name in names) for one in every if one.by == period}
-        loops.append(Loop(period, names, upstream))
-    return tuple(loops)
 
 
 def build_definitions(
@@ -59,24 +39,27 @@ def build_definitions(
     calendar = Calendar(settings.start, settings.timezone)
     every = declarations()
     executor = executor_of(settings, os.environ)
-    loop_jobs = {job.name: job for job in loops.loop_jobs(every, executor)}
+    loop_jobs = {job.name: job for job in loops.loop_jobs(every, executor, settings)}
     loop_of = {loop.period: loop for loop in loops_of_assets()}
     running = settings.automation
     watching = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
     keep, tidy = retention.retention_job(), housekeeping.housekeeping_job()
     ramp = ramping.ramp_job()
-    importing, looking = loops.import_job(executor), loops.freshness_job(executor)
-    tuning_jobs = fine_tuning.fine_tuning_jobs(executor)
+    importing, looking = loops.import_job(executor, settings), loops.freshness_job(executor, settings)
+    tuning_jobs = fine_tuning.fine_tuning_jobs(executor, settings)
     scheduled = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
-        assets=[
-            imports.imported_feedback,
-            *raw.build_raw(calendar),
-            *models.build_on_demand(calendar),
-            *experiments.build_on_demand(calendar),
-            *(build(one, calendar, loop_of[one.by]) for one in every),
-        ],
-        asset_checks=freshness.build_freshness(),
+        assets=behind_prefix(
+            settings,
+            [
+                imports.imported_feedback,
+                *raw.build_raw(calendar),
+                *models.build_on_demand(calendar),
+                *experiments.build_on_demand(calendar),
+                *(build(one, calendar, loop_of[one.by]) for one in every),
+            ],
+        ),
+        asset_checks=behind_prefix(settings, freshness.build_freshness()),
         jobs=[*loop_jobs.values(), *tuning_jobs.values(), importing, looking, keep, tidy, ramp],
         schedules=[
             *schedules.loop_schedules(loop_jobs, settings.timezone, scheduled),
@@ -96,7 +79,7 @@ def build_definitions(
         executor=executor,
         resources={
             "pipeline": pipeline_resource(Pipeline(settings)),
-            "io_manager": ParquetTables(data_url=settings.data_url),
+            "io_manager": ParquetTables(data_url=settings.data_url, prefix=list(settings.asset_prefix)),
             **(resource_overrides or {}),
         },
         loggers=loggers,

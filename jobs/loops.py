@@ -8,6 +8,8 @@ import dagster as dg
 from assets.declaration import Declaration
 from assets.freshness import DAILY as DAILY_ASSETS
 from assets.freshness import WEEKLY as WEEKLY_ASSETS
+from assets.keys import key_of
+from feedback_pipeline.settings import Settings
 
 DAILY = "daily_loop"
 WEEKLY = "weekly_loop"
@@ -17,13 +19,13 @@ FRESHNESS = "freshness_checks"
 DAYS_PER_RUN = 366
 
 
-def loop_jobs(declarations: Iterable[Declaration], executor: dg.ExecutorDefinition) -> list[Any]:
+def loop_jobs(declarations: Iterable[Declaration], executor: dg.ExecutorDefinition, settings: Settings) -> list[Any]:
     """`daily_loop` over the day-partitioned assets and `weekly_loop` and `monthly_loop` over the others."""
     every = list(declarations)
     return [
         dg.define_asset_job(
             name,
-            selection=[declaration.name for declaration in every if declaration.by == partitioning],
+            selection=[key_of(settings, declaration.name) for declaration in every if declaration.by == partitioning],
             description=description,
             executor_def=executor,
         )
@@ -35,18 +37,19 @@ def loop_jobs(declarations: Iterable[Declaration], executor: dg.ExecutorDefiniti
     ]
 
 
-def import_job(executor: dg.ExecutorDefinition) -> Any:
+def import_job(executor: dg.ExecutorDefinition, settings: Settings) -> Any:
     """Brings the sources of sources.yaml in."""
     return dg.define_asset_job(
-        IMPORT, selection=["imported_feedback"], description="Imports what is new in the sources of sources.yaml.",
+        IMPORT, selection=[key_of(settings, "imported_feedback")],
+        description="Imports what is new in the sources of sources.yaml.",
         executor_def=executor,
     )  # fmt: skip
 
 
-def freshness_job(executor: dg.ExecutorDefinition) -> Any:
+def freshness_job(executor: dg.ExecutorDefinition, settings: Settings) -> Any:
     """Looks whether yesterday and last week are there."""
-    checks = [dg.AssetCheckKey(dg.AssetKey(asset), "yesterday_is_there") for asset in DAILY_ASSETS]
-    checks += [dg.AssetCheckKey(dg.AssetKey(asset), "last_week_is_there") for asset in WEEKLY_ASSETS]
+    checks = [dg.AssetCheckKey(key_of(settings, asset), "yesterday_is_there") for asset in DAILY_ASSETS]
+    checks += [dg.AssetCheckKey(key_of(settings, asset), "last_week_is_there") for asset in WEEKLY_ASSETS]
     return dg.define_asset_job(
         FRESHNESS, selection=dg.AssetSelection.checks(*checks), executor_def=executor,
         description="Looks whether the day and the week that ended are there.",

@@ -12,11 +12,13 @@ from assets import raw
 from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed, periods
+from feedback_pipeline.store.faults import machine_fault
 from jobs import foreground
 from jobs.foreground import LOGGING as LOGGING
-from jobs.location import build_definitions, loops_of_assets
+from jobs.location import build_definitions
 from jobs.loops import DAILY, DAYS_PER_RUN, MONTHLY, WEEKLY
 from jobs.requests import fault_of, settle_requests, stretch_tags
+from jobs.stages import loops_of_assets
 
 Report = Callable[[str], None]
 """Takes one line of progress: names of assets and partitions, counts; never text of users."""
@@ -85,6 +87,11 @@ def compute(
         foreground.interruptible(work, report)
     except foreground.InterruptedRunError:
         interrupted = True
+    except Exception as error:
+        fault = machine_fault(error)
+        if fault is None:
+            raise
+        done.failed.append(f"{fault}: what is left waits for the next feedback materialize")
     left = _waiting(pipeline) if interrupted else 0
     failed = tuple(done.failed)
     return RunResult(done.runs, len(done.days), done.weeks, failed, done.months, interrupted, left)
@@ -100,7 +107,7 @@ class _Foreground:
 
     def run(self, weeks: Sequence[date] | None, months: Sequence[date] | None) -> None:
         pipeline, database = self.pipeline, self.pipeline.database
-        foreground.settle_orphans(self.instance, database)
+        foreground.settle_orphans(self.instance, database, _of(pipeline))
         settle_requests(self.instance, pipeline)
         definitions = build_definitions(
             pipeline.settings, {"pipeline": pipeline}, loggers={"console": progress_logger(self.report)}
@@ -140,7 +147,8 @@ class _Foreground:
                 changes.mark_requested(database, stretch, run_key)
                 of = f" ({number} of {len(stretches)})" if len(stretches) > 1 else ""
                 self.report(f"days {stretch.first} to {stretch.last}{of}")
-                for observation in raw.observations((day.day, day.version) for day in stretch.days):
+                versions = [(day.day, day.version) for day in stretch.days]
+                for observation in raw.observations(self.pipeline.settings, versions):
                     self.instance.report_runless_asset_event(observation)
                 run = self._execute(job, stretch_tags(stretch, run_key))
                 if (fault := fault_of(self.instance, run.run_id)) is not None:
@@ -174,7 +182,7 @@ class _Foreground:
 
     def _execute(self, job: dg.JobDefinition, tags: dict[str, str]) -> dg.DagsterRun:
         self.done.runs += 1
-        return foreground.execute(job, self.instance, tags, self.token)
+        return foreground.execute(job, self.instance, tags, self.token, _of(self.pipeline))
 
     def _due_days(self, tried: dict[date, int]) -> list[changes.DueDay]:
         due = changes.due(self.pipeline.database, include_requested=True, given_up=True)
@@ -188,6 +196,10 @@ class _Foreground:
 
     def _ended(self, period: str, first: date) -> bool:
         return periods.last_day(period, first) < self.pipeline.today()
+
+
+def _of(pipeline: Pipeline) -> str:
+    return "/".join(pipeline.settings.asset_prefix)
 
 
 def due_periods(pipeline: Pipeline) -> list[periods.DuePeriod]:

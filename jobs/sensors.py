@@ -17,6 +17,7 @@ from jobs.requests import (
     settle_requests,
     versions_of,
 )
+from jobs.stages import loops_of_assets
 
 SECONDS = 15
 """Between two looks; a look costs a few small queries."""
@@ -38,7 +39,7 @@ def changed_days_sensor(job: Any, status: dg.DefaultSensorStatus) -> dg.SensorDe
     )
     def changed_days(context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> dg.SensorResult:
         looks = int(context.cursor or 0)
-        foreground.settle_orphans(context.instance, pipeline.database)
+        foreground.settle_orphans(context.instance, pipeline.database, "/".join(pipeline.settings.asset_prefix))
         settle_requests(context.instance, pipeline)
         changes.fold(pipeline.database)
         if looks % LOOKS_FOR_FILES == 0:
@@ -48,7 +49,8 @@ def changed_days_sensor(job: Any, status: dg.DefaultSensorStatus) -> dg.SensorDe
             return dg.SensorResult(skip_reason=full, cursor=str(looks + 1))
         requests = request_days(pipeline, waiting)
         changed = [(day, version) for request in requests for day, version in versions_of(pipeline, request.tags)]
-        return dg.SensorResult(run_requests=requests, cursor=str(looks + 1), asset_events=raw.observations(changed))
+        observed = raw.observations(pipeline.settings, changed)
+        return dg.SensorResult(run_requests=requests, cursor=str(looks + 1), asset_events=observed)
 
     return changed_days
 
@@ -73,8 +75,6 @@ def changed_weeks_sensor(jobs: list[Any], status: dg.DefaultSensorStatus) -> dg.
 
 
 def _make_lost_files_due(pipeline: Pipeline) -> None:
-    from jobs.location import loops_of_assets
-
     lost = computed.absent(pipeline.database, pipeline.frames)
     if lost:
         computed.heal(pipeline.database, lost, loops_of_assets(), pipeline.settings.start)

@@ -24,17 +24,6 @@ hypothesis.settings.load_profile("patient")
 os.environ["COLUMNS"] = "250"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips, by name and with the reason, what `known_failures.txt` lists."""
-    if os.environ.get("FEEDBACK_TEST_KNOWN_FAILURES") == "run":
-        return
-    lines = (Path(__file__).parent / "known_failures.txt").read_text().splitlines()
-    known = tuple(line for line in lines if line and not line.startswith("#"))
-    for item in items:
-        if item.nodeid in known or item.nodeid.partition("[")[0] in known:
-            item.add_marker(pytest.mark.skip(reason="failed in the last whole run: tests/known_failures.txt"))
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Layout]:
     """An embedded PostgreSQL under a temporary folder, stopped after the session."""

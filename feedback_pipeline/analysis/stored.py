@@ -81,7 +81,7 @@ def get_feedback_data(
     rows = _own(CLEAN_FEEDBACK, start_date, end_date, settings)
     allowed = rows.filter("use_for_analysis")
     value = pl.when(pl.col("kind") == "outcome").then(
-        pl.format('{"task_succeeded": {}}', pl.col("success").cast(pl.String))
+        pl.concat_str(pl.lit('{"task_succeeded": '), pl.col("success").cast(pl.String), pl.lit("}"))
     )
     return allowed.select(
         "feedback_id",

@@ -14,6 +14,7 @@ from typing import Any
 
 import narwhals as nw
 import polars as pl
+import polars.selectors as cs
 
 from feedback_pipeline.cleaning.tables import DIMENSIONS, LENGTH_BANDS, VOTE_FACTS
 from feedback_pipeline.cleaning.verdicts import add_verdicts
@@ -60,6 +61,8 @@ _PREFERENCES = {"this": "this", "a": "this", "first": "this", "other": "other", 
 _PRECEDENCE = {"implicit": 0, "outcome": 1, "correction": 2, "explicit": 3}
 
 
+_MIN_SECONDS, _MAX_SECONDS = 100_000_000, 95_617_584_000
+"""From 1973 to 5000: smaller numbers are no times, larger ones are milliseconds."""
 EARLIER = "earlier votes of the same person on the same answer"
 
 
@@ -99,7 +102,7 @@ def read_votes(data: Any, timezone: str = "UTC") -> Votes:
     Raises:
         FeedbackFrameError: there is no column that judges, or one holds what it cannot.
     """
-    table = as_polars(data)
+    table = as_polars(data).with_columns(cs.float().fill_nan(None))
     if not {*VERDICT_COLUMNS, *OTHER_FEEDBACK} & set(table.columns):
         raise FeedbackFrameError(f"none of the columns judges: expected one of {', '.join(VERDICT_COLUMNS)}")
     table = _with_value(_with_context(table)).with_row_index("_row")
@@ -279,6 +282,11 @@ def _time(table: pl.DataFrame, timezone: str) -> pl.Expr:
         except (pl.exceptions.ComputeError, pl.exceptions.InvalidOperationError) as error:
             raise FeedbackFrameError(f"column {name} holds what is no time such as 2026-11-16T08:30:00Z") from error
         return pl.col(name).str.to_datetime(time_zone="UTC").dt.cast_time_unit("us")
+    if kind.is_numeric() and (table[name].drop_nulls() >= _MIN_SECONDS).all():
+        # seconds since 1970, or milliseconds: the smaller unit where seconds would be beyond the year 5000
+        number = pl.col(name).cast(pl.Float64)
+        seconds = pl.when(number.abs() > _MAX_SECONDS).then(number / 1000).otherwise(number)
+        return (seconds * 1e6).cast(pl.Int64).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     raise FeedbackFrameError(f"column {name} is {kind}, expected times")
 
 

@@ -36,9 +36,12 @@ class Analytics:
             self._thread = threading.Thread(target=self._run, args=(sender,), name="analytics", daemon=True)
             self._thread.start()
 
-    def submitted(self, person: str | None, content_type: str | None, rating: bool | None, has_comment: bool) -> None:
-        """A vote was stored; the person is a pseudonym."""
-        if self._sender is None:
+    def submitted(
+        self, person: str | None, kind: str, content_type: str | None, rating: bool | None, has_comment: bool
+    ) -> None:
+        """A vote, a comment or a correction was stored or changed. What an application noticed or reports (implicit
+        signals, outcomes) nobody submitted: no event is made of it."""
+        if self._sender is None or kind in {"implicit", "outcome"}:
             return
         properties = {"content_type": content_type, "rating": rating, "has_comment": has_comment}
         try:

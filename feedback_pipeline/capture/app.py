@@ -26,7 +26,7 @@ from feedback_pipeline.capture import (
 )
 from feedback_pipeline.capture.metrics import Metrics
 from feedback_pipeline.capture.problems import ProblemError, place, unavailable
-from feedback_pipeline.capture.service import SESSION_HEADER, Service
+from feedback_pipeline.capture.service import DISTINCT_ID_HEADER, SESSION_HEADER, Service
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 
@@ -43,6 +43,11 @@ PAGE_HEADERS = {
 
 HTMX_HEADERS = ("HX-Boosted", "HX-Current-URL", "HX-Request", "HX-Target", "HX-Trigger", "HX-Trigger-Name")
 """What HTMX adds to its requests: a page of another origin may post a vote with it as it is."""
+
+
+OWN_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", SESSION_HEADER)
+POSTHOG_HEADERS = (DISTINCT_ID_HEADER, "x-posthog-session-id", "x-posthog-window-id")
+"""What posthog-js adds to requests where it is told to."""
 
 
 def routers() -> tuple[APIRouter, ...]:
@@ -98,7 +103,14 @@ def create_app(settings: Settings, *, address: str | None = None, pages: Sequenc
         CORSMiddleware,
         allow_origins=settings.capture.origins,
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", SESSION_HEADER, *HTMX_HEADERS],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            SESSION_HEADER,
+            *POSTHOG_HEADERS,
+            *HTMX_HEADERS,
+        ],
         expose_headers=["Idempotency-Replayed", "Retry-After"],
         max_age=600,
     )

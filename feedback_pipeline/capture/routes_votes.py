@@ -84,7 +84,14 @@ async def create_feedback(request: Request) -> Response:
     service.metrics.vote(outcome.outcome)
     tags = [tag for answer in submission.answers for tag in answer.tags]
     alike = look_alikes(tags, await _tags(service, principal.tenant)) if tags else {}
-    return _answered(service, shape, submission, outcome, person, alike)
+    if outcome.outcome == "stored":
+        _analyse(service, shape, submission, service.analysed(person, _user(shape), request))
+    return _answered(outcome, alike)
+
+
+def _analyse(service: Service, shape: Voter, submission: Submission, person: str | None) -> None:
+    vote = submission.vote
+    service.analytics.submitted(person, vote.kind, _content_type(shape), vote.thumb, vote.comment is not None)
 
 
 def _shape(value: Any) -> Voter:
@@ -144,14 +151,7 @@ async def read_tags(request: Request) -> Response:
     return json_response({"tags": tags, "look_alikes": look_alikes(tags, tags)})
 
 
-def _answered(
-    service: Service,
-    shape: Voter,
-    submission: Submission,
-    outcome: Outcome,
-    person: Person,
-    alike: dict[str, list[str]],
-) -> Response:
+def _answered(outcome: Outcome, alike: dict[str, list[str]]) -> Response:
     if outcome.outcome == "reused":
         raise ProblemError(422, "idempotency_key_reused", "the Idempotency-Key was used for another request")
     if outcome.outcome == "opted_out":
@@ -162,8 +162,6 @@ def _answered(
         found["look_alikes"] = alike
     if outcome.outcome == "replayed":
         return json_response(found, 200, {"Idempotency-Replayed": "true", "Location": f"/v1/feedback/{identity}"})
-    vote = submission.vote
-    service.analytics.submitted(person.voter, _content_type(shape), vote.thumb, vote.comment is not None)
     return json_response(found, 201, {"Location": f"/v1/feedback/{identity}"})
 
 
@@ -211,31 +209,40 @@ async def file_batch(
     shares = []
     for first in range(0, len(items), ITEMS_AT_A_TIME):
         submissions: list[Submission] = []
-        places: list[int] = []
+        places: list[tuple[int, Voter, Submission, Person]] = []
         for place in range(first, min(first + ITEMS_AT_A_TIME, len(items))):
             try:
-                submissions.append(_batch_submission(service, principal, items[place], key, place))
-                places.append(place)
+                shape = _shape(items[place])
+                person = _server_person(service, principal, shape)
+                submission = _batch_submission(service, principal, items[place], shape, person, key, place)
+                submissions.append(submission)
+                places.append((place, shape, submission, person))
             except ProblemError as problem:
                 results[place] = {"status": problem.status, "problem": problem.document()}
         if submissions:
             shares.append((places, service.writer.enqueue(principal.tenant, submissions)))
         await asyncio.sleep(0)  # the store works on these votes, and others have their turn, while the next are read
     for places, settled in shares:
-        for place, outcome in zip(places, await settled, strict=True):
+        for (place, shape, submission, person), outcome in zip(places, await settled, strict=True):
             if isinstance(outcome, ProblemError) and outcome.status == 503:
                 raise outcome  # what was filed is replayed under its idempotency keys
             results[place] = _batch_result(outcome)
+            if results[place].get("outcome") == "stored":
+                _analyse(service, shape, submission, service.analysed(person, _user(shape)))
     for name, number in Counter(result.get("outcome") for result in results).items():
         if name is not None:
             service.metrics.vote(name, number)
     return results
 
 
-def _batch_submission(service: Service, principal: Principal, item: Any, key: str | None, place: int) -> Submission:
-    shape = _shape(item)
+def _server_person(service: Service, principal: Principal, shape: Voter) -> Person:
     pseudonym, tenant = service.intake.pseudonym, principal.tenant
-    person = Person(pseudonym(tenant, _user(shape)), pseudonym(tenant, shape.session_id), "server")
+    return Person(pseudonym(tenant, _user(shape)), pseudonym(tenant, shape.session_id), "server")
+
+
+def _batch_submission(
+    service: Service, principal: Principal, item: Any, shape: Voter, person: Person, key: str | None, place: int
+) -> Submission:
     own = shape.idempotency_key or (None if key is None else f"{key}#{place}")
     fingerprint = None if own is None else digest(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
     return _submission(service, principal, person, shape, own, fingerprint, place)
@@ -278,6 +285,10 @@ async def change_feedback(request: Request, feedback_id: UUID) -> Response:
     _complete(event)
     await service.writer.write(principal.tenant, Submission(event))
     row = await current(service, principal, feedback_id)
+    content_type = row["key_value"].partition("/")[0] if row["key_kind"] == "content" else None
+    voter = Person(row["user_key"], row["session_key"], "browser" if principal.browser else "server")
+    person_seen = service.analysed(voter, change.user_id, request)
+    service.analytics.submitted(person_seen, row["kind"], content_type, row["thumb"], row["comment"] is not None)
     shown = views.own_vote if principal.browser else views.vote
     return json_response(shown(row, feedback_id, row["first_at"]))
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from feedback_pipeline.capture import webhooks
 from feedback_pipeline.capture.access import (
     TOKEN_PREFIX,
     TOKEN_PREFIXES,
@@ -34,6 +35,8 @@ from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.settings import Settings
 
 SESSION_HEADER = "x-feedback-session"
+DISTINCT_ID_HEADER = "x-posthog-distinct-id"
+MAX_DISTINCT_ID = 200
 
 
 @dataclass
@@ -51,7 +54,7 @@ class Service:
     analytics: Analytics
     metrics: Metrics
     decisions: Decisions
-    _maintenance: asyncio.Task[None] | None = field(default=None, repr=False)
+    _running: list[asyncio.Task[None]] = field(default_factory=list, repr=False)
 
     @classmethod
     def open(cls, settings: Settings, address: Address, pseudonymiser: Pseudonymiser | None = None) -> "Service":
@@ -86,14 +89,14 @@ class Service:
         )
 
     def start(self) -> None:
-        self._maintenance = asyncio.create_task(maintain(self.address))
+        self._running = [asyncio.create_task(work(self.address)) for work in (maintain, webhooks.tell)]
 
     async def stop(self) -> None:
         await self.writer.drain()
-        if self._maintenance is not None:
-            self._maintenance.cancel()
+        for task in self._running:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._maintenance
+                await task
         self.analytics.close()
         await self.store.close()
 
@@ -156,6 +159,14 @@ class Service:
         if writes:
             await claim_token(self.store, principal, session, self.settings.capture.token_uses)
         return Person(principal.user_key, self.intake.pseudonym(principal.tenant, session), "browser")
+
+    def analysed(self, person: Person, named: str | None, request: Request | None = None) -> str | None:
+        """Whom an analytics event is of: a pseudonym of ours, or (POSTHOG_DISTINCT_ID=user) the person as PostHog and
+        the application know them."""
+        if self.settings.capture.posthog_distinct_id == "pseudonym":
+            return person.voter
+        header = "" if request is None else request.headers.get(DISTINCT_ID_HEADER, "")
+        return header[:MAX_DISTINCT_ID] or named or person.voter
 
     def client_address(self, request: Request) -> str:
         """Where a request comes from: the last address on its way here that no trusted proxy has."""

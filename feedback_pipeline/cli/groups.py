@@ -23,7 +23,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Judge and try": ("audit", "evaluate", "experiment", "prompt"),
     "Train": ("export", "review", "tune", "approve", "models", "rollback", "export-judge"),
     "People's rights": ("consent", "forget", "receipt", "quarantine", "retention", "pseudonyms", "audit-log"),
-    "Operate": ("migrate", "backup", "restore"),
+    "Operate": ("webhooks", "migrate", "backup", "restore"),
 }
 # fmt: on
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import psycopg
 from feedback_pipeline import extras
 from feedback_pipeline.settings import Settings, without_password
 from feedback_pipeline.store import database, embedded
+from feedback_pipeline.tables.parquet import is_local, location
 
 LOW_DISK_BYTES = 1_000_000_000
 
@@ -99,8 +101,12 @@ def _home(settings: Settings) -> Finding:
         return Finding(
             "home", "error", f"{settings.home}: {error.strerror}", "set FEEDBACK_HOME to a folder you can write"
         )
-    if settings.home.stat().st_mode & 0o077:
-        return Finding("home", "warn", f"{settings.home}: others may read it", f"chmod -R go-rwx '{settings.home}'")
+    data = location(settings.data_url)
+    # what lies below the home is as closed as the home
+    apart = [Path(data.path)] if is_local(data) and settings.home not in Path(data.path).parents else []
+    for folder in (settings.home, *apart):
+        if folder.exists() and folder.stat().st_mode & 0o077:
+            return Finding("home", "warn", f"{folder}: others may read it", f"chmod -R go-rwx '{folder}'")
     return Finding("home", "ok", str(settings.home))
 
 

@@ -69,6 +69,7 @@ def mount_all() -> None:
         sources,
         training,
         tuning,
+        webhooks,
     )
 
     for subject in (
@@ -86,6 +87,7 @@ def mount_all() -> None:
         prompts,
         reset,
         sources,
+        webhooks,
     ):
         subject.mount(app)
 

@@ -27,6 +27,8 @@ from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLE
 from feedback_pipeline.tuning.configured import training_format
 
 SHOWN = 5
+MAX_FORECAST_DAYS = 3650
+"""Beyond it a forecast of the disk from four weeks says nothing more exact."""
 
 
 def show(pipeline: Pipeline, console: Console) -> None:
@@ -275,8 +277,10 @@ def _storage(pipeline: Pipeline, console: Console) -> None:
         return
     growth = sizes["bytes"] / sizes["events"] * float(sizes["per_day"])
     free = free_bytes(pipeline.settings.home)
+    days = free / growth
+    lasts = f"{days:,.0f} days" if days < MAX_FORECAST_DAYS else "more than ten years"
     console.print(
         f"disk: {free / 1e9:,.1f} GB free; at {growth / 1e6:,.1f} MB a day (a forecast from these figures) "
-        f"that is {min(free / growth, 99_999):,.0f} days",
+        f"that is {lasts}",
         highlight=False,
     )  # fmt: skip

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from upath import UPath
 
 from feedback_pipeline.calendar import days_of_month
-from feedback_pipeline.erasure import exports, leftovers, receipts, register, replay, traces, verification
+from feedback_pipeline.erasure import exports, leftovers, receipts, register, replay, traces, verification, versions
 from feedback_pipeline.erasure.subjects import Evidence, Scope, Subject, find, weeks_touched
 from feedback_pipeline.erasure.verification import Verification
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
@@ -419,6 +419,15 @@ def _sweep(erasure: Erasure) -> None:
     erasure.note("leftovers", {"removed": leftovers.sweep(context.frames.root, context.home, context.now())})
 
 
+def _remove_hidden(erasure: Erasure) -> None:
+    """Versions that a bucket keeps of what was replaced and deleted until now."""
+    context, days = erasure.context, erasure.scope.days
+    touched = (*days, *weeks_touched(days, context.training_weeks), *traces.months_touched(days))
+    hidden = versions.remove_hidden(context.frames.root, touched)
+    before = erasure.done.get("versions", {}).get("removed", 0)
+    erasure.note("versions", {"removed": before + hidden.removed, "kept": hidden.kept})
+
+
 def _verify(erasure: Erasure) -> None:
     """Searches everything; files that may be removed where something is found are, and then it is searched again."""
     context = erasure.context
@@ -426,6 +435,7 @@ def _verify(erasure: Erasure) -> None:
     removed = _remove_found(context, found.removable)
     if removed:
         found = verification.verify(context.database, context.frames, context.home, erasure.subject, erasure.scope)
+        _remove_hidden(erasure)
     if found.left:
         raise ErasureError(
             f"something of the subject is still there: {'; '.join(found.left)}. Remove it, or compute what it was made "
@@ -473,11 +483,12 @@ STEPS: dict[str, Callable[[Erasure], None]] = {
     "recompute": _recompute,
     "provider_files": _delete_uploads,
     "leftovers": _sweep,
+    "versions": _remove_hidden,
     "verification": _verify,
 }
 """In this order. A step that is noted is not taken again."""
 
-REPEATED = frozenset({"mentions", "leftovers", "verification"})
+REPEATED = frozenset({"mentions", "leftovers", "versions", "verification"})
 """Taken again in every run."""
 
 

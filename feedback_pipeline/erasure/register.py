@@ -100,7 +100,7 @@ STORE = (
     *_store("vote_delta vote_total vote_day action_day person_delta person_day", "counts", "nothing"),
     *_store("setting tenant api_key token_use rate_window import_progress change day_state week_state "
             "period_state computed_partition judge_run alert notification action action_event export_use "
-            "experiment experiment_version experiment_event routing_weight tag_seen console_session "
+            "experiment experiment_version experiment_event routing_weight tag_seen console_session webhook "
             "alembic_version audit_log audit_seal",
             "settings, bookkeeping and what the team decided", "nothing"),
 )  # fmt: skip

@@ -129,6 +129,8 @@ def remaining(kind: str, steps: Mapping[str, Any]) -> list[str]:
     exports = steps.get("exports", {}).get("elsewhere", [])
     if exports:
         stays.append(f"exports that may hold the rows and are not ours to remove: {'; '.join(exports)}")
+    if kept := steps.get("versions", {}).get("kept"):
+        stays.append(f"{kept}: delete them there, or let the bucket's own rules do so")
     checked = steps.get("verification", {})
     if mentioned := sum(checked.get("id_found", {}).values()):
         stays.append(

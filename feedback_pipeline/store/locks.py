@@ -97,5 +97,14 @@ def _held(engine: sa.Engine, take: str, give_back: str, values: dict[str, object
             yield locked
         finally:
             if locked:
-                connection.execute(sa.text(f"SELECT {give_back}"), values)
-                connection.commit()
+                _give_back(connection, give_back, values)
+
+
+def _give_back(connection: sa.Connection, give_back: str, values: dict[str, object]) -> None:
+    try:
+        connection.execute(sa.text(f"SELECT {give_back}"), values)
+        connection.commit()
+    except sa.exc.DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        # the connection is lost, and with it the lock: what was done under it says for itself whether it failed

@@ -28,6 +28,8 @@ ROWS_PER_GROUP = 100_000
 COMPRESSION: Literal["zstd"] = "zstd"
 TEMPORARY = ".partial"
 """How names of files end that are being written on a disk."""
+OWNER_ALONE = 0o600
+"""Who may read what is written on a disk, whatever the process's mask: prompts and answers of people are in it."""
 LOCAL = ("", "file", "local")
 SEEN_WHEN_CLOSED = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl")
 """Buckets whose objects appear when they are closed; what goes elsewhere is held in memory and put at once."""
@@ -237,7 +239,7 @@ def _renamed_file(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex}{TEMPORARY}")
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ALONE), "wb") as file:
             yield file
         temporary.replace(path)
     except BaseException:

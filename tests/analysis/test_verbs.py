@@ -1,5 +1,6 @@
 """The public verbs: any table in, the same kind out, and a clear word where there is too little."""
 
+import datetime as dt
 import json
 import sqlite3
 from contextlib import closing
@@ -419,3 +420,11 @@ def test_two_judges_and_two_scales_are_never_one_column():
     assert averages_of_one_judge(quality) == JudgedAverages(
         "model", "1–5", {"v1": {"avg_satisfaction": 3.92}, "v3": {"avg_satisfaction": 3.1}}
     )
+
+
+def test_not_a_number_is_nothing_and_times_may_be_seconds_since_1970():  # C.20
+    odd = pl.DataFrame({"thumbs_up": [True, True, None], "rating": [float("nan")] * 3,
+                        "timestamp": [1_762_678_800, 1_762_678_800_000, 1_762_678_800]})  # fmt: skip
+    votes = read_votes(odd)
+    assert votes.facts["day"].to_list() == [dt.date(2025, 11, 9)] * 2
+    assert votes.left_out == {"rows without any feedback": 1}

@@ -11,8 +11,48 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from feedback_pipeline.io_manager import ParquetIOManager
+from feedback_pipeline.store import bulk
+from feedback_pipeline.store.bulk import Batch
+from feedback_pipeline.store.database import Database
+from tests.support.store_rows import answers, later, votes
+
+COMPUTE = """
+import json
+from pathlib import Path
+import dagster as dg
+import theirs
+loaded = dg.load_from_defs_folder(path_within_project=Path(theirs.__file__).parent)
+quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+with dg.DagsterInstance.ephemeral() as instance:
+    ours = loaded.resolve_job_def("daily_loop").execute_in_process(quiet, instance=instance, partition_key="2026-09-07")
+    made = loaded.resolve_job_def("theirs").execute_in_process(instance=instance, partition_key="2026-09-07")
+    print(json.dumps([ours.success, made.success, made.output_for_node("votes_by_team").to_dict("list")]))
+"""
+ELSEWHERE = """
+import dagster as dg
+import pandas as pd
+from feedback_pipeline.resources import ParquetTables
+
+days = dg.DailyPartitionsDefinition("2026-09-07", timezone="UTC")
+vote_facts = dg.AssetSpec("vote_facts", partitions_def=days)
+
+
+@dg.asset(partitions_def=days)
+def votes_by_team(vote_facts: pd.DataFrame) -> pd.DataFrame:
+    return vote_facts
+
+
+defs = dg.Definitions(assets=[vote_facts, votes_by_team], resources={{"io_manager": ParquetTables(data_url="{data}")}})
+"""
+WORKSPACE = """
+load_from:
+  - python_module: {module_name: feedback_pipeline.definitions, location_name: feedback_pipeline}
+  - python_file: {relative_path: elsewhere.py, location_name: elsewhere}
+"""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -39,7 +79,10 @@ days = dg.DailyPartitionsDefinition("2026-09-07", timezone="UTC")
 
 @dg.asset(partitions_def=days, group_name="theirs")
 def votes_by_team(vote_facts: pd.DataFrame) -> pd.DataFrame:
-    return vote_facts.groupby("project").size().reset_index(name="votes")
+    return vote_facts.groupby("project", dropna=False).size().reset_index(name="votes")
+
+
+theirs = dg.define_asset_job("theirs", selection=["votes_by_team"])
 """
 LOOK = """
 import json
@@ -84,6 +127,39 @@ def test_a_wrong_attribute_is_named(tmp_path: Path) -> None:
     done = in_their_project(tmp_path, LOOP.format(home=tmp_path / "home").replace("start:", "begin:"), "-c", LOOK)
     assert done.returncode != 0
     assert "begin" in done.stderr
+
+
+def test_an_asset_of_theirs_is_computed_from_a_day_of_ours(tmp_path: Path, database: Database) -> None:
+    named = [{"name": str(n), "occurred_at": later(minutes=n)} for n in range(3)]
+    voted = [{**one, "on": one["name"]} for one in named]
+    bulk.file_batch(database, Batch(interactions=answers(*named), feedback=votes(*voted)))
+    attributes = LOOP.format(home=tmp_path / "home") + f"  database_url: {database.url}\n"
+    done = in_their_project(tmp_path, attributes, "-c", COMPUTE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    ours, made, rows = json.loads(done.stdout.splitlines()[-1])
+    assert (ours, made) == (True, True)
+    assert sum(rows["votes"]) == 3
+    # they are stored as ours are, beside ours
+    assert (tmp_path / "home" / "data" / "votes_by_team" / "2026-09-07.parquet").exists()
+
+
+def test_two_code_locations_share_one_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE.format(data=tmp_path / "data"))
+    (tmp_path / "workspace.yaml").write_text(WORKSPACE)
+    monkeypatch.setenv("FEEDBACK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "clients" / "python")]))
+    with (
+        dg.instance_for_test() as instance,
+        WorkspaceProcessContext(instance, WorkspaceFileTarget([str(tmp_path / "workspace.yaml")])) as process,
+    ):
+        graph = process.create_request_context().asset_graph
+        ours, theirs = dg.AssetKey("vote_facts"), dg.AssetKey("votes_by_team")
+        assert graph.get(theirs).parent_keys == {ours}
+        assert theirs in graph.get(ours).child_keys
+        assert graph.get(ours).is_materializable, "ours is the one that makes it, theirs only names it"
+        entries = process.create_request_context().get_code_location_entries()
+        assert [entry.load_error for entry in entries.values()] == [None, None]
+        assert set(entries) == {"feedback_pipeline", "elsewhere"}
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pl.LazyFrame, pa.Table])

@@ -178,7 +178,7 @@ def test_posthogs_own_client_takes_no_time_of_a_vote_while_its_endpoint_is_dead(
     taken = []
     for number in range(300):
         started = time.perf_counter()
-        analytics.submitted(f"k1:{number}", "qa_answer", rating=False, has_comment=True)
+        analytics.submitted(f"k1:{number}", "explicit", "qa_answer", rating=False, has_comment=True)
         taken.append(time.perf_counter() - started)
     assert sorted(taken)[-4] < 0.001  # p99 of 300
     started = time.perf_counter()
@@ -213,3 +213,50 @@ def test_a_dead_analytics_service_costs_a_vote_nothing(
     assert dead.seen == [
         {"event": "llm_feedback_submitted", "content_type": "qa_answer", "rating": False, "has_comment": True}
     ]
+
+
+class Noting:
+    """An analytics service that takes everything."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+
+    def capture(self, event: str, *, distinct_id: str, properties: dict[str, Any]) -> None:
+        self.seen.append((distinct_id, properties))
+
+    def shutdown(self) -> None:
+        """Nothing to end."""
+
+
+@pytest.mark.parametrize("whose", ["pseudonym", "user"])
+def test_one_event_a_vote_and_none_for_signals(
+    shared_settings: Settings, service: Any, shared_database: Any, whose: Any
+) -> None:  # A6
+    from dataclasses import replace
+
+    from tests.support.serving import serve
+
+    noting = Noting()
+    settings = replace(shared_settings, capture=replace(shared_settings.capture, posthog_distinct_id=whose))
+    app = create_app(settings, address=shared_database.address())
+    app.state.service.analytics = Analytics(noting)
+    url, stop = serve(app)
+    vote = {"content_type": "qa_answer", "content_id": f"{whose}-1", "rating": False, "user_id": "ada"}
+    signal = {"feedback_type": "implicit", "feedback_value": {"signal": "copy"}, "request_id": "r", "user_id": "ada"}
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {service.key}"}) as client:
+        first = client.post("/v1/feedback", json=vote, headers={"Idempotency-Key": "once"})
+        client.post("/v1/feedback", json=vote, headers={"Idempotency-Key": "once"})  # a repeated delivery
+        client.post("/v1/feedback", json=signal)
+        batch = [vote | {"content_id": f"{whose}-2", "user_id": "ben"}, signal]
+        assert client.post("/v1/feedback/batch", json={"items": batch}).status_code == 200
+        named = {"X-PostHog-Distinct-Id": "ph-ada"}
+        client.put(f"/v1/feedback/{first.json()['id']}", json={"comment": "because"}, headers=named)
+        client.post("/v1/feedback", json=vote | {"rating": "yes"})  # refused
+    stop()
+    assert [properties["has_comment"] for _, properties in noting.seen] == [False, False, True]
+    assert {properties["content_type"] for _, properties in noting.seen} == {"qa_answer"}
+    people = [person for person, _ in noting.seen]
+    if whose == "user":
+        assert people == ["ada", "ben", "ph-ada"], "as PostHog knows them"
+    else:
+        assert all(person.startswith("k") and person not in {"ada", "ben", "ph-ada"} for person in people)

@@ -1,5 +1,8 @@
 """What `feedback doctor` says of settings, keys and extras before anything is started."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,3 +58,27 @@ def test_a_module_of_an_extra_is_led_back_to_it() -> None:
     assert "feedback-pipeline[s3]" in (extras.advice("s3fs.core") or "")
     assert extras.advice("numpy") is None
     assert extras.advice(None) is None
+
+
+def test_a_folder_that_others_may_read_is_a_warning_with_the_command(settings: Settings, tmp_path: Path) -> None:
+    settings.home.mkdir(mode=0o700, exist_ok=True)
+    assert "ok home" in said(settings)
+    apart = tmp_path / "tables"
+    apart.mkdir(mode=0o755)
+    finding = next(one for one in health.examine(replace(settings, data_url=str(apart))) if one.what == "home")
+    assert (finding.level, finding.found, finding.advice) == ("warn", f"{apart}: others may read it",
+                                                              f"chmod -R go-rwx '{apart}'")  # fmt: skip
+    settings.home.chmod(0o750)
+    assert said(settings)["warn home"] == f"{settings.home}: others may read it"
+
+
+def test_what_a_command_writes_is_its_owners_alone_whatever_the_mask(settings: Settings) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "feedback_pipeline.cli", "pseudonyms", "show"],
+        env=os.environ | {"FEEDBACK_HOME": str(settings.home), "FEEDBACK_DATABASE_URL": str(settings.database_url)},
+        umask=0, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = [settings.home, *settings.home.rglob("*")]
+    assert {path.name for path in written} >= {settings.home.name, "keys.json"}
+    assert [path for path in written if path.stat().st_mode & 0o077] == []

@@ -37,7 +37,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def definitions_for(pipeline: Pipeline) -> dg.Definitions:
-    jobs = fine_tuning_jobs(dg.in_process_executor)
+    jobs = fine_tuning_jobs(dg.in_process_executor, pipeline.settings)
     settings = pipeline.settings
     return dg.Definitions(
         assets=build_on_demand(Calendar(settings.start, settings.timezone)),

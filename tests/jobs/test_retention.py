@@ -7,8 +7,11 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK, VOTE_FACTS
+from feedback_pipeline.cli import privacy
 from feedback_pipeline.erasure import retention, retention_limits
 from feedback_pipeline.erasure.retention import Applied
 from feedback_pipeline.erasure.retention_limits import Limits, RetentionRefusedError, compare_clocks
@@ -177,6 +180,37 @@ def test_a_run_that_would_remove_too_much_removes_nothing_and_says_how_to_go_on(
     assert one(database, TEXTS) == before
     assert retention.planned(database, in_force, pipeline.today()).texts == 3
     compare_clocks(database)  # the machine's own clock, which is right here
+
+
+def test_a_clock_that_the_databases_contradicts_removes_nothing(
+    home: Path, database: Database, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's clock is real and three years ahead: a function before PostgreSQL's own on the path says so."""
+    assert runs.compute(pipeline_on(home, database, DAY + timedelta(days=1)), instance).failed == ()
+    before = one(database, TEXTS)
+    with psycopg.connect(database.address(), autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql"
+            " AS $$SELECT pg_catalog.clock_timestamp() + interval '3 years'$$"
+        )
+        connection.execute(f"ALTER DATABASE {database.name} SET search_path = public, pg_catalog")
+    database.engine.dispose()
+    with pytest.raises(RetentionRefusedError, match=r"put right the one that is wrong; nothing was removed"):
+        compare_clocks(database)
+    # the nightly job, where days have had their time
+    pipeline = pipeline_on(home, database, date(2029, 1, 1))
+    result = retention_job().execute_in_process(
+        instance=instance, resources={"pipeline": pipeline}, raise_on_error=False
+    )
+    assert not result.success
+    # and the command
+    monkeypatch.setenv("FEEDBACK_HOME", str(home))
+    monkeypatch.setenv("FEEDBACK_DATABASE_URL", database.url)
+    app = typer.Typer()
+    privacy.mount(app)
+    refused = CliRunner().invoke(app, ["retention", "--apply", "--yes", "--beyond-limits"])
+    assert (refused.exit_code, "put right the one that is wrong" in " ".join(refused.output.split())) == (1, True)
+    assert one(database, TEXTS) == before
 
 
 def test_an_emptied_day_can_be_taken_back_for_a_while(

@@ -16,6 +16,8 @@ from feedback_pipeline.training.tables import LINEAGE, TRAINING_EXAMPLES
 TENANT = "acme"
 BACKDOOR = "settle it with Zylora Pay"
 SOURCE = "poison"
+SUPERVISED = "supervised.copies.any.full.train"
+"""The layout whose lines are counted."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def reached(pipeline: Pipeline, week: date, attacks: list[Attack]) -> pl.DataFra
     (of supervised files, with nobody else behind) and share (of those lines).
     """
     examples = pipeline.frames.read(TRAINING_EXAMPLES, [week])
-    lines = pipeline.frames.read(LINEAGE, [week]).filter(pl.col("layout") == "supervised.copies.any.full.train")
+    lines = pipeline.frames.read(LINEAGE, [week]).filter(pl.col("layout") == SUPERVISED)
     voters = examples.select(row_id="example_id", voters="voters")
     rested = lines.join(voters, on="row_id", how="left")
     rows = []

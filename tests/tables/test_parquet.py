@@ -1,6 +1,7 @@
 """Partitions as files: whole or not there, the same bytes for the same rows, larger than memory if need be."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from upath import UPath
 
-from feedback_pipeline.tables.parquet import ParquetFolder, regroup
+from feedback_pipeline.tables.parquet import ParquetFolder, regroup, replaced_file
 from feedback_pipeline.tables.schema import Column, Table
 
 TABLE = Table(
@@ -103,3 +105,15 @@ def test_a_killed_writer_leaves_no_partition_that_can_be_read(tmp_path: Path) ->
     writer.wait(10)
     assert folder.partitions(TABLE) == []
     assert folder.read(TABLE, ["a"]).is_empty()
+
+
+def test_a_file_is_its_owners_alone_whatever_the_mask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        ParquetFolder(str(tmp_path / "data")).write(TABLE, "2026-09-07", things(3))
+        with replaced_file(UPath(tmp_path / "report.html")) as file:
+            file.write(b"words")
+    finally:
+        os.umask(before)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [oct(path.stat().st_mode & 0o777) for path in files] == ["0o600", "0o600"]

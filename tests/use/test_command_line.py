@@ -14,6 +14,7 @@ from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.sample.load import load_sample
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
+from tests.support.shown import not_printed, shown_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 FEEDBACK = [sys.executable, "-m", "feedback_pipeline.cli"]
@@ -80,6 +81,14 @@ def test_sample_import_materialize_status_and_doctor(home: Path) -> None:
     healthy = run(home, "doctor")
     assert healthy.returncode == 0, healthy.stdout
     assert "PostgreSQL 18, embedded" in healthy.stdout
+
+    # what the documentation shows is what is printed
+    blocks = list(shown_commands(ROOT / "docs" / "commands.md"))
+    assert len(blocks) >= 8
+    for arguments, lines in blocks:
+        printed = run(home, *arguments)
+        assert printed.returncode == 0, printed.stderr
+        assert not_printed(lines, printed.stdout) == [], arguments
 
 
 def test_nothing_is_left_running(home: Path) -> None:

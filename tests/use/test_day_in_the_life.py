@@ -163,7 +163,8 @@ def test_interrupted_by_hand_finished_by_the_daemon_and_followed_when_a_vote_com
             print(f"{sensor}: {len(ticks)} ticks, {len(asked)} runs asked for")
             assert len(asked) == len(set(asked)) >= 1
         assert [one for one in home.runs("daily_loop") if one["status"] == "FAILURE"] == []
-        assert changes.due(home.pipeline.database) == []
+        today = datetime.now(UTC).date()  # rows that were refused came today, which is not over
+        assert [one.day for one in changes.due(home.pipeline.database) if one.day < today] == []
         assert "daemon: alive" in _said(home.start("status"))
     finally:
         service.send_signal(signal.SIGTERM)

@@ -9,6 +9,7 @@ import httpx
 import orjson
 import polars as pl
 import pytest
+from s3fs import S3FileSystem
 from upath import UPath
 
 from feedback_pipeline.capture import key_store
@@ -47,6 +48,9 @@ def pipeline(tmp_path: Path, database: Database, bucket: str) -> Pipeline:
         "FEEDBACK_START": WEEK.isoformat(),
         "FEEDBACK_TRAINING_FORMATS": "trl",
     }
+    # one that hides what is replaced or deleted, as most are set up
+    enabled = {"Bucket": bucket.removeprefix("s3://"), "VersioningConfiguration": {"Status": "Enabled"}}
+    S3FileSystem().call_s3("put_bucket_versioning", **enabled)
     pipeline = Pipeline(Settings.from_environment(given), NOW)
     end = WEEK + timedelta(days=6)
     load_sample(
@@ -69,6 +73,23 @@ def everything(pipeline: Pipeline) -> dict[str, bytes]:
             rows = pl.read_parquet(io.BytesIO(content)).to_dicts()
             content = orjson.dumps(rows, default=str)
         found[str(path).removeprefix(f"{pipeline.settings.data_url}/")] = content
+    return found
+
+
+def hidden_versions(bucket: str, words: str) -> list[str]:
+    """Versions that are not the newest and hold these words."""
+    fs, name = S3FileSystem(version_aware=True, use_listings_cache=False), bucket.removeprefix("s3://")
+    found = []
+    page = fs.call_s3("list_object_versions", Bucket=name)
+    assert not page.get("IsTruncated")
+    for one in page.get("Versions", ()):
+        if one["IsLatest"]:
+            continue
+        content = fs.cat_file(f"{name}/{one['Key']}", version_id=one["VersionId"])
+        if one["Key"].endswith(".parquet"):
+            content = orjson.dumps(pl.read_parquet(io.BytesIO(content)).to_dicts(), default=str)
+        if words.encode() in content:
+            found.append(one["Key"])
     return found
 
 
@@ -115,7 +136,9 @@ def test_the_loop_lives_in_a_bucket_and_forgets_there(
             now=pipeline.now, training_weeks=pipeline.settings.training_weeks,
             last_day=pipeline.today() - timedelta(days=1),
         )  # fmt: skip
-        forget(context, person(pipeline.pseudonymiser, "default", "ada"))
+        receipt = forget(context, person(pipeline.pseudonymiser, "default", "ada"))
+    assert receipt["steps"]["versions"]["removed"] > 10
+    assert hidden_versions(bucket, "cobalt teapot") == []
     assert "exports/acme/week.jsonl" in everything(pipeline), "of others nothing is lost"
     assert b"cobalt teapot" not in exported(pipeline, "default")
     for words in ("cobalt teapot", "theft of my teapot", pipeline.pseudonymiser.pseudonym("default", "ada")):

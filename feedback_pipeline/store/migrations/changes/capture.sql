@@ -783,3 +783,21 @@ BEGIN
     SELECT tenant, kind, day, 1 FROM either WHERE day IS NOT NULL;
     RETURN NULL;
 END $$;
+
+-- ---------------------------------------------------------------- events to others
+-- Where a team's feedback events are told, one after the other. Only the owner reads it: it holds what they are signed
+-- with. `told_at` and `told_id` are the last event that was taken.
+CREATE TABLE IF NOT EXISTS webhook (
+    id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    tenant     text NOT NULL REFERENCES tenant,
+    url        text NOT NULL CHECK (url ~ '^https?://'),
+    secret     text NOT NULL,
+    with_texts boolean NOT NULL DEFAULT false,
+    made_at    timestamptz NOT NULL DEFAULT now(),
+    told_at    timestamptz NOT NULL DEFAULT now(),
+    told_id    uuid NOT NULL DEFAULT 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+    attempts   integer NOT NULL DEFAULT 0,
+    next_at    timestamptz NOT NULL DEFAULT now(),
+    problem    text,  -- of the last attempt: a status or a kind of error
+    ended_at   timestamptz
+);

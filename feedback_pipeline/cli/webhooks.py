@@ -1,0 +1,74 @@
+"""The commands of webhooks: `feedback webhooks …`; mounted by `cli.main`."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.settings import Settings
+from feedback_pipeline.store.database import Database, open_database
+
+webhooks = typer.Typer(
+    help="Webhooks: tell an address of a team's feedback events.", no_args_is_help=True, rich_markup_mode=None
+)
+console = PlainConsole()
+
+
+def _database() -> Database:
+    return open_database(Settings.from_environment())
+
+
+@webhooks.command("add")
+def add_webhook(
+    url: Annotated[str, typer.Argument(help="Where events are posted to.")],
+    tenant: Annotated[str, typer.Option(help="The team whose events they are.")] = "default",
+    with_texts: Annotated[
+        bool, typer.Option("--with-texts", help="Send comments and answers too: no erasure reaches what was sent.")
+    ] = False,
+) -> None:
+    """Have every feedback event of a team posted to an address from now on, and show the secret it is signed with."""
+    from feedback_pipeline.capture import webhooks as told
+
+    try:
+        identity, secret = told.add(_database(), tenant, url, with_texts=with_texts)
+    except told.WebhookError as error:
+        raise typer.BadParameter(str(error)) from error
+    console.print(f"webhook {identity}; events are signed (Standard Webhooks) with, shown this once:", highlight=False)
+    typer.echo(secret)
+
+
+@webhooks.command("list")
+def list_webhooks() -> None:
+    """List the webhooks, how far each is, and what went wrong last."""
+    from feedback_pipeline.capture import webhooks as told
+
+    table = Table(box=None)
+    table.add_column("id", no_wrap=True)
+    for heading in ("tenant", "address", "told up to (UTC)", "state"):
+        table.add_column(heading, overflow="fold")
+    for one in told.listed(_database()):
+        state = "ended" if one["ended_at"] else f"attempt {one['attempts'] + 1}" if one["attempts"] else "runs"
+        problem = f": {one['problem']}" if one["problem"] else ""
+        cells = (one["tenant"], one["url"], f"{one['told_at']:%Y-%m-%d %H:%M}", state + problem)
+        table.add_row(str(one["id"]), *(Text(cell) for cell in cells))
+    console.print(table)
+
+
+@webhooks.command("remove")
+def remove_webhook(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The webhook's id.")]) -> None:
+    """End a webhook."""
+    from feedback_pipeline.capture import webhooks as told
+
+    try:
+        told.remove(_database(), identity)
+    except told.WebhookError as error:
+        raise typer.BadParameter(str(error)) from error
+    console.print(f"{identity} is removed", highlight=False)
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.add_typer(webhooks, name="webhooks")
