@@ -19,6 +19,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "alerts",
         "actions",
         "why",
+        "send",
     ),
     "Judge and try": ("audit", "evaluate", "experiment", "prompt"),
     "Train": ("export", "review", "tune", "approve", "models", "rollback", "export-judge"),

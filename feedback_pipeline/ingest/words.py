@@ -103,16 +103,18 @@ def chosen(text: pl.Expr, choices: Mapping[str, Scalar], dtype: pl.DataType) -> 
         dtype: that type.
     """
     words = {key: value for key, value in choices.items() if span(key) is None}
+    ranges = [(within, value) for key, value in choices.items() if (within := span(key)) is not None]
     key = word_expression(text)
     value = key.replace_strict(words, default=None, return_dtype=dtype) if words else pl.lit(None, dtype)
     known = key.is_in(list(words))
+    if not ranges:
+        return value, known
+    # by number of the range, not one range inside the next: such an expression doubles with each
     number = text.cast(pl.Float64, strict=False)
-    for written, meaning in choices.items():
-        if (within := span(written)) is not None:
-            matches = ~known & within.holds(number)
-            value = pl.when(matches).then(pl.lit(meaning, dtype)).otherwise(value)
-            known |= matches
-    return value, known
+    which = pl.coalesce(pl.when(within.holds(number)).then(place) for place, (within, _) in enumerate(ranges))
+    meanings = {place: value for place, (_, value) in enumerate(ranges)}
+    ranged = which.replace_strict(meanings, default=None, return_dtype=dtype)
+    return pl.when(known).then(value).otherwise(ranged), known | which.is_not_null()
 
 
 def meaning(kind: str, value: Scalar, closed: tuple[str, ...] | None = None) -> Scalar:

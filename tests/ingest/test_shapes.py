@@ -268,3 +268,12 @@ def test_frames_of_paths_agree_with_the_reader_of_structures(tmp_path: Path) -> 
         for frame in (native, texts):
             found = frame.select(path_expression(path, frame.columns, frame.schema))
             assert found.to_series().to_list() == expected
+
+
+def test_twenty_four_ranges_cost_no_more_than_twenty_four_times_one(database: Database, tmp_path: Path) -> None:
+    ranges = {f"{4 * n}..{4 * n + 3}": 1 + n % 5 for n in range(24)}  # nested in each other they took 2^24 steps
+    rows = [{"id": n, "at": AT, "score": n, "q": "How?", "a": f"So, {n}."} for n in range(96)]
+    mapping = {"id": "id", "occurred_at": "at", "stars": "score", "prompt": "q", "output": "a"}
+    assert imported(database, tmp_path, rows, {"mapping": mapping, "values": {"stars": ranges}}).events == 96
+    counted = "SELECT stars, count(*) FROM feedback GROUP BY 1 ORDER BY 1"
+    assert query(database, counted) == [(1, 20), (2, 20), (3, 20), (4, 20), (5, 16)]

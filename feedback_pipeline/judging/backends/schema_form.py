@@ -30,7 +30,7 @@ class SchemaForm:
     def call(self, row: dict[str, Any], question: Question, sample: int) -> ChatCall:
         system = system_message(question.rubric.model_dump_json(), question.pairwise, structured=True)
         menu = PAIR_MENU if question.pairwise else (*SCALE, CANNOT_JUDGE)
-        schema = _schema(question.rubric.names, menu)
+        schema = verdict_schema(question.rubric.names, menu)
         tokens = REASON_TOKENS + TOKENS_PER_CRITERION * len(question.rubric.names)
         form = {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
         messages = ({"role": "system", "content": system}, judged_message(row, question))
@@ -89,7 +89,7 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _schema(criteria: Sequence[str], menu: Sequence[str]) -> dict[str, Any]:
+def verdict_schema(criteria: Sequence[str], menu: Sequence[str]) -> dict[str, Any]:
     """Reasons before verdicts, so that the verdict follows from them; no length limits, which cut words in two."""
     verdicts = {
         "type": "object",

@@ -70,19 +70,23 @@ def phoenix(tmp_path: Path) -> Iterator[str]:
     program = python_of("phoenix").with_name("phoenix")
     log = (tmp_path / "log").open("w")
     server = subprocess.Popen([str(program), "serve"], env=environment, stdout=log, stderr=log)
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 300
-    while True:
-        try:
-            if httpx.get(f"{url}/healthz", timeout=2).status_code == 200:
-                break
-        except httpx.TransportError:
-            pass
-        assert server.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    yield url
-    server.terminate()
-    server.wait(60)
+    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 900
+    try:
+        while not _answers(f"{url}/healthz"):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_phoenix_over_http_and_in_its_database(database: Database, tmp_path: Path, phoenix: str) -> None:

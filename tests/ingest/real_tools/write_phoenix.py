@@ -4,6 +4,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import phoenix
 from phoenix.client import Client
 
@@ -37,8 +38,17 @@ spans = [
     for number, (question, answer) in enumerate(asked, 1)
 ]
 client.spans.log_spans(project_identifier="shop", spans=spans)
-deadline = time.monotonic() + 60
-while len(client.spans.get_spans(project_identifier="shop")) < len(spans):
+
+
+def arrived():
+    try:
+        return len(client.spans.get_spans(project_identifier="shop"))
+    except httpx.HTTPStatusError:  # the project is made by its first span
+        return 0
+
+
+deadline = time.monotonic() + 300
+while arrived() < len(spans):
     assert time.monotonic() < deadline
     time.sleep(0.5)
 note = client.spans.add_span_annotation

@@ -1,0 +1,49 @@
+"""The command that sends verdicts back to other tools: `feedback send`; mounted by `cli.main`."""
+
+import os
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.settings import Settings
+
+console = PlainConsole()
+
+
+def send(
+    to: Annotated[str, typer.Argument(metavar="otlp|langfuse|phoenix", help="Where to.")],
+    days: Annotated[int, typer.Option(help="Of how many days, up to yesterday.", min=1, max=366)] = 7,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+) -> None:
+    """Send verdicts of people and judges to a tracing tool: numbers and labels, no words.
+
+    otlp: gen_ai.evaluation.result events (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS). langfuse: scores
+    (LANGFUSE_HOST, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY). phoenix: annotations (PHOENIX_COLLECTOR_ENDPOINT).
+    """
+    from feedback_pipeline.outgoing import tools
+    from feedback_pipeline.outgoing.verdicts import verdicts
+    from feedback_pipeline.pipeline import Pipeline
+
+    if to not in tools.KINDS:
+        raise typer.BadParameter(f"{to} is none of {', '.join(tools.KINDS)}")
+    pipeline = Pipeline(Settings.from_environment())
+    last = pipeline.today() - timedelta(1)
+    found: Any = verdicts(pipeline, last - timedelta(days - 1), last)
+    if dry_run:
+        held = list(found)
+        people = sum(one.is_human for one in held)
+        console.print(f"{people:,} verdicts of people and {len(held) - people:,} of judges would go", highlight=False)
+        return
+    try:
+        sent = tools.send(tools.target_of(to, dict(os.environ)), found)
+    except (tools.NotTakenError, ValueError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(code=1) from None
+    console.print(f"{sent.taken:,} verdicts sent; {sent.nameless:,} have no name that {to} knows", highlight=False)
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+    app.command()(send)
