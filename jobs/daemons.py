@@ -1,13 +1,13 @@
-"""Whether Dagster's daemon is alive: what it writes down of itself, read where it stands."""
+"""Whether Dagster's daemon is alive: what it writes down of itself, read without loading Dagster."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from dagster._daemon.types import DaemonHeartbeat
-from dagster._serdes import deserialize_value
 
 from feedback_pipeline.store.database import Database
+from jobs.storage import beside
 
 NEEDED = {
     "SENSOR": "days and weeks that changed are not computed by themselves",
@@ -48,20 +48,18 @@ def heartbeats(database: Database, now: datetime | None = None) -> list[Daemon]:
         now: the time, in UTC.
     """
     moment = now or datetime.now(UTC)
-    storage = Database(database.dagster_url.replace("+psycopg2", ""))
-    try:
-        with storage.engine.connect() as connection:
-            rows = connection.execute(sa.text("SELECT daemon_type, body FROM daemon_heartbeats")).all()
-    except (sa.exc.OperationalError, sa.exc.ProgrammingError):
-        return []
-    finally:
-        storage.engine.dispose()
-    known = {row.daemon_type: deserialize_value(row.body, DaemonHeartbeat) for row in rows}
+    with beside(database) as engine:
+        try:
+            with engine.connect() as connection:
+                rows = connection.execute(sa.text("SELECT daemon_type, body FROM daemon_heartbeats")).all()
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError):
+            return []
+    known = {row.daemon_type: json.loads(row.body) for row in rows}
     return [
         Daemon(
             name,
-            moment.timestamp() - known[name].timestamp if name in known else None,
-            len(known[name].errors or ()) if name in known else 0,
+            moment.timestamp() - known[name]["timestamp"] if name in known else None,
+            len(known[name].get("errors") or ()) if name in known else 0,
         )
         for name in NEEDED
     ]  # fmt: skip

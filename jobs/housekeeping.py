@@ -8,11 +8,11 @@ of each partition stays; a run goes when nothing of it is left.
 from typing import Any
 
 import dagster as dg
-import sqlalchemy as sa
 
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import statement
+from jobs.storage import beside
 
 JOB = "housekeeping"
 DAYS = 30
@@ -21,31 +21,12 @@ STEPS = ("drop_old_events", "drop_old_asset_events", "drop_old_checks", "drop_ol
 
 def tidy(database: Database, *, days: int = DAYS) -> dict[str, int]:
     """Removes what is older than some days from Dagster's storage; returns how many rows, by kind."""
-    storage = Database(database.dagster_url.replace("+psycopg2", ""))
     removed = {}
-    try:
+    with beside(database) as engine:
         for name in STEPS:
-            with storage.engine.begin() as connection:
+            with engine.begin() as connection:
                 removed[name] = connection.execute(statement(name), {"days": days}).rowcount
-    finally:
-        storage.engine.dispose()
     return removed
-
-
-def sizes(database: Database) -> dict[str, int]:
-    """Bytes of Dagster's storage, by table; empty where it is elsewhere or not made yet."""
-    storage = Database(database.dagster_url.replace("+psycopg2", ""))
-    measured = sa.text(
-        "SELECT relname, pg_total_relation_size(oid) AS bytes FROM pg_class WHERE relkind = 'r'"
-        " AND relname IN ('event_logs', 'runs', 'job_ticks', 'asset_check_executions')"
-    )
-    try:
-        with storage.engine.connect() as connection:
-            return {row.relname: row.bytes for row in connection.execute(measured)}
-    except sa.exc.OperationalError:
-        return {}
-    finally:
-        storage.engine.dispose()
 
 
 @dg.op(description=f"Removes events and runs older than {DAYS} days; the newest of every partition stays.")

@@ -78,7 +78,8 @@ def _report(pipeline: Pipeline, console: Console, week: date) -> None:
 
 def _judged(pipeline: Pipeline, console: Console, week: date) -> None:
     for row in pipeline.frames.read(JUDGED_QUALITY, [week]).filter(pl.col("dimension") == "all").iter_rows(named=True):
-        raw = "nothing" if row["raw_rate"] is None else f"{row['raw_rate']:.1%}"
+        chance = row["reason"] == "judge_no_better_than_chance"
+        raw = "nothing" if row["raw_rate"] is None or chance else f"{row['raw_rate']:.1%}"
         corrected = (
             f"not corrected: {row['reason']}"
             if row["corrected_rate"] is None
@@ -251,15 +252,15 @@ def status(pipeline: Pipeline, console: Console) -> None:
 
 def _dagster(pipeline: Pipeline, console: Console) -> None:
     """Whether the daemon lives, and how large Dagster's storage has grown."""
-    from jobs import daemons, housekeeping  # which load Dagster
+    from jobs import daemons, storage
 
     for line in daemons.described(daemons.heartbeats(pipeline.database)):
         console.print(line, highlight=False)
-    sizes = housekeeping.sizes(pipeline.database)
+    sizes = storage.sizes(pipeline.database)
     if sizes:
         largest = sorted(sizes.items(), key=lambda one: -one[1])
         named = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in largest)
-        console.print(f"Dagster's storage: {named} (kept {housekeeping.DAYS} days)", highlight=False)
+        console.print(f"Dagster's storage: {named}", highlight=False)
 
 
 def _storage(pipeline: Pipeline, console: Console) -> None:

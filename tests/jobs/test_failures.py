@@ -13,6 +13,7 @@ from feedback_pipeline.settings import Settings
 from feedback_pipeline.store.database import Database, create_missing_databases
 from jobs import failures, housekeeping
 from jobs.instance import open_instance
+from jobs.storage import sizes
 
 NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)
 
@@ -78,6 +79,6 @@ def test_old_events_go_and_the_newest_of_every_partition_stays(pipeline: Pipelin
         assert instance.get_materialized_partitions(dg.AssetKey("kept")) == {"a"}
         key = dg.AssetCheckKey(dg.AssetKey("kept"), "good")
         assert set(instance.event_log_storage.get_latest_asset_check_execution_by_key([key])) == {key}
-        assert set(housekeeping.sizes(pipeline.database)) == {
+        assert set(sizes(pipeline.database)) == {
             "event_logs", "runs", "job_ticks", "asset_check_executions"
         }  # fmt: skip
