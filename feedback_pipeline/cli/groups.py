@@ -21,7 +21,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "why",
         "send",
     ),
-    "Judge and try": ("audit", "evaluate", "experiment", "prompt"),
+    "Judge and try": ("audit", "audit-tasks", "evaluate", "experiment", "prompt"),
     "Train": ("export", "review", "tune", "approve", "models", "rollback", "export-judge"),
     "People's rights": ("consent", "forget", "receipt", "quarantine", "retention", "pseudonyms", "audit-log"),
     "Operate": ("webhooks", "migrate", "backup", "restore"),

@@ -57,6 +57,7 @@ def mount_all() -> None:
     from feedback_pipeline.cli import (
         actions,
         alerts,
+        audit_tasks,
         backup,
         capture,
         experiments,
@@ -81,6 +82,7 @@ def mount_all() -> None:
         backup,
         actions,
         judging,
+        audit_tasks,
         privacy,
         tuning,
         training,
