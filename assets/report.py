@@ -254,13 +254,16 @@ def _written_files(pipeline: Pipeline, week: date) -> list[dict[str, Any]]:
 
 
 def _training_files(pipeline: Pipeline, week: date) -> list[TrainingFile]:
-    """The files of the week by format: lines to train on, and lines held out."""
-    lines: dict[str, list[int]] = {}
+    """The files of the week by format: lines to train on, to validate on, and held out."""
+    lines: dict[str, dict[str, int]] = {}
     for file in _written_files(pipeline, week):
         if file["layout"] is not None and file["format"] in FORMATS:
-            counted = lines.setdefault(file["format"], [0, 0])
-            counted[file["split"] != "train"] += file["lines"]
-    return [TrainingFile(name, train, held_out) for name, (train, held_out) in sorted(lines.items())]
+            counted = lines.setdefault(file["format"], {"train": 0, "validation": 0, "holdout": 0})
+            counted[file["split"]] = counted.get(file["split"], 0) + file["lines"]
+    return [
+        TrainingFile(name, counted["train"], counted["validation"], counted["holdout"])
+        for name, counted in sorted(lines.items())
+    ]
 
 
 def _training_advice(pipeline: Pipeline, week: date) -> str:

@@ -12,7 +12,14 @@ import numpy as np
 import polars as pl
 
 from feedback_pipeline.alerting.detectors import approval_under_target, evidence_against, negative_count
+from feedback_pipeline.alerting.rules import FACTS_DAYS, Trailing, daily_approval, read_rules
+from feedback_pipeline.cleaning.tables import VOTE_FACTS
+from feedback_pipeline.judging.correction import PredictionPowered, prediction_powered_mean
+from feedback_pipeline.judging.tables import OVERALL
+from feedback_pipeline.judging.versions import compare_versions
 from feedback_pipeline.patterns.slices import find_slices
+from feedback_pipeline.stats.bradley_terry import Strengths, fit_bradley_terry
+from feedback_pipeline.stats.estimates import Estimate
 from feedback_pipeline.stats.intervals import clustered_rate, difference
 
 WEEK = dt.date(2026, 11, 9)
@@ -287,6 +294,164 @@ def count_alerts(series: int = 60, days: int = 100) -> Iterator[Line]:
     )
 
 
+def rules_together(quarters: int = 60) -> Iterator[Line]:
+    """All alert rules on every day of quarters in which nothing happens, after 60 days that they learn from."""
+    for votes, runs in ((1, quarters), (5, quarters), (20, quarters), (200, max(quarters // 4, 2))):
+        for rate, label in ((0.83, "three points above the target"), (0.80, "exactly the target")):
+            rng = np.random.default_rng(1_000 * votes + int(100 * rate))
+            alarmed, by_rule = 0, dict[str, int]()
+            for _ in range(runs):
+                fired = set(_quarter(rng, votes, rate))
+                alarmed += bool(fired)
+                for name in fired:
+                    by_rule[name] = by_rule.get(name, 0) + 1
+            share = alarmed / runs
+            told = ", ".join(f"{name} {count}" for name, count in sorted(by_rule.items())) or "none"
+            # ten percent plus two standard errors of the number of quarters
+            limit = 0.10 + 2.0 * np.sqrt(0.10 * 0.90 / runs)
+            yield Line(
+                f"all rules together, {votes} votes a day, {label}: quarters with a false alert",
+                f"{share:.1%} of {runs} ({told})",
+                "≤ 10 %",
+                share <= limit,
+            )
+
+
+def _quarter(rng: np.random.Generator, votes: int, rate: float, before: int = 60, days: int = 90) -> Iterator[str]:
+    """The rules that alert in a quarter of Poisson counts, by people with eight votes each on average."""
+    counts = rng.poisson(votes, before + days)
+    total = int(counts.sum())
+    first = WEEK - dt.timedelta(days=before + days - 1)
+    place = np.repeat(np.arange(before + days), counts)
+    facts = pl.DataFrame(
+        {
+            "feedback_id": [f"f{n}" for n in range(total)],
+            "interaction_id": [f"i{n}" for n in range(total)],
+            "day": [first + dt.timedelta(days=int(day)) for day in place],
+            "person": rng.integers(0, max(total // 8, 5), total).astype(np.uint64),
+            "verdict": np.where(rng.random(total) < rate, 1, -1).astype(np.int8),
+            "strength": np.ones(total, dtype=np.float32),
+            "action_type": pl.Series(rng.choice(["todo", "mail"], total)).cast(pl.Categorical),
+        },
+        schema_overrides={"day": pl.Date},
+    )
+    conformed = VOTE_FACTS.conform(
+        facts.with_columns(
+            pl.lit(None, dtype).alias(name) for name, dtype in VOTE_FACTS.schema.items() if name not in facts.columns
+        )
+    )
+    daily = daily_approval(conformed)
+    for day in (first + dt.timedelta(days=offset) for offset in range(before, before + days)):
+        recent = conformed.filter(pl.col("day").is_between(day - dt.timedelta(days=FACTS_DAYS - 1), day))
+        for reading in read_rules(Trailing(daily, recent), day=day, target=0.8):
+            if reading.alert is not None:
+                yield reading.kind
+
+
+def version_weeks(weeks: int = 200) -> Iterator[Line]:
+    """Weeks with a significant comparison of prompt versions that are all the same."""
+    for label, spread in (("scores vary", True), ("every answer has one score", False)):
+        told = 0
+        for seed in range(weeks):
+            rng = np.random.default_rng(40_000 + seed)
+            sample, judgements, votes = _same_versions(rng, spread=spread)
+            found = compare_versions(sample, judgements, votes)
+            told += bool((found["q_value"] <= 0.05).any())
+        share = told / weeks
+        yield Line(
+            f"prompt versions alike, {label}: weeks with a significant comparison",
+            f"{share:.1%} of {weeks}",
+            "≤ 5 %",
+            share <= 0.05 + 2.0 * np.sqrt(0.05 * 0.95 / weeks),
+        )
+
+
+def _same_versions(rng: np.random.Generator, *, spread: bool) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """600 sampled answers under three versions, their judgements, and votes on a third of them."""
+    count = 600
+    ids = [f"i{n:04d}" for n in range(count)]
+    sample = pl.DataFrame(
+        {
+            "interaction_id": ids,
+            "conversation_id": [f"c{n // 2}" for n in range(count)],
+            "model": "m",
+            "prompt_version": [f"v{1 + n // 2 % 3}" for n in range(count)],
+            "inclusion_probability": 1.0,
+        }
+    )
+    good = rng.random(count) < 0.8
+    score = np.where(good, 0.7, 0.3) + rng.normal(0.0, 0.1, count) if spread else np.full(count, 0.1) + 0.2
+    judged = good if spread else np.ones(count, dtype=bool)
+    judgements = pl.DataFrame(
+        {
+            "judge": "local", "fingerprint": "l", "criterion": OVERALL, "interaction_id": ids,
+            "other_interaction_id": "", "status": "ok", "verdict": np.where(judged, "up", "down"),
+            "score": score, "rating": pl.Series([None] * count, dtype=pl.Float64),
+        }
+    )  # fmt: skip
+    asked = rng.choice(count, count // 3, replace=False)
+    says = good[asked] ^ (rng.random(asked.size) < 0.1)
+    votes = pl.DataFrame(
+        {
+            "interaction_id": [ids[n] for n in asked],
+            "voter": [f"p{n % 90}" for n in asked],
+            "verdict": np.where(says, "up", "down"),
+        }
+    )
+    return sample, judgements, votes
+
+
+def few(runs: int = 1_000) -> Iterator[Line]:
+    """Coverage of 95 % intervals where there is little: few labels near 0 and 1, few people, one to ten preferences."""
+    for rate in (0.98, 0.95, 0.9, 0.5):
+        for labels in (20, 50, 100):
+            covered = np.mean([_powered(np.random.default_rng(seed), rate, labels) for seed in range(runs)])
+            yield _covered(f"PPI++, true rate {rate:.0%}, {labels} of 1,000 labelled", float(covered), runs)
+    for people, votes in ((5, 400), (10, 400), (10, 40), (40, 10)):
+        covered = np.mean([_people(np.random.default_rng(seed), people, votes) for seed in range(runs)])
+        yield _covered(f"approval of {people} people × {votes} votes, who lean (sd 1 log-odds)", float(covered), runs)
+    for votes in (1, 3, 10):
+        covered = np.mean([_preferred(np.random.default_rng(seed), votes) for seed in range(runs)])
+        yield _covered(f"Bradley–Terry strength from {votes} preferences", float(covered), runs)
+
+
+def _covered(what: str, covered: float, runs: int) -> Line:
+    wanted = 0.93
+    slack = 2.0 * np.sqrt(wanted * (1.0 - wanted) / runs)
+    return Line(what, f"{covered:.1%} covered", f"at least {wanted:.0%}", covered >= wanted - slack)
+
+
+def _powered(rng: np.random.Generator, rate: float, labels: int) -> bool:
+    human = (rng.random(1_000) < rate).astype(float)
+    judged = np.where(human == 1, rng.random(1_000) < 0.9, rng.random(1_000) < 0.3).astype(float)
+    labelled = np.full(1_000, np.nan)
+    asked = rng.choice(1_000, labels, replace=False)
+    labelled[asked] = human[asked]
+    found = prediction_powered_mean(judged, labelled)
+    interval = found.estimate((0.0, 1.0)) if isinstance(found, PredictionPowered) else found
+    return isinstance(interval, Estimate) and interval.low <= rate <= interval.high
+
+
+LEANING_RATE = 0.7634
+"""Mean of 1 / (1 + exp(−x)) for x normal with mean 1.4 and standard deviation 1, by quadrature."""
+
+
+def _people(rng: np.random.Generator, people: int, votes: int) -> bool:
+    rates = 1.0 / (1.0 + np.exp(-(1.4 + rng.normal(0.0, 1.0, people))))
+    found = clustered_rate(rng.binomial(votes, rates), np.full(people, votes))
+    return found.low is not None and found.high is not None and found.low <= LEANING_RATE <= found.high
+
+
+def _preferred(rng: np.random.Generator, votes: int) -> bool:
+    """The strength of the better of two models whose log-odds differ by 0.8."""
+    won = rng.random(votes) < 1.0 / (1.0 + np.exp(-0.8))
+    found = fit_bradley_terry(
+        np.zeros(votes, dtype=np.int64), np.ones(votes, dtype=np.int64), won.astype(float), 2,
+        clusters=[np.arange(votes)],
+    )  # fmt: skip
+    return isinstance(found, Strengths) and found.low[0] <= 0.4 <= found.high[0]
+
+
 def experiments(runs: int) -> Iterator[Line]:
     """Experiments that find nothing, something, or a broken split; values of other policies; all answers."""
     from bench.experiments import calibration
@@ -302,6 +467,9 @@ PARTS: dict[str, Callable[[int], Iterator[Line]]] = {
     "clustered": lambda part: clustered_comparisons(runs=2_000 // part),
     "approval": lambda part: approval_alerts(runs=200 // part),
     "counts": lambda part: count_alerts(series=60 // part),
+    "rules": lambda part: rules_together(quarters=60 // part),
+    "versions": lambda part: version_weeks(weeks=200 // part),
+    "few": lambda part: few(runs=1_000 // part),
     "experiments": lambda part: experiments(runs=1_000 // part),
 }
 

@@ -1,7 +1,9 @@
 """Experiments: what decisions and readouts cost, and how often they are wrong where the truth is known."""
 
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -22,7 +24,55 @@ TONE = Experiment("tone", 1, (Arm("v1", 0.5), Arm("v2", 0.5)), "v1", "tone", con
 
 def rows() -> list[dict[str, str]]:
     """The rows of `make bench`."""
-    return [_decision(), _readout()]
+    return [_decision(), _readout(), _ofrep()]
+
+
+def _ofrep(rate: int = 200, seconds: int = 20) -> dict[str, str]:
+    """Evaluations at a fixed rate, whether or not the one before came back; times count from when each was due."""
+    import asyncio
+    import datetime as dt
+
+    import httpx
+
+    from bench.capture import filled, serving
+    from feedback_pipeline.experiments import registry
+
+    async def load(url: str, headers: dict[str, str], count: int) -> list[float]:
+        took: list[float] = []
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
+
+            async def one(n: int) -> None:
+                due = started + n / rate
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                context = {"targetingKey": f"user-{n}", "plan": "pro"}
+                answer = await client.post("/ofrep/v1/evaluate/flags/tone", json={"context": context})
+                answer.raise_for_status()
+                took.append(1000 * (time.perf_counter() - due))
+
+            started = time.perf_counter()
+            await asyncio.gather(*(one(n) for n in range(count)))
+        return took
+
+    with filled(1_000) as stage:
+        now = dt.datetime.now(dt.UTC)
+        registry.create(stage.database, TONE, now=now)
+        registry.start(stage.database, TONE.name, now=now)
+        with serving(stage, 1):
+            asyncio.run(load(stage.url, stage.headers(), rate))  # warm
+            before = _cpu_seconds(stage.server)
+            took = np.array(asyncio.run(load(stage.url, stage.headers(), rate * seconds)))
+            spent = _cpu_seconds(stage.server) - before
+    load_now = Path("/proc/loadavg").read_text().split()[0]
+    return {"work": f"OFREP at {rate}/s, open loop", "ours": f"p99 {np.quantile(took, 0.99):.1f} ms", "peer": "",
+            "ratio": "", "note": f"median {np.median(took):.1f} ms; {1000 * spent / took.size:.1f} ms CPU each; "
+                                 f"load {load_now}; wanted p99 under 10 ms"}  # fmt: skip
+
+
+def _cpu_seconds(process: int) -> float:
+    """CPU time of a process and its children so far."""
+    every = [process, *(int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split())]
+    stats = [Path(f"/proc/{one}/stat").read_text().rpartition(") ")[2].split() for one in every]
+    return sum(int(one[11]) + int(one[12]) for one in stats) / os.sysconf("SC_CLK_TCK")
 
 
 def _decision(count: int = 20_000) -> dict[str, str]:

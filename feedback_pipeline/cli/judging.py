@@ -106,8 +106,11 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Instead: answers in a file (Parquet, CSV, JSONL with prompt, answer, and where known prompt_version, "
-            "reference; with other_answer they are pairs), judged by the configured model."
+            "reference, label: up, neutral or down; with other_answer they are pairs), judged by the configured model."
         ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="With --answers: file for the verdicts (.parquet, .csv or .jsonl).")
     ] = None,
     mode: Annotated[
         JudgeMode | None, typer.Option(help="How the model is asked; FEEDBACK_JUDGE_MODE by default.")
@@ -124,7 +127,7 @@ def evaluate(
     )
     pipeline = Pipeline(settings)
     if answers is not None:
-        _judge_file(pipeline, answers)
+        _judge_file(pipeline, answers, output)
         return
     if rubric is not None:
         _test_rubric(pipeline, rubric)
@@ -136,7 +139,11 @@ def evaluate(
         raise typer.Exit(code=1)
     quality = pipeline.frames.read(tables.JUDGED_QUALITY, [wanted])
     console.print(_quality_grid(quality, f"Week of {wanted}"))
-    compared = pipeline.frames.read(tables.VERSION_COMPARISON, [wanted]).filter(pl.col("q_value") < 0.05)
+    _show_differences(pipeline.frames.read(tables.VERSION_COMPARISON, [wanted]))
+
+
+def _show_differences(comparison: pl.DataFrame) -> None:
+    compared = comparison.filter(pl.col("q_value") < 0.05)
     for row in compared.iter_rows(named=True):
         console.print(
             f"{row['version_b']} against {row['version_a']}, {row['criterion']} ({row['measure']}, {row['judge']}): "
@@ -156,8 +163,10 @@ def _quality_grid(quality: pl.DataFrame, title: str) -> Grid:
         corrected = (row["reason"] or "").replace("_", " ")
         if row["corrected_rate"] is not None:
             corrected = f"{row['corrected_rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
+        chance = row["reason"] == "judge_no_better_than_chance"  # what it says is noise
+        mean, raw = (None, None) if chance else (mean, row["raw_rate"])
         cells = (row["slice"], row["judge"], row["criterion"], str(row["judged"]), _number(mean, ".2f"))
-        grid.add_row(*(Text(cell) for cell in (*cells, _number(row["raw_rate"], ".1%"), corrected)))
+        grid.add_row(*(Text(cell) for cell in (*cells, _number(raw, ".1%"), corrected)))
     return grid
 
 
@@ -165,17 +174,20 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _judge_file(pipeline: Pipeline, path: Path) -> None:
-    from feedback_pipeline.judging.answer_files import AnswerFileError, read_answers
+def _judge_file(pipeline: Pipeline, path: Path, output: Path | None) -> None:
+    from feedback_pipeline.judging.answer_files import AnswerFileError, labels_of, read_answers, write_verdicts
     from feedback_pipeline.judging.judgements import judge_answers, judge_pairs
     from feedback_pipeline.judging.model_judge import model_judge
-    from feedback_pipeline.judging.versions import judged_versions
+    from feedback_pipeline.judging.versions import judged_versions, versions_compared
     from feedback_pipeline.llm.progress import progress_bar
 
     if pipeline.settings.judge_model is None:
         raise SettingsError("judging answers of a file needs a judging model: set FEEDBACK_JUDGE_MODEL")
     try:
         rows = read_answers(path)
+        labels = labels_of(rows)
+        if output is not None:
+            write_verdicts(pl.DataFrame({"judge": []}), output)  # a place that cannot be written costs nothing
     except (AnswerFileError, OSError) as error:
         raise typer.BadParameter(f"--answers: {error}") from error
     week = monday_of(pipeline.today())
@@ -188,7 +200,11 @@ def _judge_file(pipeline: Pipeline, path: Path) -> None:
     if pairs:
         console.print(_pairs_grid(judged))
     else:
-        console.print(_quality_grid(judged_versions(rows, judged), f"{path.name}, by {judge.name}"))
+        console.print(_quality_grid(judged_versions(rows, judged, labels), f"{path.name}, by {judge.name}"))
+        _show_differences(versions_compared(rows, judged, labels))
+    if output is not None:
+        write_verdicts(judged, output)
+        console.print(f"{judged.height} verdicts: {output}", highlight=False, markup=False)
     unscored = judged.filter(pl.col("status") != "ok")
     for reason, count in unscored["reason"].value_counts(sort=True).iter_rows():
         console.print(f"{count} of {judged.height} without a verdict: {reason}", highlight=False, markup=False)

@@ -78,7 +78,8 @@ def _report(pipeline: Pipeline, console: Console, week: date) -> None:
 
 def _judged(pipeline: Pipeline, console: Console, week: date) -> None:
     for row in pipeline.frames.read(JUDGED_QUALITY, [week]).filter(pl.col("dimension") == "all").iter_rows(named=True):
-        raw = "nothing" if row["raw_rate"] is None else f"{row['raw_rate']:.1%}"
+        chance = row["reason"] == "judge_no_better_than_chance"
+        raw = "nothing" if row["raw_rate"] is None or chance else f"{row['raw_rate']:.1%}"
         corrected = (
             f"not corrected: {row['reason']}"
             if row["corrected_rate"] is None

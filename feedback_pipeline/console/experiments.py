@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False)
 PATH = "/console/experiments"
 PURPOSE = "experiments"
+MAX_DAYS = 28
+"""Newest days that are shown."""
 MOVES = ("start", "ramp", "stop")
 
 
@@ -71,15 +73,23 @@ def _shown(service: Service, tenant: str) -> dict[str, Any]:
     from feedback_pipeline.experiments.tables import EXPERIMENT_READOUT
 
     pipeline = _pipeline(service)
-    days = pipeline.frames.partitions(EXPERIMENT_READOUT)[-1:]
-    rows = [row for row in pipeline.frames.read(EXPERIMENT_READOUT, days).to_dicts() if row["tenant"] == tenant]
+    days = pipeline.frames.partitions(EXPERIMENT_READOUT)[-MAX_DAYS:]
+    read = pipeline.frames.read(EXPERIMENT_READOUT, days).filter(tenant=tenant).sort("day", "arm")
+    every = read.to_dicts()
     return {
-        "experiments": [
-            {"found": one, "rows": [row for row in rows if row["experiment"] == one.experiment.name]}
-            for one in registry.experiments(pipeline.database, tenant)
-        ],
-        "day": days[0] if days else None,
-    }
+        "experiments": [_told(one, [row for row in every if row["experiment"] == one.experiment.name], days)
+                        for one in registry.experiments(pipeline.database, tenant)],
+        "day": days[-1] if days else None,
+    }  # fmt: skip
+
+
+def _told(found: Any, every: list[dict[str, Any]], days: list[str]) -> dict[str, Any]:
+    """The newest day's measures, and the deciding measure of each day before. Where the split is broken that is all
+    there is to say."""
+    newest = [row for row in every if days and row["day"].isoformat() == days[-1]]
+    broken = any(row["verdict"] == "broken_assignment" for row in newest)
+    rows = [row for row in newest if row["role"] == "primary" or not broken]
+    return {"found": found, "rows": rows, "days": [row for row in every if row["role"] == "primary"][::-1]}
 
 
 def _move(service: Service, tenant: str, name: str, wanted: str, person: str) -> None:

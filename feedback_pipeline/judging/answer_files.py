@@ -48,3 +48,32 @@ def read_answers(path: Path) -> pl.DataFrame:
     if "other_answer" in given:
         absent["other_interaction_id"] = pl.format("row-{}-other", place)
     return redacted.with_columns(value.alias(name) for name, value in absent.items() if name not in redacted.columns)
+
+
+def labels_of(rows: pl.DataFrame) -> pl.DataFrame | None:
+    """What people said of the answers: the column `label` (up, neutral or down) as verdicts; None without one.
+
+    Raises:
+        AnswerFileError: another word in it.
+    """
+    if "label" not in rows.columns:
+        return None
+    label = pl.col("label").cast(pl.String).str.strip_chars().str.to_lowercase()
+    labels = rows.select("interaction_id", voter=pl.lit("label"), verdict=label).filter(pl.col("verdict") != "")
+    if strays := labels.filter(~pl.col("verdict").is_in(["up", "neutral", "down"])).height:
+        raise AnswerFileError(f"{strays} labels are none of up, neutral, down")
+    return labels
+
+
+def write_verdicts(judged: pl.DataFrame, path: Path) -> None:
+    """Writes `judgements` as the file's ending says.
+
+    Raises:
+        AnswerFileError: another ending.
+    """
+    writers: dict[str, Callable[[Path], object]] = {
+        ".parquet": judged.write_parquet, ".csv": judged.write_csv, ".jsonl": judged.write_ndjson,
+    }  # fmt: skip
+    if path.suffix not in writers:
+        raise AnswerFileError(f"verdicts are written as {', '.join(writers)}, not {path.suffix or 'without an ending'}")
+    writers[path.suffix](path)

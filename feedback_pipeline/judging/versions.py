@@ -91,16 +91,33 @@ def judged_versions(
     interactions: pl.DataFrame, judgements: pl.DataFrame, verdicts: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """Sums up each prompt version of answers that were judged; arguments and result as for `judge_prompt_versions`."""
+    labels = NOBODY if verdicts is None else verdicts
+    quality = judged_quality(_all_sampled(interactions), judgements, labels)
+    return quality.filter(pl.col("dimension") == "prompt_version")
+
+
+def versions_compared(
+    interactions: pl.DataFrame, judgements: pl.DataFrame, verdicts: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """`version_comparison` of answers that were judged, paired where versions answered the same prompts; arguments as
+    for `judge_prompt_versions`."""
+    prompts = interactions.select("interaction_id", prompt_key=pl.col("prompt"))
+    labels = NOBODY if verdicts is None else verdicts
+    return compare_versions(_all_sampled(interactions), judgements, labels, prompts=prompts)
+
+
+NOBODY = pl.DataFrame(schema={"interaction_id": pl.String, "voter": pl.String, "verdict": pl.String})
+
+
+def _all_sampled(interactions: pl.DataFrame) -> pl.DataFrame:
+    """Answers as a sample of themselves."""
     optional = [
         pl.lit(None, pl.String).alias(name) for name in ("conversation_id", "model") if name not in interactions.columns
     ]
     answers = interactions.with_columns(optional).unique("interaction_id", keep="first", maintain_order=True)
-    sample = answers.with_columns(
+    return answers.with_columns(
         pl.col("conversation_id").fill_null(pl.col("interaction_id")), pl.lit(1.0).alias("inclusion_probability")
     )
-    nobody = pl.DataFrame(schema={"interaction_id": pl.String, "voter": pl.String, "verdict": pl.String})
-    labels = nobody if verdicts is None else verdicts
-    return judged_quality(sample, judgements, labels).filter(pl.col("dimension") == "prompt_version")
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,10 @@ def comparison_rows(comparisons: Sequence[VersionComparison]) -> list[Row]:
 
 def file_rows(training: Training) -> list[Row]:
     """One row per training file."""
-    return [(row.format, wording.count(row.train), wording.count(row.validation)) for row in training.files]
+    return [
+        (row.format, *(wording.count(lines) for lines in (row.train, row.validation, row.holdout)))
+        for row in training.files
+    ]
 
 
 def count_rows(counts: tuple[Count, ...]) -> list[Row]:

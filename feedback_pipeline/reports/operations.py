@@ -213,7 +213,9 @@ class TrainingFile(Part):
     train: int
     """Lines for training."""
     validation: int
-    """Lines held out."""
+    """Lines for validation."""
+    holdout: int = 0
+    """Lines that no trainer sees."""
 
 
 @dataclass(frozen=True)

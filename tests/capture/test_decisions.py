@@ -131,6 +131,16 @@ def test_exposures_are_kept_once_and_apart(service: Any, api: httpx.Client) -> N
     assert api.post("/v1/exposures", json=anonymous).status_code == 422
 
 
+def test_a_clock_that_jumps_ahead_exposes_nobody_in_the_future(service: Any, api: httpx.Client) -> None:
+    running(service)
+    ahead = {"experiment": "tone", "variant": "v1", "request_id": "r9", "user_id": "ada", "version": 1,
+             "occurred_at": "2031-01-01T00:00:00Z"}  # fmt: skip
+    assert api.post("/v1/exposures", json=ahead).json() == {"new": 1}
+    query = "SELECT exposed_at <= now() FROM exposure WHERE tenant = %s"
+    assert service.rows(query) == [(True,)]
+    assert service.rows("SELECT assigned_at <= now() FROM assignment WHERE tenant = %s") == [(True,)]
+
+
 def test_shadow_runs_are_redacted_and_nobodys(service: Any, api: httpx.Client) -> None:
     run = {
         "request_id": "r1",

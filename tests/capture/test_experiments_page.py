@@ -5,9 +5,14 @@ import re
 from typing import Any
 
 import httpx
+import polars as pl
 from feedback_client.assignment import Arm, Experiment
 
 from feedback_pipeline.experiments import prompts, registry
+from feedback_pipeline.experiments.readout import read_experiment
+from feedback_pipeline.experiments.tables import EXPERIMENT_READOUT
+from feedback_pipeline.pipeline import Pipeline
+from tests.experiments.test_readout import world
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 TONE = Experiment("tone<b>", 1, (Arm("v1", 0.5), Arm("v2", 0.5)), "v1", "tone")
@@ -40,3 +45,28 @@ def test_admins_move_experiments_and_readers_look(service: Any) -> None:
     assert refused.status_code == 409
     events = registry.events(service.database, "tone<b>", service.tenant)
     assert [one["event"] for one in events] == ["created", "started", "stopped"]
+
+
+def test_approval_is_shown_day_by_day_and_a_broken_split_says_nothing_else(service: Any) -> None:
+    pipeline = Pipeline(service.settings)
+    days = [dt.date(2026, 11, 20), dt.date(2026, 11, 21)]
+    seen = {"fine": world(rates=(0.7, 0.8)), "torn": world(people=20_000, share=0.55)}
+    started = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
+    rows = []
+    for name, there in seen.items():
+        about = Experiment(name, 1, (Arm("v1", 0.5), Arm("v2", 0.5)), "v1", "tone")
+        registry.create(service.database, about, now=NOW, tenant=service.tenant)
+        known = registry.Registered(
+            service.tenant, about, "running", registry.Plan(), False, started, started, None, None
+        )
+        rows += [read_experiment(known, {1: about}, there, day) for day in days]
+    every = pl.concat(rows)
+    for day in days:
+        pipeline.frames.write(EXPERIMENT_READOUT, day, every.filter(day=day))
+    page = opened(service, service.key).get("/console/experiments").text
+    fine, torn = page.split("<h3>torn")[0], page.split("<h3>torn")[1]
+    assert "Approval day by day" in fine
+    assert all(str(day) in fine for day in days)
+    assert "refused" in fine
+    assert "broken assignment" in torn
+    assert "refused" not in torn

@@ -167,6 +167,34 @@ def test_evaluate_judges_a_file_once(database: Database, tmp_path: Path, monkeyp
     assert "5.00" in line
 
 
+def test_evaluate_takes_labels_writes_verdicts_and_compares_versions(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # B.19
+    count = 60
+    rows = pl.DataFrame({
+        "prompt": [f"q{n // 2}" for n in range(count)], "answer": ["B." if n % 2 else "A." for n in range(count)],
+        "prompt_version": ["v2" if n % 2 else "v1" for n in range(count)],
+        "label": [("up" if n % 2 else "down") if n % 9 else "up" for n in range(count)],
+    })  # fmt: skip
+    path, verdicts_file = write(tmp_path, rows, "jsonl"), tmp_path / "verdicts.csv"
+
+    def by_answer(body: dict[str, Any]) -> Any:
+        return verdicts(body, "5" if judged_content(body)["answer"] == "B." else "2", "A")
+
+    with serve(by_answer) as server:
+        given = environment(server, tmp_path, FEEDBACK_DATABASE_URL=database.url)
+        done = run(monkeypatch, given, "--answers", str(path), "--output", str(verdicts_file))
+    assert done.exit_code == 0, done.output
+    written = pl.read_csv(verdicts_file)
+    assert set(written["interaction_id"]) == {f"row-{n}" for n in range(1, count + 1)}
+    assert {"judge", "criterion", "verdict", "rating"} <= set(written.columns)
+    assert "v2 against v1, satisfaction" in done.output
+    wrong = write(tmp_path, rows.with_columns(label=pl.lit("great")), "csv")
+    assert "none of up, neutral, down" in run(monkeypatch, given, "--answers", str(wrong)).output
+    odd = run(monkeypatch, given, "--answers", str(path), "--output", str(tmp_path / "verdicts.xlsx"))
+    assert "not .xlsx" in odd.output
+
+
 def test_evaluate_judges_pairs_of_a_file_in_both_orders(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

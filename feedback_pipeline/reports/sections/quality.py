@@ -38,9 +38,11 @@ MAX_LEVELS = 12
 STANDING_VOTES = 30
 FALSE_DISCOVERY_RATE = 0.05
 
+NO_BETTER_THAN_CHANCE = "judge_no_better_than_chance"
 _REASONS = {
     "not_enough_labels": "too few judged answers have a human label",
     "nothing_judged": "no answer has a usable judgement",
+    NO_BETTER_THAN_CHANCE: "the judge is no better than chance, so its rate says nothing",
 }
 
 
@@ -65,7 +67,7 @@ def judged_quality(sources: Sources) -> JudgedQuality | NoResultPart:
             JudgedCriterion(
                 criterion=row["criterion"],
                 judge=row["judge"],
-                raw=row["raw_rate"],
+                raw=None if row["reason"] == NO_BETTER_THAN_CHANCE else row["raw_rate"],
                 corrected=_corrected(row),
                 agreement=agreement.get((row["fingerprint"], row["criterion"])),
                 labelled=row["labelled"],

@@ -44,12 +44,34 @@ def upgrade(connection: sa.Connection, timezone: str, revision: str = "head") ->
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes.update(connection=connection, timezone=timezone)
     _check_known(config, current_revision(connection))
+    if not _may_change(connection):
+        _check_newest(config, current_revision(connection))
+        return
     if current_revision(connection) == LAST_BEFORE_BASELINE:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = :baseline"), {"baseline": BASELINE})
     run_sql(connection, "roles.sql")
     command.upgrade(config, revision)
     if revision == "head":
         secure(connection)
+
+
+def _may_change(connection: sa.Connection) -> bool:
+    """Whether this user owns the tables, or there are none; others, such as the role for computing, work with them."""
+    owned = connection.exec_driver_sql(
+        "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('alembic_version')"
+    ).scalar()
+    return owned is None or bool(owned)
+
+
+def _check_newest(config: Any, current: str | None) -> None:
+    from alembic.script import ScriptDirectory
+
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    if current != newest:
+        raise SchemaError(
+            f"the database is at revision {current}, and this user may not bring it to {newest}: give feedback migrate "
+            "with FEEDBACK_DATABASE_URL naming the tables' owner"
+        )
 
 
 def _check_known(config: Any, current: str | None) -> None:

@@ -86,3 +86,44 @@ GRANT SELECT ON feedback_votes, model_accuracy_by_intent TO feedback_api;
 -- ---------------------------------------------------------------- intake
 
 -- ---------------------------------------------------------------- tuning and training
+
+-- ---------------------------------------------------------------- compute
+-- Last, as it is about every table there is: rows of all tenants, but no definition, and nothing of the audit log back.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'feedback_compute') THEN
+        RETURN;
+    END IF;
+    GRANT USAGE ON SCHEMA public TO feedback_compute;
+    -- of what is ours: others may have tables and functions in the same schema. Taken first, so that the same rights
+    -- always stand in the same order
+    FOR name IN SELECT c.oid::regclass::text FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')
+            AND pg_has_role(current_user, c.relowner, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM feedback_compute', name);
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO feedback_compute', name);
+    END LOOP;
+    FOR name IN SELECT c.oid::regclass::text FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'S' AND pg_has_role(current_user, c.relowner, 'USAGE')
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO feedback_compute', name);
+    END LOOP;
+    FOR name IN SELECT p.oid::regprocedure::text FROM pg_proc p
+        WHERE p.pronamespace = 'public'::regnamespace AND pg_has_role(current_user, p.proowner, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM feedback_compute', name);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO feedback_compute', name);
+    END LOOP;
+    REVOKE UPDATE, DELETE ON audit_log, audit_seal FROM feedback_compute;
+    REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM feedback_compute;
+    FOR name IN SELECT c.relname FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
+            AND pg_has_role(current_user, c.relowner, 'USAGE')
+    LOOP
+        EXECUTE format('DROP POLICY IF EXISTS of_all_tenants ON %I', name);
+        EXECUTE format('CREATE POLICY of_all_tenants ON %I TO feedback_compute USING (true) WITH CHECK (true)', name);
+    END LOOP;
+END $$;
