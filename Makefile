@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-typescript test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ test-llm: $(DEV) ## A small real language model as a judge (installs it under .f
 
 test-aimock: $(DEV) ## Judging against another's implementation of the API (npm installs it under .feedback)
 	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
+
+test-accessibility: $(DEV) ## axe-core on every page, light and dark (npm installs it under .feedback)
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/axe axe-core@4
+	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_AXE=$(CURDIR)/.feedback/axe/node_modules/axe-core/axe.min.js $(BIN)/python -m pytest -m browser tests/browser/test_accessibility.py
 
 test-typescript: $(DEV) ## The TypeScript client with its compiler and the real SDKs (npm installs them under .feedback)
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/typescript typescript@5.9 openai@6 @anthropic-ai/sdk
