@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-importers test-wheel lint format docs pictures bench calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,8 +87,11 @@ lint: $(DEV) ## ruff, mypy, the order of the packages, and whether the definitio
 format: $(DEV) ## Let ruff put the code in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: $(DEV) ## The performance table: our figure and a peer's, side by side
-	@$(BIN)/python -m bench
+bench: $(DEV) ## The performance table: our figure and a peer's, side by side (SIZE=--small: whether it runs)
+	@$(BIN)/python -m bench $(SIZE)
+
+bench-peers: $(DEV) ## The tools that `make bench` measures beside ours, into the environment
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock -r pyproject.toml --extra bench
 
 calibrate: $(DEV) ## How often findings and alerts are wrong, by simulation
 	@$(BIN)/python -m bench.calibrate
