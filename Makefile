@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-typescript test-importers test-wheel lint format docs pictures bench calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ test-llm: $(DEV) ## A small real language model as a judge (installs it under .f
 test-aimock: $(DEV) ## Judging against another's implementation of the API (npm installs it under .feedback)
 	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
 
+test-accessibility: $(DEV) ## axe-core on every page, light and dark (npm installs it under .feedback)
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/axe axe-core@4
+	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_AXE=$(CURDIR)/.feedback/axe/node_modules/axe-core/axe.min.js $(BIN)/python -m pytest -m browser tests/browser/test_accessibility.py
+
 test-typescript: $(DEV) ## The TypeScript client with its compiler and the real SDKs (npm installs them under .feedback)
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/typescript typescript@5.9 openai@6 @anthropic-ai/sdk
 	@FEEDBACK_TEST_TYPESCRIPT=$(CURDIR)/.feedback/typescript $(BIN)/python -m pytest tests/capture/test_typescript_client.py
@@ -83,8 +87,11 @@ lint: $(DEV) ## ruff, mypy, the order of the packages, and whether the definitio
 format: $(DEV) ## Let ruff put the code in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: $(DEV) ## The performance table: our figure and a peer's, side by side
-	@$(BIN)/python -m bench
+bench: $(DEV) ## The performance table: our figure and a peer's, side by side (SIZE=--small: whether it runs)
+	@$(BIN)/python -m bench $(SIZE)
+
+bench-peers: $(DEV) ## The tools that `make bench` measures beside ours, into the environment
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock -r pyproject.toml --extra bench
 
 calibrate: $(DEV) ## How often findings and alerts are wrong, by simulation
 	@$(BIN)/python -m bench.calibrate

@@ -7,7 +7,9 @@ be made, stands in the register (`store.computed`), so that this holds for any e
 No text of users reaches an event: metadata is numbers, names of dimensions and values, ids, paths.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -34,6 +36,9 @@ from feedback_pipeline.store.computed import Computed, Loop
 from feedback_pipeline.store.database import DatabaseError
 from feedback_pipeline.store.faults import machine_fault
 
+SIDE_BY_SIDE = 2
+"""Partitions of a step that are computed at a time, where there are as many cores. Each holds a batch of its day in
+memory; what is done to a batch is done in threads of its own, so that more would wait for each other."""
 TOGETHER = 50
 """Partitions of a long run that are filed at a time: what a killed run computed before is not computed again."""
 
@@ -104,6 +109,11 @@ def _as_chosen(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Pipelin
         raise dg.Failure(str(error), allow_retries=False) from None
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class _Step:
     """One asset in one run."""
@@ -127,9 +137,8 @@ class _Step:
         versions = computed.versions(self.pipeline.database, self.loop.period, keys)
         many = len(keys) > 1
         made: dict[date, Made] = {}
-        for number, key in enumerate(keys, 1):
-            if key not in bad:
-                made |= self._one(key, bad)
+        for number, (key, one) in enumerate(self._computed(keys, bad), 1):
+            made |= one
             if many:
                 self.context.log.info(f"{self.name}: {key} ({number} of {len(keys)})")
             if many and (len(made) == TOGETHER or number == len(keys)):
@@ -142,6 +151,25 @@ class _Step:
             yield self._without_event()
         else:
             yield from self._alone(keys[0], made[keys[0]], versions[keys[0]])
+
+    def _computed(self, keys: Sequence[date], bad: dict[date, str]) -> Iterator[tuple[date, dict[date, Made]]]:
+        """Every partition in its order, with what was made of it: nothing where it is bad.
+
+        Partitions that read no others are computed side by side. What was begun is ended when one of them stops the
+        step, and nothing more is begun.
+        """
+        wanted = [key for key in keys if key not in bad]
+        together = min(SIDE_BY_SIDE, cores(), len(wanted)) if self.declaration.independent else 1
+        if together < 2:
+            yield from ((key, self._one(key, bad) if key not in bad else {}) for key in keys)
+            return
+        with ThreadPoolExecutor(together, thread_name_prefix=self.name) as workers:
+            under_way = {key: workers.submit(self._one, key, bad) for key in wanted}
+            try:
+                for key in keys:
+                    yield key, under_way[key].result() if key in under_way else {}
+            finally:
+                workers.shutdown(wait=True, cancel_futures=True)
 
     def _one(self, key: date, bad: dict[date, str]) -> dict[date, Made]:
         """One partition computed and written; where it fails, the reason goes to the register and to `bad`."""

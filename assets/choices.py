@@ -10,10 +10,8 @@ import dagster as dg
 from pydantic import Field
 
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.resources import as_chosen
 from feedback_pipeline.settings import plain
-
-MONEY = ("judge_cost_cap_usd", "tuning_budget_usd")
-"""Settings that a choice may only lower."""
 
 
 class Sampling(dg.Config):
@@ -69,8 +67,4 @@ def chosen(pipeline: Pipeline, choices: dict[str, Any]) -> Pipeline:
     texts = {name: ",".join(value) if isinstance(value, list) else plain(value) for name, value in named.items()}
     if choices.get("dry_run"):
         texts["tuning_provider"] = "dry_run"
-    settings = pipeline.settings.read(texts)
-    lowered = {
-        name: plain(min(getattr(settings, name), getattr(pipeline.settings, name))) for name in MONEY if name in texts
-    }
-    return pipeline.with_settings(settings.read(lowered))
+    return as_chosen(pipeline, texts)

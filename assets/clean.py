@@ -25,6 +25,7 @@ JSON_COLUMNS = {"messages", "payload", "content_snapshot", "shown"}
     group=GROUP,
     after=["raw_interactions"],
     blocking=["no_personal_data"],
+    independent=True,
 )
 def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
     """One model answer of the day, voted on or not, with its redacted text; the only Parquet with prompts and
@@ -49,6 +50,7 @@ def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
     group=GROUP,
     after=["raw_feedback", "raw_interactions"],
     blocking=["conservation", "no_personal_data"],
+    independent=True,
 )
 def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
     """One current feedback event of the day with its verdict, the redacted words of the person, and the properties of
@@ -93,7 +95,7 @@ def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
     )
 
 
-@daily(tables.QUARANTINED_FEEDBACK, group=GROUP, after=["raw_feedback"])
+@daily(tables.QUARANTINED_FEEDBACK, group=GROUP, after=["raw_feedback"], independent=True)
 def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
     """One delivered row that could not be taken as feedback, with the reason; it can be corrected and re-admitted."""
     refused = days.quarantined_feedback(bulk.read_day(pipeline.database, "read_refusals", day))
@@ -107,6 +109,7 @@ def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
     after=["clean_interactions"],
     code_version="3",
     carries={"clean_interactions": ("interaction_id", "conversation_id", "day")},
+    independent=True,
 )
 def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """One answer of the day with the hashes duplicates are found by, across days and without rereading text."""
@@ -131,6 +134,7 @@ def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
             *tables.MULTI_DIMENSIONS,
         )
     },
+    independent=True,
 )
 def vote_facts(pipeline: Pipeline, day: date) -> Outcome:
     """One verdict by one person on one answer: coded dimensions, verdict, stars, person; no text."""

@@ -71,6 +71,7 @@ class Declaration:
     pool: str | None
     may_refuse: bool
     choices: type[dg.Config] | None
+    independent: bool
     carries: Mapping[str, tuple[str, ...]]
 
 
@@ -103,6 +104,7 @@ def _declare(
     pool: str | None = None,
     may_refuse: bool = False,
     choices: type[dg.Config] | None = None,
+    independent: bool = False,
     carries: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Callable[[AssetFunction], Declaration]:
     """Declares an asset.
@@ -120,6 +122,8 @@ def _declare(
         pool: concurrency pool, for assets that call a paid service.
         may_refuse: it may say why it made nothing: no materialisation then, and nothing downstream.
         choices: what a person may choose for one run in the Launchpad (`choices`).
+        independent: no partition reads what another one of the same run makes, so that they may be computed side by
+            side.
         carries: columns whose values are those of a column of the same name, by the asset they are read from: what the
             UI draws as column lineage.
     """
@@ -128,8 +132,7 @@ def _declare(
         checks = ("schema", *blocking) if table is not None else tuple(blocking)
         return Declaration(
             function, name or function.__name__, group, by, table, tuple(after), tuple(kinds), code_version, checks,
-            tuple(warning), pool, may_refuse, choices,
-            carries or {},
+            tuple(warning), pool, may_refuse, choices, independent, carries or {},
         )  # fmt: skip
 
     return wrap

@@ -46,13 +46,13 @@ MAX_TEXTS = 20_000
 """Rejected texts of a week that are looked at: more change no share by a point, and cost 100 µs each."""
 
 
-@daily(tables.SLICE_COUNTS, group=GROUP, after=["vote_facts"])
+@daily(tables.SLICE_COUNTS, group=GROUP, after=["vote_facts"], independent=True)
 def slice_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """The day's votes in every cell of one, two and three dimensions: counts that add up over days."""
     return count_slices(pipeline.frames.read(VOTE_FACTS, [day]), SLICED, day=day)
 
 
-@daily(tables.TERM_COUNTS, group=GROUP, after=["clean_feedback", "clean_interactions", "vote_facts"])
+@daily(tables.TERM_COUNTS, group=GROUP, after=["clean_feedback", "clean_interactions", "vote_facts"], independent=True)
 def term_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """How many prompts and comments of the day contain a phrase, by verdict. Phrases of under five people are not
     kept."""
@@ -107,7 +107,7 @@ def slice_findings(pipeline: Pipeline, week: date) -> Outcome:
     )
 
 
-@daily(tables.SAFETY_COUNTS, group=GROUP, after=["clean_interactions"])
+@daily(tables.SAFETY_COUNTS, group=GROUP, after=["clean_interactions"], independent=True)
 def safety_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """How many answers of the day carry a safety flag (personal data, refusal, profanity, content filter), by model and
     prompt version, voted on or not."""
@@ -213,10 +213,11 @@ def recommendations(pipeline: Pipeline, week: date) -> Outcome:
 def _taxonomy(pipeline: Pipeline, week: date) -> Taxonomy:
     """The taxonomy in force: the newest of the last quarter, else one fitted now on the weeks up to this one."""
     folder = pipeline.frames.root / "failure_topics"
+    present = set(pipeline.frames.names("failure_topics"))
     for back in range(TAXONOMY_WEEKS):
-        path = folder / f"taxonomy-{week - timedelta(weeks=back)}.json"
-        if path.exists():
-            return Taxonomy.from_json(path.read_text(encoding="utf-8"))
+        name = f"taxonomy-{week - timedelta(weeks=back)}.json"
+        if name in present:
+            return Taxonomy.from_json((folder / name).read_text(encoding="utf-8"))
     fitted = fit_topics(_rejected_texts(pipeline, window(week, 4)))
     if fitted.reason is None:
         with replaced_file(folder / f"taxonomy-{week}.json") as file:

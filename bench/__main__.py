@@ -1,13 +1,21 @@
-"""`make bench`: every package's rows, in one table. `python -m bench PACKAGE …` runs some of them."""
+"""`make bench`: every package's rows, in one table; `python -m bench PACKAGE …` runs some of them.
+
+A row that cannot be measured says why, and the others are measured all the same; the command then fails. The table is
+kept as JSON with the machine, the time and the commit, and the loop's time and memory as a drawing beside it.
+"""
 
 import argparse
 import importlib
 import json
 import sys
+import traceback
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from bench import machine, plot
+from bench.rows import Row, Size, complete
 
 PACKAGES = (
     "loop",
@@ -23,26 +31,48 @@ PACKAGES = (
     "capture",
     "experiments",
 )
+RESULTS = Path(__file__).parent / "results"
+
+
+def measured(package: str, size: Size) -> list[Row]:
+    """A package's rows; one that says what went wrong where it cannot be measured."""
+    try:
+        return [complete(row) for row in importlib.import_module(f"bench.{package}").rows(size)]
+    except Exception as error:  # noqa: BLE001 (said in the table, and the command fails)
+        traceback.print_exc()
+        said = (str(error).strip() or "no words").splitlines()[-1]
+        return [Row(work=package, ours="failed", peer="", note=f"{type(error).__name__}: {said}", failed=True)]
 
 
 def main() -> int:
-    """Prints the table; rows appear as they are measured."""
+    """Prints the table; 1 where a package could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("packages", nargs="*", choices=[*PACKAGES, []], help="packages to measure; all by default")
-    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    parser.add_argument("--small", action="store_true", help="a few rows of everything: whether it runs, in seconds")
+    parser.add_argument("--large", action="store_true", help="the loop on 3,000,000 votes too (40 GB of disk)")
+    parser.add_argument("--json", type=Path, help="where the figures are kept; bench/results by default, if not small")
     chosen = parser.parse_args()
-    console = Console(width=160)
-    rows: list[dict[str, str]] = []
+    size: Size = "small" if chosen.small else "large" if chosen.large else "full"
+    console = Console(width=200)
+    described = machine.described()
+    rows: list[Row] = []
     for package in chosen.packages or PACKAGES:
         console.print(f"measuring {package} …", style="dim")
-        rows += importlib.import_module(f"bench.{package}").rows()
+        rows += measured(package, size)
     table = Table("work", "ours", "peer or limit", "ratio", "note")
     for row in rows:
-        table.add_row(*(str(row.get(name, "")) for name in ("work", "ours", "peer", "ratio", "note")))
+        table.add_row(*(str(row.get(name) or "") for name in ("work", "ours", "peer", "ratio", "note")))
     console.print(table)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(rows, indent=2))
-    return 0
+    target = chosen.json or (
+        None if chosen.small else RESULTS / f"{str(described['at'])[:10]}-{described['commit']}.json"
+    )
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps({"machine": described, "size": size, "rows": rows}, indent=1, default=str) + "\n")
+        console.print(f"kept in {target}", style="dim")
+        if drawing := plot.of_loop(rows):
+            target.with_suffix(".svg").write_text(drawing)
+    return 1 if any(row.get("failed") for row in rows) else 0
 
 
 if __name__ == "__main__":

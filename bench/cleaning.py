@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import polars as pl
 
+from bench.machine import peak_bytes
+from bench.rows import Row, Size
 from feedback_pipeline.cleaning import clusters, conflicts, days, facts, signatures, stars, trust
 from feedback_pipeline.cleaning.clusters import ClusterPolicy, joined
 from feedback_pipeline.cleaning.minhash import WINDOW, sketches, sketches_with
-
-Row = dict[str, Any]
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
+from feedback_pipeline.tables.schema import Table
 
 END = date(2026, 11, 15)
 DAYS = 28
@@ -31,9 +32,10 @@ def _mean(numbers: pl.Series) -> float:
     return cast(float, numbers.mean() or 0.0)
 
 
-def rows(prompts: int = 1_000_000, votes: int = 1_000_000) -> list[Row]:
+def rows(size: Size) -> list[Row]:
     """The rows of the performance table: work, our figure, a peer's or a target, their ratio, and a note."""
-    return [*_near_duplicates(prompts), _near_pairs(prompts), *_recall(20_000), _cleaning(votes)]
+    number, pairs = (2_000, 300) if size == "small" else (1_000_000, 20_000)
+    return [*_near_duplicates(number), _near_pairs(number), *_recall(pairs), _cleaning(number)]
 
 
 def _near_duplicates(prompts: int) -> list[Row]:
@@ -41,7 +43,7 @@ def _near_duplicates(prompts: int) -> list[Row]:
     sketched, sketching = _timed(lambda: sketches(texts))
     group, joining = _timed(lambda: joined(sketched.to_numpy(), ClusterPolicy().least_estimate))
     seconds = sketching.wall + joining.wall
-    row = {
+    row: Row = {
         "work": f"near duplicates of {prompts:,} prompts ({_mean(texts.str.len_bytes()):.0f} bytes)",
         "ours": f"{seconds:.1f} s, {sketching.cpu + joining.cpu:.1f} CPU s",
         "peer": "15 s (target)",
@@ -49,11 +51,11 @@ def _near_duplicates(prompts: int) -> list[Row]:
         "note": f"sketches {sketching.wall:.1f} s, groups {joining.wall:.1f} s; {len(np.unique(group)):,} groups",
     }
     if not importlib.util.find_spec("rensa"):
-        return [row, {"work": "near duplicates a second", "peer": "rensa not installed"}]
+        return [row, {"work": "near duplicates a second", "ours": None, "peer": "rensa not installed (extra bench)"}]
     some = texts.head(prompts // 20).to_list()
     _, peer = _timed(lambda: _rensa_flags(some))
     ours, theirs = prompts / (sketching.cpu + joining.cpu), len(some) / peer.cpu
-    second = {
+    second: Row = {
         "work": "near duplicates, prompts a CPU second",
         "ours": f"{ours:,.0f}/s",
         "peer": f"rensa {theirs:,.0f}/s",
@@ -72,9 +74,12 @@ def _near_pairs(count: int) -> Row:
     group, joining = _timed(lambda: joined(sketched.to_numpy(), ClusterPolicy().least_estimate))
     seconds = sketching.wall + joining.wall
     size = _mean(prompts.str.len_bytes()) + _mean(answers.str.len_bytes())
+    limit = 15 * size / _mean(prompts.str.len_bytes())
     return {
         "work": f"near duplicates of {count:,} prompts with their answers ({size:.0f} bytes)",
         "ours": f"{seconds:.1f} s, {sketching.cpu + joining.cpu:.1f} CPU s",
+        "peer": f"{limit:.0f} s (15 s for the prompts, as much a byte for the answers)",
+        "ratio": f"{limit / seconds:.1f}×",
         "note": f"sketches of prompts and pairs {sketching.wall:.1f} s, groups of pairs {joining.wall:.1f} s; "
         f"{len(np.unique(group)):,} groups",
     }
@@ -100,13 +105,13 @@ def _recall(pairs: int) -> list[Row]:
         {
             "work": f"recall of near duplicates, similarity ≥ {SIMILAR}",
             "ours": f"{figures['ours'][0]:.3f}",
-            "peer": f"rensa {peer[0]:.3f}" if peer else "rensa not installed",
+            "peer": f"rensa {peer[0]:.3f}" if peer else "rensa not installed (extra bench)",
             "note": f"{int(wanted.sum()):,} planted pairs; windows of {WINDOW} bytes; 128 hashes, 16 bands",
         },
         {
             "work": f"joined though the similarity is < {SIMILAR - 0.1:.1f}",
             "ours": f"{figures['ours'][1]:.3f}",
-            "peer": f"rensa {peer[1]:.3f}" if peer else "",
+            "peer": f"rensa {peer[1]:.3f}" if peer else "rensa not installed (extra bench)",
             "note": f"{int(unwanted.sum()):,} planted pairs; rensa flags candidates, ours are verified",
         },
     ]
@@ -180,7 +185,7 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, _Seconds]:
     return work(), seconds.stop()
 
 
-def clean_all(votes: int) -> Row:
+def clean_all(votes: int) -> dict[str, Any]:
     """Cleans day by day and then the weeks: seconds (wall, CPU) by function, and the peak of resident memory."""
     parts: dict[str, list[float]] = {}
 
@@ -190,7 +195,7 @@ def clean_all(votes: int) -> Row:
         parts[name] = [sofar[0] + seconds.wall, sofar[1] + seconds.cpu]
         return result
 
-    before = _peak()
+    before = peak_bytes()
     cleaned, signed = [], []
     for answers, events in raw_days(votes):
         interactions = run("interactions", partial(days.clean_interactions, answers))
@@ -208,13 +213,7 @@ def clean_all(votes: int) -> Row:
     trusted = run("trust", lambda: trust.rater_trust(feedback, clusters=placed.select("interaction_id", "cluster_id")))
     run("conflicts", lambda: conflicts.conflicting_answers(feedback, trusted))
     run("stars", lambda: stars.with_rater_strengths(feedback))
-    return {"parts": parts, "peak": _peak(), "base": before}
-
-
-def _peak() -> int:
-    """Most resident bytes of this program (`ru_maxrss` would remember those of the process that started it)."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+    return {"parts": parts, "peak": peak_bytes(), "base": before}
 
 
 def raw_days(votes: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
@@ -241,10 +240,13 @@ def _answers(day: date, number: int, prompts: pl.Series) -> pl.DataFrame:
         tags=pl.lit(["mobile"], pl.List(pl.String)), tools=pl.lit(["search"], pl.List(pl.String)),
         use_for_analysis=pl.lit(value=True), use_for_training=pl.lit(value=True),
     )  # fmt: skip
-    missing = [name for name in ("turn", "finish_reason", "confidence", "latency_ms", "input_tokens", "output_tokens",
-               "cost_usd", "inclusion_probability", "user_key", "project", "prompt_version", "framework", "intent",
-               "content_type", "action_type", "variant") if name not in frame.columns]  # fmt: skip
-    return frame.with_columns(pl.lit(None).alias(name) for name in missing)
+    return _with_every_column(frame, CLEAN_INTERACTIONS)
+
+
+def _with_every_column(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The frame with what else the table declares, as nulls: a column that is new does not stop the bench."""
+    missing = [column for column in table.columns if column.name not in frame.columns]
+    return frame.with_columns(pl.lit(None, dtype=column.dtype).alias(column.name) for column in missing)
 
 
 def _events(day: date, number: int, answers: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
@@ -259,7 +261,7 @@ def _events(day: date, number: int, answers: pl.DataFrame, random: np.random.Gen
         "content_type", "action_type", "language", "variant", "tags", "tools", "use_for_training", "tenant", "source",
         prompt_chars=pl.col("prompt").str.len_chars(), answer_chars=pl.col("answer").str.len_chars(),
     )  # fmt: skip
-    return picked.with_columns(
+    events = picked.with_columns(
         feedback_id=pl.format("1{}{}", pl.lit(f"{number:07}"), pl.int_range(count).cast(pl.String).str.zfill(28)),
         day=pl.lit(day), interaction_day=pl.lit(day), kind=pl.lit("explicit"), value=pl.lit(None, pl.String),
         occurred_at=pl.lit(_midnight(day)) + pl.duration(milliseconds=pl.lit(pl.Series(moments))),
@@ -268,10 +270,8 @@ def _events(day: date, number: int, answers: pl.DataFrame, random: np.random.Gen
         comment=pl.when(pl.Series(random.random(count)) < 0.07).then(pl.format("it said {}", pl.Series(people))),
         voter=pl.format("k1:{}", pl.Series(people)), user_key=pl.format("k1:{}", pl.Series(people)),
         reasons=pl.lit(None, pl.List(pl.String)), state=pl.lit("current"), outranked=pl.lit(value=False),
-    ).with_columns(
-        pl.lit(None, pl.String).alias(name)
-        for name in ("correction", "preference", "other_interaction_id", "other_model", "content_id", "shown")
     )  # fmt: skip
+    return _with_every_column(events.with_columns(admissible=pl.lit(value=True)), CLEAN_FEEDBACK)
 
 
 def _midnight(day: date) -> datetime:

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,19 +16,20 @@ import polars as pl
 from assets import clean
 from assets.declaration import Declaration, Outcome
 from bench.loop import measure
+from bench.machine import peak_bytes
+from bench.rows import Row, Size
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import changes
 
-Row = dict[str, Any]
-
 MAX_SECONDS, MAX_BYTES = 25, 1.5e9
 """What is asked: seconds, bytes."""
 
 
-def rows(votes: int = 1_000_000) -> list[Row]:
+def rows(size: Size) -> list[Row]:
     """One row: a week of sample votes in an embedded PostgreSQL, cleaned by a process of its own."""
+    votes = 300 if size == "small" else 1_000_000
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         environment = {**os.environ, "FEEDBACK_HOME": home, "CI": "1"}
         feedback = [sys.executable, "-m", "feedback_pipeline.cli"]
@@ -42,7 +42,7 @@ def rows(votes: int = 1_000_000) -> list[Row]:
     return [_row(json.loads(told))]
 
 
-def _row(measured: Row) -> Row:
+def _row(measured: dict[str, Any]) -> Row:
     parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in measured["parts"].items())
     return {
         "work": f"whole cleaning of {measured['events']:,} events on {measured['answers']:,} answers, from PostgreSQL",
@@ -53,7 +53,7 @@ def _row(measured: Row) -> Row:
     }
 
 
-def clean_everything(pipeline: Pipeline) -> Row:
+def clean_everything(pipeline: Pipeline) -> dict[str, Any]:
     """Computes every partition that holds votes, asset by asset: seconds, and the peak of memory until then."""
     changes.fold(pipeline.database)
     days = [due.day for due in changes.due(pipeline.database) if due.day < pipeline.today()]
@@ -68,9 +68,9 @@ def clean_everything(pipeline: Pipeline) -> Row:
             delivered, rows = _computed(pipeline, declaration, partition)
             counted["events"] += delivered
             counted["answers"] += rows if declaration.name == "clean_interactions" else 0
-        parts[declaration.name], peaks[declaration.name] = time.perf_counter() - started, _peak()
+        parts[declaration.name], peaks[declaration.name] = time.perf_counter() - started, peak_bytes()
     return {
-        **counted, "parts": parts, "peaks": peaks, "peak": _peak(),
+        **counted, "parts": parts, "peaks": peaks, "peak": peak_bytes(),
         "wall": time.perf_counter() - whole, "cpu": time.process_time() - cpu,
     }  # fmt: skip
 
@@ -104,12 +104,6 @@ def _computed(pipeline: Pipeline, declaration: Declaration, partition: date) -> 
 
 def _ended(weeks: list[date], today: date) -> list[date]:
     return [week for week in weeks if week + timedelta(days=7) <= today]
-
-
-def _peak() -> int:
-    """Most resident bytes of this program (`ru_maxrss` would remember those of the process that started it)."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 if __name__ == "__main__":

@@ -7,18 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
+from bench.rows import Row, Size
 from feedback_pipeline.erasure import erasure
 from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed
 from feedback_pipeline.erasure.subjects import person
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
-
-Row = dict[str, Any]
 
 LOAD = Path(__file__).parent / "load"
 MAX_SECONDS = 30
@@ -27,8 +25,9 @@ NAMES = 20
 """Generated people who become the one to forget: a thousand of five million votes."""
 
 
-def rows(votes: int = 5_000_000) -> list[Row]:
+def rows(size: Size) -> list[Row]:
     """One row: seconds of each step; the recomputation, which is another figure, computes nothing here."""
+    votes = 2_000 if size == "small" else 5_000_000
     with store(votes) as pipeline:
         subject = person(pipeline.pseudonymiser, "default", "ada")
         context = ErasureContext(

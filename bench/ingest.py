@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import psycopg
 
+from bench.rows import Row, Size
 from feedback_pipeline.ingest.importing import import_sources
 from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
@@ -25,15 +25,14 @@ from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database
 
-Row = dict[str, Any]
-
 TARGET = 50_000
 _WORDS = tuple(f"{syllable}{number}" for number in range(400) for syllable in ("ba", "ke", "li", "mo", "nu"))
 _SOURCE = "sources:\n  ratings: {{kind: {kind}, path: {path}, preset: query-response}}\n"
 
 
-def rows(votes: int = 100_000) -> list[Row]:
+def rows(size: Size) -> list[Row]:
     """The rows of the performance table: for each kind of file a dry run and an import, and COPY of the CSV."""
+    votes = 500 if size == "small" else 100_000
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as place:
         table = ratings(votes)

@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 import psycopg
 
+from bench.rows import Row, Size
 from feedback_pipeline.lineage.trace import why
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -100,10 +101,10 @@ def references(pipeline: Pipeline, votes: int) -> dict[str, Callable[[random.Ran
     }
 
 
-def rows() -> list[dict[str, str]]:
+def rows(size: Size) -> list[Row]:
     """One row a kind of thing: median and 95th percentile of a whole look."""
-    votes = int(os.environ.get("FEEDBACK_BENCH_VOTES") or 1_000_000)
-    found = []
+    votes = 5_200 if size == "small" else int(os.environ.get("FEEDBACK_BENCH_VOTES") or 1_000_000)
+    found: list[Row] = []
     with staged(votes) as pipeline:
         chance = random.Random(11)
         for kind, draw in references(pipeline, votes).items():

@@ -1,7 +1,7 @@
 """The peers of `patterns`, run by an interpreter that has them: `python pattern_peers.py TASK FILE` prints JSON.
 
-pysubgroup, DivExplorer and scattertext need older pandas and NumPy than this project, so they live in an environment of
-their own. Each task reads a Parquet file, times the peer's own search, and names the top of what it found.
+pysubgroup, DivExplorer and scattertext are in the extra `bench`. Each task reads a Parquet file, times the peer's own
+search, and names the top of what it found.
 """
 
 import json

@@ -1,14 +1,16 @@
 """Patterns: slices and terms beside the tools of the field, and what each finds of planted causes.
 
-The peers run where `FEEDBACK_PEER_PYTHON` names an interpreter that has pysubgroup, divexplorer and scattertext;
-without it their columns are empty. Ours is timed with everything a finding needs (exact tests, false-discovery control,
-clustering by person, covering, adjusted effects, intervals); the peers with their search alone.
+The peers are in the extra `bench`; `FEEDBACK_PEER_PYTHON` names an interpreter that has them, where this one has not.
+Ours is timed with everything a finding needs (exact tests, false-discovery control, clustering by person, covering,
+adjusted effects, intervals); the peers with their search alone.
 """
 
 import datetime as dt
+import importlib.util
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,13 +21,12 @@ import numpy as np
 import polars as pl
 
 from bench.calibrate import LEVELS, WEEK, week_of_votes
+from bench.rows import Row, Size
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import find_slices
 from feedback_pipeline.patterns.term_findings import find_terms
 from feedback_pipeline.patterns.terms import count_terms
-
-Row = dict[str, str]
 
 PLANTED = (
     ((("model", "model_1"),), 0.06),
@@ -35,11 +36,11 @@ PLANTED = (
 """One large mild cause, two small severe ones: about 17,000, 800 and 400 of 100,000 votes."""
 PHRASES = (("refund was not paid", 0.01, 0.6), ("slow", 0.02, 0.35), ("thanks", 0.02, 0.05))
 """Phrase, share of texts, negative rate with it."""
-WORDS = ("work", "ours", "peer", "ratio", "note")
 
 
-def rows(votes: int = 100_000) -> list[Row]:
+def rows(size: Size) -> list[Row]:
     """The rows of the performance table: work, our figure, the peer's, their ratio, and a note."""
+    votes = 4_000 if size == "small" else 100_000
     return [*_slice_rows(votes), *_term_rows(votes), *_loop_rows(votes)]
 
 
@@ -55,9 +56,9 @@ def _best(work: Callable[[], Any], repeats: int = 5) -> tuple[float, Any]:
 
 
 def _peer(task: str, frame: pl.DataFrame) -> dict[str, Any] | None:
-    """A peer's answer, or None where there is no interpreter for it."""
-    interpreter = os.environ.get("FEEDBACK_PEER_PYTHON")
-    if not interpreter:
+    """A peer's answer, or None where it is not installed."""
+    interpreter = os.environ.get("FEEDBACK_PEER_PYTHON", sys.executable)
+    if interpreter == sys.executable and importlib.util.find_spec(task) is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.parquet"
@@ -71,9 +72,9 @@ def _peer(task: str, frame: pl.DataFrame) -> dict[str, Any] | None:
 
 
 def _row(work: str, ours: float, peer: str, answer: dict[str, Any] | None, note: str) -> Row:
-    theirs = f"{peer} {answer['seconds']:.2f} s" if answer else f"{peer}: not installed"
+    theirs = f"{peer} {answer['seconds']:.2f} s" if answer else f"{peer}: not installed (extra bench)"
     ratio = f"{answer['seconds'] / ours:.1f}×" if answer else ""
-    return dict(zip(WORDS, (work, f"{ours:.3f} s", theirs, ratio, note), strict=True))
+    return Row(work=work, ours=f"{ours:.3f} s", peer=theirs, ratio=ratio, note=note)
 
 
 def _hits(slices: list[list[list[str]]]) -> str:
@@ -156,10 +157,13 @@ def _loop_rows(votes: int) -> list[Row]:
         lambda: approval_change(facts, before.with_columns(pl.lit(day).alias("day")), list(LEVELS), week=WEEK),
         repeats=3,
     )
-    cells = f"{counts.height:,} cells"
     return [
-        dict(
-            zip(WORDS, (f"slice counts of a day, {votes:,} votes × 6", f"{counting:.3f} s", "", "", cells), strict=True)
-        ),
-        dict(zip(WORDS, (f"change between weeks of {votes:,} votes", f"{changing:.3f} s", "", "", ""), strict=True)),
+        _limited(f"slice counts of a day, {votes:,} votes × 6", counting, 0.15, f"{counts.height:,} cells"),
+        _limited(f"change between weeks of {votes:,} votes", changing, 0.3, ""),
     ]
+
+
+def _limited(work: str, seconds: float, limit: float, note: str) -> Row:
+    return Row(
+        work=work, ours=f"{seconds:.3f} s", peer=f"{limit} s (limit)", ratio=f"{limit / seconds:.1f}×", note=note
+    )

@@ -10,7 +10,8 @@ import time
 from datetime import date
 
 from assets import patterns, report
-from feedback_pipeline.patterns.tables import SLICE_FINDINGS
+from feedback_pipeline.calendar import days_of, monday_of
+from feedback_pipeline.cleaning.tables import VOTE_FACTS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 
@@ -25,10 +26,23 @@ ASSETS = (
 )
 
 
+def newest_week(pipeline: Pipeline) -> date:
+    """The newest week of which every day is counted; where none is whole, that of the newest day.
+
+    Raises:
+        RuntimeError: no day is counted.
+    """
+    days = {date.fromisoformat(day) for day in pipeline.frames.partitions(VOTE_FACTS)}
+    if not days:
+        raise RuntimeError(f"no day is counted in {pipeline.settings.home}: feedback materialize")
+    weeks = {monday_of(day) for day in days}
+    return max((week for week in weeks if days.issuperset(days_of(week))), default=max(weeks))
+
+
 def main() -> None:
     """Prints wall seconds by asset, and the number of votes."""
     pipeline = Pipeline(Settings.from_environment())
-    week = date.fromisoformat(pipeline.frames.partitions(SLICE_FINDINGS)[-1])
+    week = newest_week(pipeline)
     with pipeline.database.engine.connect():
         pass  # the embedded server starts at the first use
     seconds: dict[str, float] = {}

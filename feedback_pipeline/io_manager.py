@@ -7,11 +7,11 @@ as the kind of frame it names in its annotation (`pandas.DataFrame`, `polars.Dat
 them. Days of which nothing was ever computed have no rows.
 """
 
+import sys
 from typing import Any
 
 import dagster as dg
 import narwhals as nw
-import pandas as pd
 import polars as pl
 import pyarrow as pa
 from upath import UPath
@@ -76,7 +76,8 @@ def _polars(frame: Any) -> pl.DataFrame:
 def _as(frame: pl.LazyFrame, wanted: Any) -> Any:
     if wanted is pl.DataFrame:
         return frame.collect()
-    if wanted is pd.DataFrame:
+    # whoever names pandas has loaded it
+    if "pandas" in sys.modules and wanted is sys.modules["pandas"].DataFrame:
         return frame.collect().to_pandas()
     if wanted is pa.Table:
         return frame.collect().to_arrow()

@@ -6,6 +6,7 @@ automation) is read when it is loaded and stands in no run.
 """
 
 import os
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -17,10 +18,17 @@ from pydantic import Field, create_model
 from feedback_pipeline.environment import Declared, declared
 from feedback_pipeline.io_manager import ParquetIOManager
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.settings import Settings, plain
+from feedback_pipeline.settings import Settings, SettingsError, plain
 
 OF_THE_LOCATION = frozenset({"timezone", "start", "executor", "automation", "asset_prefix", "ui_hosts", "environment"})
-"""Settings that a run cannot change."""
+"""Settings that shape the location: they are no fields, as no run can change them."""
+KEPT = frozenset({
+    "home", "database_url", "data_url", "keep_raw", "raw_text_days", "retention_max_rows", "retention_max_share",
+    "tuning_approval",
+})  # fmt: skip
+"""Settings that say where things are and what protects them: they are shown, and no run changes them."""
+MONEY = ("judge_cost_cap_usd", "tuning_budget_usd")
+"""Settings that a run may only lower."""
 
 
 class _SettingsResource(ConfigurableResourceFactory[Pipeline]):
@@ -37,7 +45,7 @@ class _SettingsResource(ConfigurableResourceFactory[Pipeline]):
         fields = type(self).model_fields
         values = {name: getattr(self, name) for name in fields}
         texts = {name: plain(value) for name, value in values.items() if value is not None}
-        return self.given.with_settings(self.given.settings.read(texts))
+        return as_chosen(self.given, texts)
 
 
 class ParquetTables(dg.ConfigurableIOManagerFactory[ParquetIOManager]):
@@ -51,6 +59,23 @@ class ParquetTables(dg.ConfigurableIOManagerFactory[ParquetIOManager]):
 
     def create_io_manager(self, context: dg.InitResourceContext) -> ParquetIOManager:
         return ParquetIOManager(self.data_url, tuple(self.prefix))
+
+
+def as_chosen(pipeline: Pipeline, texts: Mapping[str, str]) -> Pipeline:
+    """The pipeline as a run has it that names values of settings, by name; money is lowered at most.
+
+    Whoever reaches the UI may start a run, not raise what runs cost or loosen what protects.
+
+    Raises:
+        SettingsError: a value is none that the setting takes, or the setting is none that a run may change.
+    """
+    own = pipeline.settings
+    wanted = own.read(texts)
+    for name in sorted(KEPT & texts.keys()):
+        if getattr(wanted, name) != getattr(own, name):
+            raise SettingsError(f"{name} is changed in the environment, not for one run")
+    lowered = {name: plain(min(getattr(wanted, name), getattr(own, name))) for name in MONEY if name in texts}
+    return pipeline.with_settings(wanted.read(lowered))
 
 
 def pipeline_resource(pipeline: Pipeline) -> ConfigurableResourceFactory[Pipeline]:

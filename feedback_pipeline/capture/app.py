@@ -18,6 +18,7 @@ from feedback_pipeline.capture import (
     openapi,
     routes_decisions,
     routes_experiments,
+    routes_forms,
     routes_provider,
     routes_reads,
     routes_service,
@@ -52,7 +53,8 @@ POSTHOG_HEADERS = (DISTINCT_ID_HEADER, "x-posthog-session-id", "x-posthog-window
 
 def routers() -> tuple[APIRouter, ...]:
     """The routes of the API, in the order they are looked at."""
-    own = (
+    # forms before reads: /v1/feedback/pixel is no id of a vote
+    own = (routes_forms,
         routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments,
         routes_telemetry,
     )  # fmt: skip

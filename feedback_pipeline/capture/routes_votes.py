@@ -89,6 +89,23 @@ async def create_feedback(request: Request) -> Response:
     return _answered(outcome, alike)
 
 
+async def file_content_vote(
+    service: Service, principal: Principal, person: Person, given: dict[str, Any], request: Request
+) -> None:
+    """Files a browser's vote on the content that its token is for.
+
+    Raises:
+        ProblemError: as `create_feedback`.
+    """
+    content_type, content_id = principal.content or ("", "")
+    shape = _shape({"content_type": content_type, "content_id": content_id, **given})
+    submission = _submission(service, principal, person, shape, None, None)
+    outcome = await service.writer.write(principal.tenant, submission)
+    service.metrics.vote(outcome.outcome)
+    if outcome.outcome == "stored":
+        _analyse(service, shape, submission, service.analysed(person, None, request))
+
+
 def _analyse(service: Service, shape: Voter, submission: Submission, person: str | None) -> None:
     vote = submission.vote
     service.analytics.submitted(person, vote.kind, _content_type(shape), vote.thumb, vote.comment is not None)

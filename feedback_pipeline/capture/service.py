@@ -130,9 +130,12 @@ class Service:
         Raises:
             ProblemError: 401, forged, malformed or expired; 403, shown by a page of another origin.
         """
+        return await self.token_bearer(token, request.headers.get("origin") or self._same_origin(request))
+
+    async def token_bearer(self, token: str, origin: str | None) -> Principal:
+        """The browser behind a token shown by a page of `origin`; raises as `browser` does."""
         if not token.startswith(TOKEN_PREFIXES):
             raise unauthorized("invalid_token", "the token is not one of ours")
-        origin = request.headers.get("origin") or self._same_origin(request)
         if token.startswith(TOKEN_PREFIX):
             return self.tokens.read(token, origin)
         browser, user = await read_local_token(self.store, token, origin)

@@ -182,3 +182,12 @@ def add_verdicts(events: pl.DataFrame, policy: VerdictPolicy = DEFAULT_POLICY) -
             pl.col("thumb") & (pl.col("stars") <= 2) | ~pl.col("thumb") & (pl.col("stars") >= SUCCESS_STARS)
         ).fill_null(value=False),
     ).drop("_signal", "_succeeded")
+
+
+def meaningless(events: pl.DataFrame, policy: VerdictPolicy = DEFAULT_POLICY) -> int:
+    """How many implicit signals and outcomes of events (as for `add_verdicts`) say nothing by a policy."""
+    told = events.filter(pl.col("kind").is_in(["implicit", "outcome"]))
+    if told.is_empty():
+        return 0
+    judged = add_verdicts(told.select("kind", "thumb", "stars", "value"), policy)
+    return judged.filter(pl.col("verdict").is_null() & pl.col("success").is_null()).height

@@ -205,7 +205,7 @@ def import_sources_command(
 
         imported = import_sources(
             pipeline.database, named, privacy, pipeline.settings.home, show, dry_run,
-            names=tuple(names or ()), zone=pipeline.settings.zone,
+            names=tuple(names or ()), zone=pipeline.settings.zone, policy=pipeline.verdict_policy,
         )  # fmt: skip
     summary.show_import(imported, console)
     if not dry_run:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pyarrow as pa
 
+from feedback_pipeline.cleaning.verdicts import DEFAULT_POLICY, VerdictPolicy, meaningless
 from feedback_pipeline.ingest import judgements
 from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, deliveries, lookups, read_delivery
 from feedback_pipeline.ingest.fields import ANSWER_TEXT, VOTE_FIELDS
@@ -63,6 +64,7 @@ class Import:
         dry_run: nothing is written.
         batch_rows: most rows in a batch.
         on_progress: told after each batch.
+        policy: what signals mean; those that mean nothing are counted and said.
     """
 
     database: Database | None
@@ -74,6 +76,7 @@ class Import:
     dry_run: bool = False
     batch_rows: int = BATCH_ROWS
     on_progress: OnProgress | None = None
+    policy: VerdictPolicy = DEFAULT_POLICY
 
 
 def import_sources(
@@ -88,6 +91,7 @@ def import_sources(
     zone: ZoneInfo | None = None,
     now: datetime | None = None,
     batch_rows: int = BATCH_ROWS,
+    policy: VerdictPolicy = DEFAULT_POLICY,
 ) -> ImportSummary:
     """Brings the named sources (all by default) into the store.
 
@@ -96,6 +100,7 @@ def import_sources(
     Args:
         zone: the zone that the store cuts days in (UTC by default).
         now: arrival of the rows.
+        policy: what signals mean (the default unless given).
 
     Raises:
         SourcesError: a name is unknown.
@@ -114,6 +119,7 @@ def import_sources(
         dry_run=dry_run,
         batch_rows=batch_rows,
         on_progress=on_progress,
+        policy=policy,
     )
     return ImportSummary(tuple(_import_source(source, run) for source in sources.chosen(names)), dry_run)
 
@@ -136,6 +142,7 @@ class _Tally:
     notes: list[str] = field(default_factory=list)
     filled: set[str] = field(default_factory=set)
     passed_over: int = 0
+    meaningless: int = 0
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: list[dict[str, str]] = field(default_factory=list)
 
@@ -187,6 +194,11 @@ def _import_source(source: Source, run: Import) -> SourceSummary:
         tally.notes.append(f"no row has a value in: {', '.join(silent)}")
     if tally.passed_over:
         tally.notes.append(f"{tally.passed_over:,} rows passed over (where, or an empty list to explode)")
+    if tally.meaningless:
+        tally.notes.append(
+            f"{tally.meaningless:,} implicit signals or outcomes mean nothing to the verdict policy: they are kept and "
+            "count nowhere (FEEDBACK_VERDICTS gives signals a meaning; an outcome says task_succeeded: true or false)"
+        )
     if nothing := tally.nothing_read(source):
         tally.problems.append(nothing)
     if tally.rows and (guess := _guessed_context(source)):
@@ -312,6 +324,7 @@ class _Work:
         if self.run.dry_run:
             self.tally.examples += examples(store_rows, MAX_EXAMPLES - len(self.tally.examples))
         self.tally.redactions.update(store_rows.redactions)
+        self.tally.meaningless += meaningless(store_rows.feedback, self.run.policy)
         rejected = pl.concat([quarantined, refused(store_rows.repeated, "duplicate")]).sort("row", maintain_order=True)
         batch = Batch(store_rows.interactions, store_rows.keys, store_rows.feedback, rejected.drop("row"))
         return _Prepared(batch, None, rejected, self._opted_out(store_rows), last_row)

@@ -10,10 +10,9 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-import openai
 import orjson
 
 from feedback_pipeline.llm.chat_completions import ChatCall
@@ -23,6 +22,9 @@ from feedback_pipeline.llm.fingerprints import content_hash
 from feedback_pipeline.llm.limits import AdaptiveConcurrency, MinuteBudget
 from feedback_pipeline.llm.prices import CostLedger, estimated_tokens
 from feedback_pipeline.llm.reply_cache import MemoryCache, ReplyCache
+
+if TYPE_CHECKING:
+    import openai  # half a second, spared to every process that asks no model
 
 __all__ = ["CallLayer", "CallStatistics", "ChatCall", "ChatReply", "Endpoint", "EndpointRefusedError"]
 
@@ -151,6 +153,8 @@ class _Run:
     """The calls of one `CallLayer.run` under way."""
 
     def __init__(self, layer: CallLayer, check: Check, replies: dict[str, ChatReply]) -> None:
+        import openai
+
         endpoint = layer.endpoint
         self.layer = layer
         self.replies = replies
@@ -237,6 +241,8 @@ class _Run:
 
         A call that may have been answered without our seeing it counts as paid for in full.
         """
+        import openai
+
         self.layer.statistics.attempts += 1
         sent, estimate = request.sent, request.estimate_usd
         left = max(0.1, min(self.endpoint.attempt_seconds, self.deadline - time.monotonic()))
@@ -258,7 +264,7 @@ class _Run:
         reply = request.call.read(content, self.endpoint.price, estimate, sent)
         return reply, 0.0 if reply.status == "api_error" else None
 
-    def _refused(self, error: openai.APIStatusError, sent: str) -> tuple[ChatReply, float | None]:
+    def _refused(self, error: "openai.APIStatusError", sent: str) -> tuple[ChatReply, float | None]:
         code = _error_code(error)
         if code == "insufficient_quota" or error.status_code in (401, 402, 403, 404):
             names = {401: "bad_api_key", 402: "payment_required", 403: "forbidden", 404: "unknown_model_or_path"}
@@ -298,7 +304,7 @@ def _added(reply: ChatReply, before: ChatReply) -> ChatReply:
     )
 
 
-def _error_code(error: openai.APIStatusError) -> str | None:
+def _error_code(error: "openai.APIStatusError") -> str | None:
     body = error.body
     code = body.get("code") if isinstance(body, dict) else None
     return code if isinstance(code, str) else None

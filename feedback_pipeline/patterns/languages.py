@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 
 import polars as pl
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 MAX_CHARACTERS = 500
 MIN_WORDS = 2
@@ -19,6 +18,8 @@ _SCRIPTS = {"ja": r"[\p{Hiragana}\p{Katakana}]", "ko": r"\p{Hangul}", "zh": r"\p
 @cache
 def function_words() -> dict[str, frozenset[str]]:
     """The function words of each language that are no other's."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # two seconds, spared to who counts no words
+
     lists = tomllib.loads(Path(__file__).with_name("stop_words.toml").read_text(encoding="utf-8"))
     words = {"en": frozenset(ENGLISH_STOP_WORDS)} | {name: frozenset(text.split()) for name, text in lists.items()}
     return {

@@ -40,7 +40,8 @@ def common_phrases(texts: pl.DataFrame, *, min_people: int = MIN_PEOPLE, most: i
     ends = pl.col("term").str.split(" ")
     told = summed.filter(~ends.list.first().is_in(stops) & ~ends.list.last().is_in(stops))
     ranked = told.sort("people", "words", "term", descending=[True, True, False]).head(MAX_LOOKED_AT)
-    said = " " + texts["text"].drop_nulls().head(MAX_TEXTS).str.to_lowercase().str.replace_all(_APART, " ") + " "
+    written = texts.drop_nulls("text").head(MAX_TEXTS)
+    said = " " + written["text"].str.to_lowercase().str.replace_all(_APART, " ") + " "
     kept: list[tuple[str, pl.Series]] = []
     for term, people, words in ranked.select("term", "people", "words").iter_rows():
         longer = ranked.filter(
@@ -50,13 +51,35 @@ def common_phrases(texts: pl.DataFrame, *, min_people: int = MIN_PEOPLE, most: i
         if longer.height:
             continue
         within = said.str.contains(f" {term} ", literal=True)
-        if any(_together(within, other) >= ONE_SENTENCE or f" {name} " in f" {term} " for name, other in kept):
-            continue
-        kept.append((term, within))
+        beside = [place for place, (name, other) in enumerate(kept)
+                  if _together(within, other) >= ONE_SENTENCE or f" {name} " in f" {term} "]  # fmt: skip
+        for place in beside:
+            name, other = _longest(kept[place], term, said)
+            if written.filter(other)["person"].n_unique() >= min_people:
+                kept[place] = name, other
+        if not beside:
+            kept.append((term, within))
         if len(kept) == most:
             break
-    order = pl.DataFrame({"term": [term for term, _ in kept]}, schema={"term": pl.String})
-    return order.join(told, on="term", maintain_order="left").select("term", "people", "texts")
+    counts = {term: (people, documents) for term, people, documents in told.select("term", "people", "texts").rows()}
+    rows = [
+        (term, *counts.get(term, (written.filter(within)["person"].n_unique(), int(within.sum()))))
+        for term, within in kept
+    ]
+    return pl.DataFrame(rows, schema=summed.select("term", "people", "texts").schema, orient="row")
+
+
+def _longest(kept: tuple[str, pl.Series], term: str, said: pl.Series) -> tuple[str, pl.Series]:
+    """The phrase with the one that goes on before or after it, where they are said as one about as often."""
+    name, within = kept
+    for first, second in ((term.split(), name.split()), (name.split(), term.split())):
+        for shared in range(min(len(first), len(second)) - 1, 0, -1):
+            if first[-shared:] == second[:shared]:
+                joined = " ".join([*first, *second[shared:]])
+                found = said.str.contains(f" {joined} ", literal=True)
+                if _together(found, within) >= ONE_SENTENCE:
+                    return joined, found
+    return kept
 
 
 def _together(one: pl.Series, other: pl.Series) -> float:

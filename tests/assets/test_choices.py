@@ -62,6 +62,25 @@ def test_a_run_gets_the_pipeline_of_the_location_or_one_with_its_own_values(secr
         assert opened.pipeline.settings.alert_webhook == pipeline.settings.alert_webhook
 
 
+@pytest.mark.parametrize("given", [{"tuning_approval": "not_required"}, {"keep_raw": True}, {"data_url": "/elsewhere"}])
+def test_no_run_loosens_what_protects_or_looks_elsewhere(secrets: dict[str, str], given: dict[str, object]) -> None:
+    resources = {"pipeline": pipeline_resource(Pipeline(Settings.from_environment(secrets)))}
+    config = {"pipeline": {"config": given}}
+    with (
+        pytest.raises(dg.DagsterResourceFunctionError) as refused,
+        dg.build_resources(resources, resource_config=config),
+    ):
+        pass
+    assert "is changed in the environment, not for one run" in str(refused.value.__cause__)
+
+
+def test_the_resource_raises_no_budget_either() -> None:
+    pipeline = Pipeline(Settings.from_environment({"FEEDBACK_JUDGE_COST_CAP": "2"}))
+    config = {"pipeline": {"config": {"judge_cost_cap_usd": 50.0}}}
+    with dg.build_resources({"pipeline": pipeline_resource(pipeline)}, resource_config=config) as opened:
+        assert opened.pipeline.settings.judge_cost_cap_usd == 2
+
+
 def test_money_is_chosen_lower_and_never_higher() -> None:
     pipeline = Pipeline(Settings.from_environment({"FEEDBACK_JUDGE_COST_CAP": "2"}))
     assert chosen(pipeline, {"judge_cost_cap_usd": 0.1}).settings.judge_cost_cap_usd == 0.1

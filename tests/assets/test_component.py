@@ -48,6 +48,15 @@ def votes_by_team(vote_facts: pd.DataFrame) -> pd.DataFrame:
 
 defs = dg.Definitions(assets=[vote_facts, votes_by_team], resources={{"io_manager": ParquetTables(data_url="{data}")}})
 """
+DEFINITIONS = """
+from pathlib import Path
+import dagster as dg
+
+
+@dg.definitions
+def defs():
+    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+"""
 WORKSPACE = """
 load_from:
   - python_module: {module_name: feedback_pipeline.definitions, location_name: feedback_pipeline}
@@ -141,6 +150,24 @@ def test_an_asset_of_theirs_is_computed_from_a_day_of_ours(tmp_path: Path, datab
     assert sum(rows["votes"]) == 3
     # they are stored as ours are, beside ours
     assert (tmp_path / "home" / "data" / "votes_by_team" / "2026-09-07.parquet").exists()
+
+
+def test_dg_scaffolds_the_component_and_loads_what_it_wrote(tmp_path: Path) -> None:
+    package = tmp_path / "theirs"
+    (package / "defs").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    for place in (package, package / "defs"):
+        (place / "__init__.py").write_text("")
+    (package / "definitions.py").write_text(DEFINITIONS)
+    path = os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "clients" / "python")])
+    given = {**os.environ, "PYTHONPATH": path, "FEEDBACK_HOME": str(tmp_path / "home")}
+    given["DAGSTER_DG_UPDATE_CHECK_ENABLED"] = "0"
+    dg_command = Path(sys.executable).with_name("dg")
+    for arguments in (["scaffold", "defs", "feedback_pipeline.FeedbackLoop", "feedback"], ["check", "defs"]):
+        done = subprocess.run([dg_command, *arguments], cwd=tmp_path, env=given, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "type: feedback_pipeline.FeedbackLoop" in (package / "defs" / "feedback" / "defs.yaml").read_text()
+    assert not (tmp_path / "home").exists()
 
 
 def test_two_code_locations_share_one_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,11 @@
 """The loop on a real PostgreSQL: right, repeatable, atomic, and silent about people's words."""
 
 import json
+import os
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,6 +14,7 @@ import polars as pl
 import psycopg
 import pytest
 
+from assets import building
 from feedback_pipeline.calendar import days_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
 from feedback_pipeline.pipeline import Pipeline
@@ -46,6 +51,20 @@ def instance() -> dg.DagsterInstance:
         yield opened
 
 
+@contextmanager
+def one_core() -> Iterator[None]:
+    """This process on one core, where the system can do that."""
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else None
+    if before is None:
+        yield
+        return
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def test_the_whole_loop_accounts_for_everything_and_repeats_byte_for_byte(
     database: Database, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
@@ -74,11 +93,12 @@ def test_the_whole_loop_accounts_for_everything_and_repeats_byte_for_byte(
     assert any(name.startswith(f"training_files/{newest}/sft/") for name in written)
     assert f"training_files/{newest}/manifest.json" in written
 
-    # again, the same bytes
+    # again, on one core and so one day after the other: the same bytes
     everything = changes.versions(database)
     with psycopg.connect(database.address()) as connection:
         connection.execute("UPDATE day_state SET computed = 0, requested = 0")
-    again = runs.compute(pipeline, instance)
+    with one_core():
+        again = runs.compute(pipeline, instance)
     assert (again.days, again.failed) == (14, ())
     assert changes.versions(database) == everything
     differing = [name for name, content in files_of(pipeline).items() if written.get(name) != content]
@@ -114,6 +134,26 @@ def test_checks_are_evaluated_for_every_partition_and_bad_days_do_not_hold_up_th
         connection.execute("UPDATE interaction SET intent = 'again' WHERE source_id = '2'")
     assert runs.compute(pipeline, instance).failed == ()
     assert changes.failed_days(database) == {}
+
+
+def test_days_are_computed_side_by_side_where_there_are_cores(
+    database: Database, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = pipeline_for(tmp_path / "home", database)
+    for offset in range(2):
+        name = str(offset)
+        bulk.file_batch(database, Batch(interactions=answers({"name": name, "occurred_at": later(days=offset)})))
+        bulk.file_batch(database, Batch(feedback=votes({"name": name, "on": name, "occurred_at": later(days=offset)})))
+    monkeypatch.setattr(building, "cores", lambda: 2)
+    met, real = threading.Barrier(2, timeout=60), bulk.count_events
+
+    def count_events(database: Database, day: date) -> int:
+        met.wait()  # nobody comes by who is the only one at work
+        return real(database, day)
+
+    monkeypatch.setattr(bulk, "count_events", count_events)
+    result = runs.compute(pipeline, instance)
+    assert (result.days, result.failed) == (2, ())
 
 
 def test_a_late_vote_a_withdrawal_and_a_moved_one_recompute_exactly_their_days(

@@ -443,3 +443,15 @@ def test_progress_is_told(tmp_path: Path, database: Database) -> None:
     assert [rows for rows, _ in told] == [300, 600, 900, 1000]
     assert told[-1][1] == 1.0
     assert NOW.year == 2026
+
+
+def test_signals_that_mean_nothing_are_kept_and_said_once(tmp_path: Path, database: Database) -> None:  # C.20
+    rows = [{**VOTE, "id": f"v{n}", "user": f"u{n}", "said": "implicit", "value": f'{{"signal": "{name}"}}'}
+            for n, name in enumerate(("copy", "blinked", "blinked"))]  # fmt: skip
+    json_lines(tmp_path / "votes.jsonl", rows)
+    mapping = "{id: id, user: user, occurred_at: at, kind: said, value: value, prompt: question, output: answer}"
+    source = f"sources:\n  votes:\n    kind: jsonl\n    path: votes.jsonl\n    mapping: {mapping}\n"
+    summary = only(bring_in(database, written(tmp_path, source), tmp_path))
+    assert summary.events == 3
+    [note] = [note for note in summary.notes if "mean nothing" in note]
+    assert note.startswith("2 implicit signals or outcomes")

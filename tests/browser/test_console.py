@@ -1,0 +1,55 @@
+"""The console in a browser: the link that opens it, filters as one types, several teams, a phone."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from feedback_pipeline.capture import key_store
+
+pytestmark = pytest.mark.browser
+
+
+def vote(site: Any, key: str, **body: Any) -> None:
+    given = {"query": "Where is my parcel?", "response": "In Lyon. " * 60, "rating": -1, "user_id": "ada"} | body
+    answer = httpx.post(f"{site.url}/v1/feedback", json=given, headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("already_there", [False, True])
+def test_a_link_opens_it_and_leaves_no_key_in_the_address(site: Any, page: Any, already_there: bool) -> None:
+    if already_there:  # then only what stands behind # changes, and nothing is loaded
+        page.goto(f"{site.url}/console")
+    page.goto(f"{site.url}/console#{site.key}")
+    page.wait_for_selector("h1:has-text('Votes')")
+    assert page.url == f"{site.url}/console"
+    assert site.key not in page.content()
+    assert page.crashes == []
+
+
+def test_teams_are_switched_and_the_list_follows_the_search(site: Any, page: Any) -> None:
+    other = key_store.create(site.database, "test", ("read", "write"), "globex")[1]
+    vote(site, site.key)
+    vote(site, other, query="An invoice", response="Paid.")
+    vote(site, other, query="A parcel", response="Lost.", user_id="ben")
+    page.goto(f"{site.url}/console#{site.key},{other}")
+    page.wait_for_selector("text=Where is my parcel?")
+    page.select_option("select[name=team]", "globex")
+    page.wait_for_selector("text=An invoice")
+    assert page.locator("text=Where is my parcel?").count() == 0
+    page.fill("input[name=search]", "invoice")
+    page.wait_for_selector("#listed >> text=1–1 of 1 votes")
+    assert page.locator("#listed >> text=A parcel").count() == 0
+    assert "search=invoice" in page.url
+    assert page.crashes == []
+
+
+def test_nothing_is_wider_than_a_phone(site: Any, page: Any) -> None:
+    vote(site, site.key, model="a-model-with-a-name-that-is-rather-long-and-has-no-space", comment="x" * 300)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{site.url}/console#{site.key}")
+    page.wait_for_selector("h1:has-text('Votes')")
+    first = page.locator(".votes a[href*='/console/feedback/']").first.get_attribute("href")
+    for path in ("/console", "/console/answers", "/console/prompts", "/console/exports", "/console/login", first):
+        page.goto(f"{site.url}{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
