@@ -62,6 +62,7 @@ def compute(
     *,
     weeks: Sequence[date] | None = None,
     months: Sequence[date] | None = None,
+    within: tuple[date, date] | None = None,
     report: Report = lambda line: None,
 ) -> RunResult:
     """Computes every day that is due, then the weeks and months that are, in order, as far as these ended.
@@ -74,13 +75,14 @@ def compute(
         instance: where the runs are recorded.
         weeks: Mondays to compute, whether they are due or not, and no other week or month.
         months: firsts of months to compute beside them.
+        within: first and last day; what is due outside of them goes on waiting.
         report: takes lines of progress.
     """
     done = _Progress()
 
     def work() -> None:
         with foreground.command(pipeline.database) as token:
-            _Foreground(pipeline, instance, report, token, done).run(weeks, months)
+            _Foreground(pipeline, instance, report, token, done, within).run(weeks, months)
 
     interrupted = False
     try:
@@ -104,6 +106,7 @@ class _Foreground:
     report: Report
     token: str
     done: _Progress
+    within: tuple[date, date] | None = None
 
     def run(self, weeks: Sequence[date] | None, months: Sequence[date] | None) -> None:
         pipeline, database = self.pipeline, self.pipeline.database
@@ -186,10 +189,9 @@ class _Foreground:
 
     def _due_days(self, tried: dict[date, int]) -> list[changes.DueDay]:
         due = changes.due(self.pipeline.database, include_requested=True, given_up=True)
-        return [
-            day for day in due
-            if self.pipeline.settings.start <= day.day < self.pipeline.today() and tried.get(day.day) != day.version
-        ]  # fmt: skip
+        first, last = self.within or (self.pipeline.settings.start, self.pipeline.today())
+        first, last = max(first, self.pipeline.settings.start), min(last, self.pipeline.today() - timedelta(days=1))
+        return [day for day in due if first <= day.day <= last and tried.get(day.day) != day.version]
 
     def _due_periods(self) -> list[periods.DuePeriod]:
         return due_periods(self.pipeline)

@@ -233,6 +233,7 @@ def materialize(
     ] = None,
 ) -> None:
     """Compute the days that changed and the weeks they belong to, in the foreground."""
+    from assets.report import TREND_WEEKS
     from feedback_pipeline.store import changes
 
     pipeline = _pipeline()
@@ -242,9 +243,16 @@ def materialize(
         weeks = [monday for monday in changes.weeks_with_votes(pipeline.database) if monday >= pipeline.settings.start]
     if since:
         changes.touch(pipeline.database, day_of("--since", since), pipeline.today())
-    result = _compute(pipeline, weeks)
+    # a week needs the days that it reads, and no others
+    reads = max(pipeline.settings.training_weeks, TREND_WEEKS)
+    within = (min(weeks) - timedelta(weeks=reads), max(weeks) + timedelta(days=6)) if weeks and not every else None
+    result = _compute(pipeline, weeks, within)
     months = f", {result.months} months" if result.months else ""
     console.print(f"{result.days} days, {result.weeks} weeks{months} computed in {result.runs} runs", highlight=False)
+    if within is not None and not result.interrupted:
+        waiting = sum(not within[0] <= day.day <= within[1] for day in changes.due(pipeline.database))
+        if waiting:
+            console.print(f"{waiting} days outside of what was asked for wait: feedback materialize", highlight=False)
     _stop_on(result)
     _fail_on(result)
 
@@ -358,11 +366,13 @@ def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
     _follow_first_day(pipeline)
 
 
-def _compute(pipeline: Any, weeks: list[date] | None) -> Any:
+def _compute(pipeline: Any, weeks: list[date] | None, within: tuple[date, date] | None = None) -> Any:
     from jobs import instance, runs
 
     with instance.open_instance(pipeline.settings, pipeline.database) as opened:
-        return runs.compute(pipeline, opened, weeks=weeks, report=lambda line: console.print(line, highlight=False))
+        return runs.compute(
+            pipeline, opened, weeks=weeks, within=within, report=lambda line: console.print(line, highlight=False)
+        )
 
 
 def _propose_prompt(pipeline: Any) -> None:

@@ -42,7 +42,7 @@ def reset(
     if others:
         raise SettingsError(
             f"this home holds {others:,} answers and events that are not the sample's, and nothing was removed; the "
-            "sample's tenants alone: feedback forget --tenant acme, --tenant globex, --tenant initech"
+            "sample's tenants alone: feedback forget --tenant-all acme, --tenant-all globex, --tenant-all initech"
         )
     if not yes:
         typer.confirm(f"Remove the sample and everything made of it below {settings.home}?", abort=True)
