@@ -82,7 +82,7 @@ sbom: $(DEV) ## What a release contains (CycloneDX), in dist/sbom.json
 	@mkdir -p dist && $(BIN)/python deploy/sbom.py dist/sbom.json requirements.lock
 
 lint: $(DEV) ## ruff, mypy, the order of the packages, and whether the definitions load
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy && $(BIN)/dg check defs
+	@! grep -rnE '^(<<<<<<<|>>>>>>>) ' --include='*.md' --include='*.py' --include='*.sql' --include='*.js' --include='*.toml' --exclude-dir=.venv --exclude-dir=.feedback --exclude-dir=node_modules . && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy && $(BIN)/dg check defs
 
 format: $(DEV) ## Let ruff put the code in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

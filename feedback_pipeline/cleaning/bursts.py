@@ -140,13 +140,19 @@ def _flagged(acts: _Acts, policy: Crowding, people: int) -> Flags:
     width = policy.minutes * MINUTE
     group, moment = acts.group[rows], acts.moment[rows]
     alike = _followers(group, moment, width, group, moment)
-    starts = np.flatnonzero(alike >= policy.people)
+    starts = np.flatnonzero((alike >= policy.people) & _first_of_moment(group, moment))
     if not len(starts):
         return flagged
     crowds = rows[starts]
     telling = _improbable(acts, crowds, alike[starts], width, policy) & ~_seconded(acts, crowds, policy)
     flagged[acts.voter[rows[_covered(len(rows), starts[telling], alike[starts][telling])]]] = True
     return flagged
+
+
+def _first_of_moment(group: Ints, moment: Ints) -> Flags:
+    """Which acts, in the order of group and moment, are the first of those of their group at their moment: what
+    `_followers` counts begins there. Dates without a time give many acts one moment."""
+    return np.concatenate([[True], (group[1:] != group[:-1]) | (moment[1:] != moment[:-1])])
 
 
 def _covered(size: int, starts: Ints, counts: Ints) -> Flags:
@@ -215,12 +221,14 @@ def copied_by_many(comments: pl.DataFrame, policy: Crowding, least_length: int) 
     span = max(int(moment.max() - moment.min()), 2 * width)
     usual = policy.rush * (np.bincount(text)[text] - alike) * width / (span - width) + 0.5
     crowded = (alike >= policy.people) & (scipy.stats.poisson.sf(alike - 1, usual) < policy.chance)
+    crowded &= _first_of_moment(text, moment)
     copies = _covered(len(text), np.flatnonzero(crowded), alike[crowded])
     return said.filter(pl.Series(copies)).group_by("tenant", "voter").agg(copied=pl.col("times").sum().cast(pl.UInt32))
 
 
 def _followers(groups: Ints, moments: Ints, width: int, group: Ints, moment: Ints) -> Ints:
-    """How many of the acts (`groups`, `moments`, in this order) are in `group` from `moment` to `width` after it."""
+    """How many of the acts (`groups`, `moments`, in this order) are in `group` from `moment` to `width` after it, all
+    of the same moment among them, before the act or after it."""
     if not len(group):
         return np.zeros(0, dtype=np.int64)
     origin = min(int(moments.min()), int(moment.min()))
