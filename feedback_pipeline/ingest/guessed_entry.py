@@ -140,9 +140,15 @@ def written(name: str, made: Guess, trial: Trial) -> str:
     for key in (*order, *(key for key in made.entry if key not in order)):
         if key in made.entry:
             lines += _lines(key, made.entry[key], made.why, key, "    ")
-    lines += [f"    # TO DO: {missing}" for missing in made.missing]
+    lines += [f"    # TO DO: {_one_line(missing)}" for missing in made.missing]
+    lines += [f"    # not used: {_one_line(unused)}" for unused in made.unused]
     lines.append(f"    # {trial.sentence}")
     return "\n".join(lines) + "\n"
+
+
+def _one_line(text: str) -> str:
+    """Names and words of a table in a comment: whatever they hold, the comment is one line of what can be printed."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _lines(key: str, value: Any, why: Mapping[str, str], place: str, indent: str) -> list[str]:

@@ -30,33 +30,36 @@ NAMES: dict[str, tuple[str, ...]] = {
            "row_id", "question_id", "uuid", "idx", "key", "index"),
     "user": ("user_id", "user", "voter", "worker", "rater", "annotator", "author_user_id", "author", "username", "who",
              "by", "customer", "agent", "employee", "respondent", "completed_by", "created_by", "source_id", "judge",
-             "email", "person", "member"),
+             "email", "person", "member", "kunde", "nutzer", "benutzer", "client", "utilisateur", "cliente", "usuario"),
     "session": ("session_id", "session"),
     "occurred_at": ("occurred_at", "voted_at", "submitted_at", "feedback_at", "created_at", "timestamp", "created",
                     "create_time", "at", "time", "ts", "tstamp", "datetime", "date", "day", "submitted", "when",
                     "updated_at",
-                    "start_time", "request_time"),
+                    "start_time", "request_time", "zeitpunkt", "datum", "zeit", "erstellt", "fecha", "heure"),
     "thumb": ("thumb", "thumbs", "thumbs_up", "vote", "rating", "feedback", "helpful", "useful", "liked", "like",
               "reaction", "label", "score", "verdict", "sentiment", "satisfied", "correct", "value", "rate", "good",
-              "v", "result", "choices", "choice"),
-    "stars": ("stars", "star", "rating", "score", "grade", "csat", "quality", "overall", "satisfaction", "value"),
+              "v", "result", "choices", "choice", "urteil", "daumen", "hilfreich", "avis", "utile", "útil"),
+    "stars": ("stars", "star", "rating", "score", "grade", "csat", "quality", "overall", "satisfaction", "value",
+              "bewertung", "sterne", "punkte", "étoiles", "estrellas"),
     "comment": ("comment", "comments", "remark", "remarks", "note", "notes", "feedback_text", "rationale",
-                "explanation", "reason", "why", "wrong", "improve", "improvement", "free_text", "feedback", "message"),
+                "explanation", "reason", "why", "wrong", "improve", "improvement", "free_text", "feedback", "message",
+                "bemerkung", "kommentar", "anmerkung", "commentaire", "comentario"),
     "correction": ("correction", "corrected_answer", "corrected", "better_answer", "expected_output",
                    "expected_response", "expected", "ideal", "edited", "demonstration", "gold", "ground_truth"),
     "reasons": ("reasons", "reason_codes", "categories", "issues", "feedback_tags", "reason"),
     "prompt": ("prompt", "question", "query", "instruction", "user_message", "user_input", "input_text", "request",
-               "q", "input", "inputs", "ask", "asked"),
+               "q", "input", "inputs", "ask", "asked", "frage", "pregunta"),
     "output": ("output", "answer", "response", "completion", "assistant_response", "output_text", "reply", "a",
-               "generated", "prediction", "answered", "outputs", "text", "content"),
+               "generated", "prediction", "answered", "outputs", "text", "content", "antwort", "réponse", "respuesta"),
     "messages": ("messages", "conversation", "conversations", "chat", "history", "dialogue", "dialog", "msgs", "turns",
                  "input_messages", "prompt", "input"),
-    "model": ("model", "model_name", "model_id", "engine", "llm", "provided_model_name", "deployment"),
+    "model": ("model", "model_name", "model_id", "engine", "llm", "provided_model_name", "deployment",
+              "modell", "modèle", "modelo"),
     "prompt_version": ("prompt_version", "prompt_name", "template_version", "prompt_template"),
     "conversation_id": ("conversation_id", "chat_id", "thread_id", "dialog_id", "conversation"),
     "request_id": ("request_id", "trace_id", "run_id", "inference_id", "generation_id"),
     "message_id": ("message_id", "msg_id"),
-    "language": ("language", "lang", "locale"),
+    "language": ("language", "lang", "locale", "sprache", "langue", "idioma"),
     "project": ("project", "product", "app", "application", "feature"),
     "intent": ("intent", "topic", "category", "task", "use_case"),
     "latency_ms": ("latency_ms", "duration_ms", "latency", "lat"),
@@ -73,9 +76,34 @@ SAYS: dict[str, bool] = {
     **dict.fromkeys(("bad", "poor", "terrible", "incorrect", "wrong", "unhelpful", "not_helpful", "not_useful",
                      "useless", "unsatisfied", "dissatisfied", "fail", "failed", "rejected", "reject", "unacceptable",
                      "sad", "schlecht", "mal", "mauvais", "failure"), False),
+    # the words of other languages for helpful and not
+    **dict.fromkeys(("hilfreich", "nützlich", "ja", "utile", "oui", "bon", "útil", "sí", "buono", "goed", "bom"), True),
+    **dict.fromkeys(("nicht_hilfreich", "nutzlos", "nein", "inutile", "pas_utile", "non", "inútil", "no_útil", "slecht",
+                     "ruim", "cattivo", "unnütz"), False),
 }  # fmt: skip
 """Words that are taken for a thumb here, and written out in the entry, because a person should look at them."""
-NOTHING = frozenset(("neutral", "none", "n/a", "na", "unknown", "mixed", "so_so", "unsure", "skip", "skipped", "0"))
+NOTHING = frozenset(
+    (
+        "neutral",
+        "none",
+        "n/a",
+        "na",
+        "unknown",
+        "mixed",
+        "so_so",
+        "unsure",
+        "skip",
+        "skipped",
+        "0",
+        "geht_so",
+        "weiß_nicht",
+        "bof",
+        "moyen",
+        "regular",
+    )
+)
+STAR_WORDS: dict[str, bool | None] = {"1": False, "2": False, "3": None, "4": True, "5": True}
+"""What a number of stars says as a thumb, where a column holds both."""
 SIDES = (
     ("a", "b"), ("left", "right"), ("1", "2"), ("x", "y"), ("chosen", "rejected"), ("0", "1"), ("first", "second"),
     ("accepted", "rejected"), ("preferred", "dispreferred"), ("better", "worse"),
@@ -87,8 +115,10 @@ TIME_FORMATS = (
     "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y",
     "%Y/%m/%d %H:%M:%S", "%b %d, %Y", "%d %b %Y %H:%M",
 )  # fmt: skip
-MAX_DEPTH, MAX_ENTRIES, MAX_WORDS = 6, 40, 8
+MAX_DEPTH, MAX_ENTRIES, MAX_WORDS = 6, 40, 10
 """How deep objects are looked into, keys of one that is looked into, and different words of a verdict."""
+MAX_LEFT_OVER = 20
+"""Characters of a value that is shown of a column that no line names."""
 _ENOUGH = 0.9
 _PRESET_COLUMNS = 3
 _MIN_TEXT = 8
@@ -175,11 +205,13 @@ class Guess:
         entry: as in `sources.yaml`.
         why: remarks by dotted place in the entry (`mapping.thumb`, `spread`).
         missing: what a person has to add before it can be used.
+        unused: columns that no line names, with the words of those that have few.
     """
 
     entry: dict[str, Any]
     why: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
 
     def map(self, name: str, column: Column, rows: int, path: Any = None) -> None:
         """Fills a field from a column."""
@@ -199,11 +231,27 @@ def guess(found: FirstRows, now: datetime | None = None) -> Guess:
     if not _pair(made, columns, rows):
         _vote(made, columns, rows)
     _time(made, now or datetime.now(UTC))
+    made.unused = [_left_over(one) for one in columns if one.texts and one.path not in named_paths(made.entry)]
     times = next((one for one in columns if one.path == made.entry.get("mapping", {}).get("occurred_at")), None)
     if times is not None and (written := _parsed(times.texts)):
         made.entry["time_format"] = written
         made.why["time_format"] = "how the times are written; day and month may be the other way round"
     return made
+
+
+def named_paths(entry: Any) -> set[str]:
+    """Every text in an entry: paths of columns, or what begins with one."""
+    if isinstance(entry, dict):
+        return {path for value in entry.values() for path in named_paths(value)}
+    if isinstance(entry, list):
+        return {path for value in entry for path in named_paths(value)}
+    return {entry, entry.partition("[")[0]} if isinstance(entry, str) else set()
+
+
+def _left_over(column: Column) -> str:
+    if len(column.words) > MAX_WORDS or (column.numbers is None and max(map(len, column.texts)) > MAX_LEFT_OVER):
+        return column.path
+    return f"{column.path} ({', '.join(f'{one} {count}' for one, count in column.words.most_common())})"
 
 
 def guess_preset(found: FirstRows, now: datetime | None = None) -> Guess | None:
@@ -404,7 +452,10 @@ def _thumbs(column: Column) -> dict[str, bool | None] | None:
         return None
     zero_is_down = numbers is not None and -1.0 not in numbers
     said: dict[str, bool | None] = {}
-    for one in words:
+    stars = {one for one in words if one in STAR_WORDS}
+    if numbers is None and stars & {"2", "3", "4", "5"}:  # thumbs and stars in one column
+        said = {one: STAR_WORDS[one] for one in stars}
+    for one in words.keys() - said.keys():
         if one in ("0", "0.0"):
             said[one] = False if zero_is_down else None
         elif one in THUMBS:
@@ -465,14 +516,28 @@ def _best(names: Iterable[str], columns: Sequence[Column], taken: set[str] = fro
     return chosen
 
 
+def _by_value(columns: Sequence[Column]) -> dict[str, Column]:
+    """The verdict that no name gives away: a column whose words are those of thumbs, else one of stars."""
+    for column in columns:
+        if column.numbers is None and column.thumbs is not None:
+            return {"thumb": column}
+    stars = [column for column in columns if _is_stars(column) and len(set(column.texts)) > 2]
+    return {"stars": stars[0]} if stars else {}
+
+
 def _vote(made: Guess, columns: Sequence[Column], rows: int) -> None:
     """The mapping of a table with a verdict on one answer a row."""
     names = [name for name in NAMES if name not in ("id", "stars", "thumb")]
     verdicts = _best(("thumb", "stars"), columns)
     if len(verdicts) == 2 and _name_score("stars", verdicts["stars"]) <= 5 < _name_score("thumb", verdicts["thumb"]):
         del verdicts["stars"]
+    if not verdicts:
+        verdicts = _by_value(columns)
     taken = {column.path for column in verdicts.values()}
     chosen = _best(names, columns, taken)
+    used = taken | {column.path for column in chosen.values()}
+    if "occurred_at" not in chosen and (times := [one for one in columns if one.is_time and one.path not in used]):
+        chosen["occurred_at"] = times[0]
     if (column := _identity(columns, rows, taken | {one.path for one in chosen.values()})) is not None:
         made.map("id", column, rows)
     for name in ("user", "session", "occurred_at"):
@@ -484,8 +549,21 @@ def _vote(made: Guess, columns: Sequence[Column], rows: int) -> None:
         if name not in made.entry.get("mapping", {}) and name not in ("prompt", "output", "messages"):
             made.map(name, column, rows)
     mapping = made.entry.get("mapping", {})
+    if "comment" in mapping and not {"thumb", "stars"} & set(mapping):
+        named = named_paths(made.entry)
+        likely = [one for one in columns if one.path not in named and one.texts and _score(one) > 0]
+        if likely:
+            held = _left_over(likely[0])
+            made.missing.append(
+                f"{held} may be the verdict: add `thumb: {likely[0].path}` and its words under `values`"
+            )
     if not {"thumb", "stars", "comment", "correction"} & set(mapping):
         made.missing.append("no column looks like a verdict: add `thumb: COLUMN`, `stars: COLUMN` or `comment: COLUMN`")
+
+
+def _score(column: Column) -> float:
+    """How well a column's name speaks for a verdict."""
+    return max(_name_score("thumb", column), _name_score("stars", column))
 
 
 def _identity(columns: Sequence[Column], rows: int, taken: set[str]) -> Column | None:
@@ -501,7 +579,7 @@ def _verdicts(made: Guess, verdicts: Mapping[str, Column], columns: Sequence[Col
         said = column.thumbs or {}
         if column.numbers is not None and {"0.0", "1.0"} & set(said):
             made.entry.setdefault("values", {})["thumb"] = {">= 0.5": "up", "< 0.5": "down"}
-        elif own := {one: value for one, value in said.items() if one not in THUMBS}:
+        elif own := {one: value for one, value in sorted(said.items()) if one not in THUMBS or THUMBS[one] != value}:
             written = {one: {True: "up", False: "down", None: None}[value] for one, value in own.items()}
             made.entry.setdefault("values", {})["thumb"] = written
             made.why["values.thumb"] = "guessed from the words; correct what is wrong"
@@ -539,8 +617,8 @@ def _answer(made: Guess, chosen: dict[str, Column], columns: Sequence[Column], r
     mapping = made.entry.get("mapping", {})
     left = [
         column for column in columns
-        if column.is_prose and column.thumbs is None and column.path not in {one.path for one in chosen.values()}
-        and max(map(len, column.texts)) >= _MIN_TEXT
+        if column.is_prose and column.thumbs is None and not _few(column)
+        and column.path not in {one.path for one in chosen.values()} and max(map(len, column.texts)) >= _MIN_TEXT
     ]  # fmt: skip
     for name in ("prompt", "output"):
         if name in mapping:

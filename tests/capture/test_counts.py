@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from feedback_pipeline.capture.metrics import wilson
+from feedback_pipeline.capture.statistics import wilson
 
 RECOUNT = """
 SELECT COALESCE(i.model, ''), COALESCE(i.intent, ''), COALESCE(i.project, ''), f.day, count(*),

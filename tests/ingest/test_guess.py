@@ -190,3 +190,54 @@ def test_what_holds_no_rows_is_refused_in_a_sentence(tmp_path: Path, content: st
     (tmp_path / "odd").write_text(content)
     with pytest.raises(UnreadableError):
         guess_entry(str(tmp_path / "odd"))
+
+
+GERMAN = "ticket;kunde;zeitpunkt;urteil;frage;antwort;bemerkung\n" + "".join(
+    f"T{n};k{n};{1 + n % 28:02}.11.2024 08:{n:02};{('hilfreich', 'nicht hilfreich', 'utile', 'geht so')[n % 4]};"
+    f"Wie setze ich Passwort {n} zurück?;Öffnen Sie Einstellungen {n}.;{'zu lang' if n % 4 == 1 else ''}\n"
+    for n in range(24)
+)
+
+
+def test_headers_and_words_of_other_languages(tmp_path: Path) -> None:
+    found = guessed(tmp_path, "stimmen.csv", GERMAN)
+    assert mapping(found) == {
+        "user": "kunde", "occurred_at": "zeitpunkt", "thumb": "urteil", "prompt": "frage", "output": "antwort",
+        "comment": "bemerkung",
+    }  # fmt: skip
+    assert found.trial.votes == {"up": 12, "down": 6, "comment": 6}
+    assert "# not used: ticket\n" in found.text
+
+
+def test_times_are_known_by_their_values_whatever_the_column_is_called(tmp_path: Path) -> None:
+    rows = [
+        {"quand_cela": f"2026-11-{n + 10} 09:00", "vote": "up" if n % 2 else "down", "request_id": f"r{n}"}
+        for n in range(9)
+    ]
+    found = guessed(tmp_path, "votes.json", rows)
+    assert mapping(found) == {"occurred_at": "quand_cela", "thumb": "vote", "request_id": "request_id"}
+    assert "spread" not in found.guess.entry
+
+
+def test_thumbs_and_stars_in_one_column(tmp_path: Path) -> None:
+    given = ["👍", "👎", "5", "1", "3", "4", "2", "👍"]
+    rows = [
+        {"rating": word, "created_at": f"2026-11-{n + 10}T09:00:00Z", "request_id": f"r{n}"}
+        for n, word in enumerate(given)
+    ]
+    found = guessed(tmp_path, "mixed.json", rows)
+    assert found.trial.votes == {"up": 4, "down": 3}
+
+
+def test_a_likely_verdict_that_cannot_be_read_is_pointed_out(tmp_path: Path) -> None:
+    rows = [
+        {
+            "rating": ("prima", "naja")[n % 2],
+            "comment": f"too long by {n} words",
+            "created_at": f"2026-11-{n + 10}",
+            "request_id": f"r{n}",
+        }
+        for n in range(9)
+    ]
+    found = guessed(tmp_path, "odd.json", rows)
+    assert any(line.startswith("rating (prima 5, naja 4) may be the verdict") for line in found.guess.missing)
