@@ -24,6 +24,8 @@ MIX_PART = 0.5
 """The part of a change that mix must explain to be named its reason."""
 TOPIC_SHARE = 0.1
 """A topic is worth a look where at least this share of the texts, at the interval's lower end, falls to it."""
+MAX_TOPIC_SHARE = 0.9
+"""A topic of more of the texts than this tells nothing apart."""
 MAX_REPEATED = 5
 EXAMPLES_NEEDED = 100
 """Votes a week under which collecting more is the first thing to do."""
@@ -186,7 +188,9 @@ def _about_mix(changes: pl.DataFrame, whole: Row | None) -> Iterator[_Advice]:
 
 
 def _about_topics(topics: pl.DataFrame, noun: str) -> Iterator[_Advice]:
-    large = topics.filter((pl.col("topic") >= 0) & (pl.col("share_low") >= TOPIC_SHARE))
+    large = topics.filter(
+        (pl.col("topic") >= 0) & (pl.col("share_low") >= TOPIC_SHARE) & (pl.col("share") <= MAX_TOPIC_SHARE)
+    )
     for row in large.sort("share_low", "topic", descending=[True, False]).iter_rows(named=True):
         yield _Advice(
             "examine_topic",

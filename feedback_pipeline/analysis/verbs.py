@@ -413,6 +413,8 @@ def _own_report(settings: Settings, period: str, until: date | None) -> ReportDo
     folder = Pipeline(settings).frames.root / f"{period}_report"
     starts = [name.removesuffix(".json") for name in names_in(folder) if name.endswith(".json")]
     wanted = [start for start in starts if until is None or date.fromisoformat(start) <= until]
+    if not wanted and starts:
+        raise InsufficientFeedbackError(0, 1, f"{period} reports up to {until}: the first is of {starts[0]}")
     if not wanted:
         raise InsufficientFeedbackError(0, 1, f"{period} reports computed (feedback materialize computes them)")
     return read_json((folder / f"{wanted[-1]}.json").read_bytes())

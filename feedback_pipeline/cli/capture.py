@@ -28,6 +28,8 @@ def serve(
     """Run the capture API, the component's demo page (/demo) and the console (/console)."""
     from feedback_pipeline.capture import server
 
+    if port and not embedded.is_free(port):
+        raise typer.BadParameter(f"port {port} is taken by another process", param_hint="--port")
     _database()  # a problem with the database is said here, once, not by every worker
     if (settings := Settings.from_environment()).database_url is None:
         embedded.watch(settings.home / "postgres", lambda line: console.print(line, highlight=False))

@@ -14,6 +14,9 @@ from feedback_pipeline.cli.printing import json_text
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: a list with one object a row.")]
 
 
+MAX_WIDTH = 1_000
+
+
 class Listing:
     """Rows under named columns; values are what programs read, `shown` says how people see those of a column.
 
@@ -44,9 +47,24 @@ class Listing:
             rows = [dict(zip(self._columns, row, strict=True)) for row in self._rows]
             typer.echo(json_text(rows))
         elif self._rows:
-            console.print(self._table())
+            table = self._table()
+            if console.measure(table, options=console.options.update(width=MAX_WIDTH)).maximum <= console.width:
+                console.print(table)
+            else:
+                self._blocks(console)
         else:
             console.print(nothing, markup=False, highlight=False)
+
+    def _blocks(self, console: Console) -> None:
+        """Each row as lines, where a table would have to break its words."""
+        longest = max(map(len, self._columns))
+        for row in self._rows:
+            for name, value in zip(self._columns, row, strict=True):
+                shown = self._shown.get(name, _text)(value)
+                if shown:
+                    line = f"{name.replace('_', ' ').ljust(longest)}  {shown}"
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print()
 
     def _table(self) -> Table:
         table = Table(box=None)

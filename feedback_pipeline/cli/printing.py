@@ -28,7 +28,11 @@ def plain(text: str) -> str:
 
 def json_text(value: Any) -> str:
     """The value as indented JSON in which control and format characters are escaped: a terminal shows it as it is."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+    return escaped(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode())
+
+
+def escaped(text: str) -> str:
+    """JSON or YAML whose control and format characters are written as their escapes: it still reads as the same."""
     return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 

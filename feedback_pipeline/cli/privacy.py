@@ -107,13 +107,14 @@ def forget(
     )  # fmt: skip
     checked = receipt["steps"]["verification"]
     console.print(
-        f"Erased. {checked['texts_searched']:,} texts in {checked['places']} tables and files searched: none left.\n"
-        f"Receipt: {pipeline.settings.home / 'erasures' / receipt['erasure']}.receipt.json",
+        f"Erased. {checked['texts_searched']:,} texts in {checked['places']} tables and files searched: none left.",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     _show_unsearched(checked)
     for line in receipt["remains"]:
         console.print(f"remains: {escape(line)}", highlight=False, soft_wrap=True)
+    receipt_file = pipeline.settings.home / "erasures" / f"{receipt['erasure']}.receipt.json"
+    console.print(f"Receipt: {receipt_file}", highlight=False, soft_wrap=True)
 
 
 def _show_unsearched(checked: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
-from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.cli.printing import PlainConsole, escaped
 from feedback_pipeline.cli.review import review
 from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
@@ -58,9 +58,7 @@ def export(
     positive, skipped = sum(part.positive for part in found), sum(part.skipped for part in found)
     for text in [text for part in found for text in part.lines.head(preview)][:preview]:
         # words of strangers: no markup is read in them, and no terminal obeys them
-        console.print(
-            text.rstrip("\n").encode("unicode_escape").decode(), markup=False, highlight=False, soft_wrap=True
-        )
+        console.print(escaped(text.rstrip("\n")), markup=False, highlight=False, soft_wrap=True)
     if output is not None and lines:
         _write(pipeline, output, found, wanted)
     where = f" in {output}" if output is not None and lines else ""

@@ -29,6 +29,18 @@ def test_the_first_column_is_whole_on_a_narrow_terminal_and_nothing_is_obeyed() 
     assert "12.5%" in screen.getvalue()
 
 
+def test_what_does_not_fit_is_shown_in_lines_with_whole_words() -> None:
+    screen = io.StringIO()
+    rows = Listing("id", "source", "reason")
+    rows.add(KEY, "customer-survey-of-november", "wrong_number_of_columns")
+    rows.show(PlainConsole(file=screen, width=50), as_json=False)
+    assert screen.getvalue().splitlines()[:3] == [
+        f"id      {KEY}",
+        "source  customer-survey-of-november",
+        "reason  wrong_number_of_columns",
+    ]
+
+
 def test_json_holds_values_and_escapes_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
     listing().show(PlainConsole(), as_json=True)
     printed = capsys.readouterr().out
