@@ -181,13 +181,16 @@ class _Run:
                 self.replies[request.key] = await self._one(request)
                 self.layer.report()
 
+        refusals: list[BaseException] = []
         async with self.client:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self.endpoint.concurrency):
                         group.create_task(worker())
-            except* EndpointRefusedError as refusals:
-                raise refusals.exceptions[0] from None
+            except* EndpointRefusedError as refused:
+                refusals += refused.exceptions
+            if refusals:  # raised out here: inside, some versions of Python 3.11 wrap it in a group
+                raise refusals[0] from None
 
     async def _one(self, request: _Request) -> ChatReply:
         """One call with its retries and, where the reply cannot be read, one repair; kept in the cache if usable."""

@@ -64,7 +64,7 @@ def test_approval_is_shown_day_by_day_and_a_broken_split_says_nothing_else(servi
     for day in days:
         pipeline.frames.write(EXPERIMENT_READOUT, day, every.filter(day=day))
     page = opened(service, service.key).get("/console/experiments").text
-    fine, torn = page.split("<h3>torn")[0], page.split("<h3>torn")[1]
+    fine, torn = page.split("<h2>torn")
     assert "Approval day by day" in fine
     assert all(str(day) in fine for day in days)
     assert "refused" in fine
