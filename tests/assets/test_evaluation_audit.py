@@ -140,7 +140,7 @@ def _with_anchors(database: Database, home: Path, server: OpenAITestServer) -> P
     judge_week(pipeline)
     compute(evaluation.audit_queue, pipeline, WEEK)
     label_everything(database)
-    compute(evaluation.judge_anchors_, pipeline, NEXT)
+    compute(evaluation.judge_anchors, pipeline, NEXT)
     return pipeline
 
 
@@ -148,10 +148,10 @@ def test_anchors_are_judged_anew_each_week_and_a_steady_judge_passes(database: D
     with serve(reading) as server:
         pipeline = _with_anchors(database, tmp_path / "home", server)
         asked = len(server.chats())
-        steady = check(compute(evaluation.judge_anchors_, pipeline, FOLLOWING), "judge_steady")
+        steady = check(compute(evaluation.judge_anchors, pipeline, FOLLOWING), "judge_steady")
         # fifty anchors, past the cache of the week before; the same week again is free
         assert len(server.chats()) == asked + 50
-        compute(evaluation.judge_anchors_, pipeline, FOLLOWING)
+        compute(evaluation.judge_anchors, pipeline, FOLLOWING)
         assert len(server.chats()) == asked + 50
     assert steady.passed
     assert steady.numbers[f"{tables.OVERALL}/shift"] == 0
@@ -161,7 +161,7 @@ def test_a_judge_that_grew_milder_under_its_name_fails_the_check(database: Datab
     with serve(reading) as server:
         pipeline = _with_anchors(database, tmp_path / "home", server)
         server.answer = lambda body: verdicts(body, "4" if "bad" in judged_content(body)["answer"] else "5", "A")
-        drifted = check(compute(evaluation.judge_anchors_, pipeline, FOLLOWING), "judge_steady")
+        drifted = check(compute(evaluation.judge_anchors, pipeline, FOLLOWING), "judge_steady")
     assert not drifted.passed
     # one in four goes from 1 to 4 of 5, which is 0.75 of the scale
     assert drifted.numbers[f"{tables.OVERALL}/shift"] == pytest.approx(0.75 / BAD_EVERY, abs=0.08)

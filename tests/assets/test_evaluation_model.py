@@ -41,7 +41,7 @@ def test_without_a_model_only_the_local_judge_judges_and_every_check_says_so(
     outcome = judge_week(pipeline)
     assert pipeline.frames.read(tables.JUDGEMENTS, [WEEK])["judge"].unique().to_list() == ["local"]
     assert check(outcome, "known_bad_at_floor").description == evaluation.NO_MODEL
-    assert check(compute(evaluation.judge_anchors_, pipeline, WEEK), "judge_steady").passed
+    assert check(compute(evaluation.judge_anchors, pipeline, WEEK), "judge_steady").passed
 
 
 def test_the_model_judges_every_sampled_answer_beside_the_local_judge_once(database: Database, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_what_people_compared_is_judged_in_both_orders_and_ranked_beside_them(
     good = {answer_id(str(first)) for first, _ in COMPARED}
     for row in judged.iter_rows(named=True):
         assert row["verdict"] == ("this" if row["interaction_id"] in good else "other")
-    compute(evaluation.preference_agreement_, pipeline, WEEK)
+    compute(evaluation.preference_agreement, pipeline, WEEK)
     agreement = pipeline.frames.read(tables.PREFERENCE_AGREEMENT, [WEEK])
     [agreed] = agreement.filter(pl.col("statistic") == "agreement_without_ties", pl.col("judge") != "")["value"]
     assert agreed == 1.0
