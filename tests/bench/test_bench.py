@@ -21,7 +21,7 @@ def test_every_package_measures_and_every_row_has_something_beside_it(package: s
     assert rows
     for row in rows:
         assert complete(row)["peer"]
-        assert row["ours"] or "not installed" in f"{row['peer']} {row['note']}"
+        assert row["ours"] or "not installed" in f"{row['peer']} {row.get('note', '')}"
 
 
 def test_the_table_is_kept_with_the_machine_the_time_and_the_commit(tmp_path, monkeypatch, capsys) -> None:

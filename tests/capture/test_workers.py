@@ -16,7 +16,6 @@ import psycopg
 import pytest
 
 from feedback_pipeline.capture import key_store
-from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database
 
@@ -67,8 +66,9 @@ class Served:
 
 
 @pytest.fixture
-def served(shared_database: Database, shared_settings: Settings, tenant: str) -> Iterator[Served]:
-    served = Served(shared_database, shared_settings.home, tenant)
+def served(database: Database, tmp_path: Path, tenant: str) -> Iterator[Served]:
+    # a store and keys of its own: other tests open the shared store with keys of other homes
+    served = Served(database, tmp_path, tenant)
     try:
         served.wait()
         yield served
@@ -77,7 +77,7 @@ def served(shared_database: Database, shared_settings: Settings, tenant: str) ->
         served.process.wait(20)
 
 
-def test_several_processes_are_one_service(served: Served, shared_database: Database, tenant: str) -> None:
+def test_several_processes_are_one_service(served: Served, database: Database, tenant: str) -> None:
     pids = served.workers()
     assert len(pids) == WORKERS
 
@@ -104,7 +104,7 @@ def test_several_processes_are_one_service(served: Served, shared_database: Data
         os.kill(killed, signal.SIGKILL)
         ids = [outcome for outcome in outcomes if outcome]
     assert len(ids) == 40  # repeated under their keys until acknowledged
-    with psycopg.connect(shared_database.url) as connection:
+    with psycopg.connect(database.url) as connection:
         rows = connection.execute(
             "SELECT id::text FROM feedback WHERE tenant = %s AND idempotency_key LIKE 'kill-%%'", (tenant,)
         ).fetchall()

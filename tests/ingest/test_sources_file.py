@@ -48,7 +48,7 @@ def test_a_file_without_sources_says_what_is_expected(tmp_path: Path, text: str)
     [
         ("    mapping: {thumbs: up}\n", "mapping: thumbs is no field of ours; fields: id,"),
         ("    colour: red\n", "colour: unknown setting; known: kind, path"),
-        ("    preset: postit\n", "preset: postit is none of generated-content,"),
+        ("    preset: postit\n", "preset: postit is none of arena,"),
         ("    timezone: Mars/Olympus\n", "timezone: 'Mars/Olympus' is not an IANA zone"),
         ("    provenance: hearsay\n", "provenance: must be one of logged, server"),
         ("    mapping: {thumb: rating, output: answer}\n", "no time: map occurred_at"),

@@ -18,7 +18,7 @@ def shown_commands(page: Path) -> Iterator[tuple[list[str], list[str]]]:
 
 def normalised(line: str) -> str:
     """A line without what differs from one home and day to the next: numbers, ids, dates, paths, widths."""
-    line = re.sub(r"\S*/\S*", "PATH", line)
+    line = re.sub(r"PATH( PATH)+", "PATH", re.sub(r"\S*/\S*", "PATH", line))  # a folder may have a space in its name
     line = re.sub(r"\b[0-9a-f]{8,}(-[0-9a-f]{4,})*\b", "ID", line)
     line = re.sub(r"[+-]?\d[\d,.:]*", "#", line)
     line = re.sub(r"#(-#)+", "#", line)
