@@ -245,11 +245,16 @@ def test_stars_are_radios_that_are_filed_when_chosen(host: Host, page: Any) -> N
     assert page.locator("#b .star").count() == 0
     page.locator("#a input[type=radio]").first.focus()
     posts: list[str] = []
-    page.on("request", lambda one: posts.append(one.url) if one.url.endswith("/v1/feedback") else None)
+    page.on("request", lambda one: posts.append(one.method) if one.url.endswith("/v1/feedback") else None)
+    page.clock.install()  # a slow machine takes longer between two keys than the element waits for the next one
+    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 1"))
     for _ in range(3):
         page.keyboard.press("ArrowRight")
+    assert posts == []
+    page.clock.run_for(1000)
+    page.clock.resume()
     settled(page, host, [4], "stars")
-    assert len(posts) <= 2  # a preflight apart, one vote and not three
+    assert posts.count("POST") == 1  # one vote and not three
     assert page.locator("#a .star").all_text_contents() == ["★", "★", "★", "★", "☆"]
 
 

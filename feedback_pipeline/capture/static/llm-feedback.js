@@ -498,12 +498,13 @@
     }
 
     renderStars() {
-      const group = this.node("div", { class: "row", role: "radiogroup", "aria-label": this.text("stars") });
+      // An arrow key takes the focus from one star to the next: only leaving them all files what is chosen.
+      const group = this.node("div", { class: "row", role: "radiogroup", "aria-label": this.text("stars"),
+        onfocusout: (event) => { if (!group.contains(event.relatedTarget)) this.commit(); } });
       const name = random();
       for (let number = 1; number <= 5; number += 1) {
         const input = this.node("input", { type: "radio", name, value: String(number), "aria-label": `${number} ${this.text("stars")}`,
-          onchange: () => this.rate(number, !this.keyed), onkeydown: () => { this.keyed = true; }, onpointerdown: () => { this.keyed = false; },
-          onblur: () => this.commit() });
+          onchange: () => this.rate(number, !this.keyed), onkeydown: () => { this.keyed = true; }, onpointerdown: () => { this.keyed = false; } });
         const mark = this.node("span", { "aria-hidden": "true" }, "☆");
         this.stars.push({ input, mark, label: this.node("label", { class: "star", part: "star", onpointerdown: () => { this.keyed = false; } }, input, mark) });
         group.append(this.stars[number - 1].label);
