@@ -108,4 +108,3 @@ def test_jobs_that_read_or_sweep_the_home_stay_with_the_run() -> None:
                   is dg.multiprocess_executor}  # fmt: skip
     assert {"daily_loop", "weekly_loop", "monthly_loop"} <= on_workers
     assert not on_workers & {"import_sources", "retention", "housekeeping", "ramp_experiments"}
-
