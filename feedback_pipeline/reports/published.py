@@ -14,7 +14,6 @@ from typing import Literal
 
 import orjson
 import polars as pl
-
 from upath import UPath
 
 from feedback_pipeline.cleaning.tables import (
