@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from jobs import foreground
 from jobs.foreground import LOGGING as LOGGING
 from jobs.location import build_definitions
 from jobs.loops import DAILY, DAYS_PER_RUN, MONTHLY, WEEKLY
-from jobs.requests import fault_of, settle_requests, stretch_tags
+from jobs.requests import fault_of, named_by, settle_requests, stretch_tags
 from jobs.stages import loops_of_assets
 
 Report = Callable[[str], None]
@@ -112,9 +112,9 @@ class _Foreground:
         pipeline, database = self.pipeline, self.pipeline.database
         foreground.settle_orphans(self.instance, database, _of(pipeline))
         settle_requests(self.instance, pipeline)
-        definitions = build_definitions(
-            pipeline.settings, {"pipeline": pipeline}, loggers={"console": progress_logger(self.report)}
-        )
+        # a command computes in its own process, whatever executor the daemon's runs have
+        here = replace(pipeline.settings, executor="in_process")
+        definitions = build_definitions(here, {"pipeline": pipeline}, loggers={"console": progress_logger(self.report)})
         jobs = {name: definitions.resolve_job_def(name) for name in (DAILY, WEEKLY, MONTHLY)}
         self._find_lost()
         try:
@@ -160,6 +160,9 @@ class _Foreground:
                     raise _MachineFaultError
                 behind = {day.day for day in changes.due(database, include_requested=True, given_up=True)}
                 self.done.days |= {day.day for day in stretch.days} - behind
+                if not run.is_success and not named_by(self.instance, run.run_id):
+                    # no day is to blame: the run never came so far
+                    self.done.failed.append(f"days {stretch.first} to {stretch.last}: run {run.run_id} failed")
                 changes.take_back(database, run_key)
 
     def _weeks(self, job: dg.JobDefinition, weeks: Sequence[date], bad_days: Iterable[date]) -> None:
