@@ -36,6 +36,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "feedback_pipeline/io_manager.py": ("data/clean_interactions/*",),
     "feedback_pipeline/judging/reward.py": (NO_WORDS,),
     "feedback_pipeline/privacy/key_files.py": ("home/keys.json", "home/*.key"),
+    "feedback_pipeline/reports/published.py": ("data/weekly_report/*", "data/monthly_report/*"),
     "feedback_pipeline/store/embedded.py": ("home/postgres/*",),
     "feedback_pipeline/store/keeper.py": ("home/postgres/*",),
     "feedback_pipeline/tables/free_space.py": ("home/.probe-*", "data/.probe-*"),
