@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from feedback_pipeline.analysis.verbs import performance
+from feedback_pipeline.analysis.performance import performance
 from feedback_pipeline.analysis.vote_stretches import stretch_of
 from feedback_pipeline.calendar import days_between
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
