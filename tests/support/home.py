@@ -117,14 +117,14 @@ class Home:
         given = {"selector": selector, "mode": "default", "runConfigData": config, "executionMetadata": {"tags": tags}}
         launched = self.graphql(LAUNCH, p=given)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
-        return launched["run"]["runId"]
+        return str(launched["run"]["runId"])
 
     def ticks(self, sensor: str) -> list[dict[str, Any]]:
         found = self.graphql(TICKS, s={**REPOSITORY, "sensorName": sensor})["sensorOrError"]["sensorState"]
         assert found["status"] == "RUNNING"
-        return found["ticks"]
+        return list(found["ticks"])
 
     def newest(self, asset: str, partition: date) -> str:
         """The run that made a partition."""
         found = self.graphql(PARTITIONS, key={"path": [asset]}, of=[str(partition)])["assetNodeOrError"]
-        return found["latestMaterializationByPartition"][0]["runId"]
+        return str(found["latestMaterializationByPartition"][0]["runId"])
