@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from feedback_pipeline.cli.main import app, mount_all
+from feedback_pipeline.cli.main import app
 from feedback_pipeline.ingest.guessed_entry import Guessed, guess_entry
 from feedback_pipeline.ingest.readers.chunks import UnreadableError
 from feedback_pipeline.ingest.sources import load_sources
@@ -179,7 +179,6 @@ def test_a_table_of_a_database(tmp_path: Path) -> None:
 
 def test_without_a_verdict_it_says_which_line_is_missing(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("id,at,question,answer\n1,2026-11-12,Where is it?,It is there.\n")
-    mount_all()
     done = CliRunner().invoke(app, ["source", "guess", str(tmp_path / "log.csv")])
     assert done.exit_code == 1
     assert "# TO DO: no column looks like a verdict: add `thumb: COLUMN`" in done.stdout
