@@ -98,8 +98,11 @@ async def _people(store: Store, tenant: str, since: date, **wanted: str | None) 
 def _estimated(users: bytes, sessions: bytes) -> People:
     from feedback_pipeline.stats import cardinality  # NumPy: the service starts without it
 
-    count = [cardinality.distinct(cardinality.merged(sketches)) for sketches in (users, sessions)]
-    return People(*count, error=round(100 * cardinality.RELATIVE_ERROR, 1))
+    return People(
+        cardinality.distinct(cardinality.merged(users)),
+        cardinality.distinct(cardinality.merged(sessions)),
+        round(100 * cardinality.RELATIVE_ERROR, 1),
+    )
 
 
 async def summary(store: Store, tenant: str, since: date | None = None) -> list[dict[str, Any]]:
