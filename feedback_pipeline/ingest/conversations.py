@@ -33,12 +33,19 @@ def _messages(text: str) -> str | None:
         return None
     if isinstance(delivered, str):  # JSON written into text
         return _messages(delivered)
+    messages = messages_of(delivered)
+    if messages is None:
+        return None
+    return text if messages == delivered else orjson.dumps(messages).decode()
+
+
+def messages_of(delivered: Any) -> list[dict[str, Any]] | None:
+    """A delivered list as messages; None where it is none."""
     if not isinstance(delivered, list) or not delivered:
         return None
     messages = [_message(one) for one in delivered]
-    if any(message is None for message in messages):
-        return None
-    return text if messages == delivered else orjson.dumps(messages).decode()
+    found = [message for message in messages if message is not None]
+    return found if len(found) == len(messages) else None
 
 
 def _message(delivered: object) -> dict[str, Any] | None:

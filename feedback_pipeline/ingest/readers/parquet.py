@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet
 
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, Wanted
@@ -54,12 +55,24 @@ def frame_column(name: str, column: pa.Array) -> pl.Series:
         return pl.Series(name, [None if one is None else str(UUID(bytes=one)) for one in column.to_pylist()], pl.String)
     if pa.types.is_fixed_size_binary(column.type):
         column = column.cast(pa.binary())
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        column = _texts(column)
     if not _has_map(column.type):
         try:
             return pl.Series(name, pl.from_arrow(column))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
             pass  # a type of Arrow's that Polars does not know
     return pl.Series(name, [_json(value, column.type) for value in column.to_pylist()], pl.String)
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    """Bytes as the text that they are, which some databases write without saying so; others stay as they are."""
+    try:
+        texts = column.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return column
+    controls = pa.compute.match_substring_regex(texts, r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+    return column if pa.compute.any(controls).as_py() else texts
 
 
 def _has_map(kind: pa.DataType) -> bool:
