@@ -21,7 +21,8 @@ def asked_of(text: str | None) -> tuple[str | None, str | None]:
     messages = messages_of(listed)
     if messages is not None:
         prompts = [message for message in messages if message["role"] == "user"]
-        return orjson.dumps(messages).decode(), _said(prompts[-1]["content"]) if prompts else None
+        written = text if messages is given else orjson.dumps(messages).decode()
+        return written, _said(prompts[-1]["content"]) if prompts else None
     if isinstance(given, dict):
         for name in _ASKED:
             if isinstance(given.get(name), str) and given[name]:

@@ -62,7 +62,27 @@ def frame_column(name: str, column: pa.Array) -> pl.Series:
             return pl.Series(name, pl.from_arrow(column))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
             pass  # a type of Arrow's that Polars does not know
+    if pa.types.is_map(column.type) and pa.types.is_string(column.type.key_type) and pa.types.is_integer(column.type.item_type):
+        return _counts(name, column)
     return pl.Series(name, [_json(value, column.type) for value in column.to_pylist()], pl.String)
+
+
+def _counts(name: str, column: pa.MapArray) -> pl.Series:
+    """Objects of whole numbers as JSON, by column: usage of tokens, say."""
+    keys, numbers = pl.Series("k", pl.from_arrow(column.keys)), pl.Series("n", pl.from_arrow(column.items))
+    written = {key: orjson.dumps(key).decode() for key in keys.unique().drop_nulls()}
+    entries = pl.DataFrame([keys, numbers]).select(
+        pl.concat_str(
+            pl.col("k").replace_strict(written, default="null", return_dtype=pl.String), pl.lit(":"),
+            pl.col("n").cast(pl.String).fill_null("null"),
+        )
+    )  # fmt: skip
+    listed = pa.LargeListArray.from_arrays(column.offsets.cast(pa.int64()), entries.to_series().to_arrow())
+    text = pl.Series(name, pl.from_arrow(listed)).to_frame().select(
+        pl.concat_str(pl.lit("{"), pl.col(name).list.join(","), pl.lit("}")).alias(name)
+    )  # fmt: skip
+    missing = pl.Series("m", column.is_null().to_numpy(zero_copy_only=False))
+    return text.select(pl.when(~missing).then(name).alias(name)).to_series()
 
 
 def _texts(column: pa.Array) -> pa.Array:
