@@ -98,7 +98,7 @@ def langfuse_export(folder: Path, scores: int, seed: int = 6) -> None:
         observations = {
             "id": [f"o{name}" for name in names], "trace_id": [f"t{name}" for name in names],
             "type": ["GENERATION"] * number, "start_time": moments, "end_time": moments,
-            "input": [f'[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"{one}"}}]' for one in asked],
+            "input": [f'[{{"role":"user","content":"{one}"}}]' for one in asked],
             "output": [f'{{"role":"assistant","content":"{one}"}}' for one in _texts(random, number, 40)],
             "provided_model_name": random.choice(["small", "large"], number), "usage_details": usage,
             "prompt_name": ["ask"] * number, "prompt_version": [3] * number, "total_cost": [0.001] * number,

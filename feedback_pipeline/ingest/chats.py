@@ -41,7 +41,8 @@ def answer_of(text: str | None) -> str | None:
 
 def _answer(given: Any) -> str | None:
     if isinstance(given, list):  # the last thing said
-        answers = [one for one in given if isinstance(one, dict) and one.get("role", "assistant") in ("assistant", "ai")]
+        objects = [one for one in given if isinstance(one, dict)]
+        answers = [one for one in objects if one.get("role", "assistant") in ("assistant", "ai")]
         return _answer(answers[-1]) if answers else None
     if not isinstance(given, dict):
         return None
@@ -69,7 +70,7 @@ def _said(content: Any) -> str | None:
 
 def _read(text: str | None) -> Any:
     """The object, list or text that a text is."""
-    if not text or text[0] not in "[{\"":
+    if not text or text[0] not in '[{"':
         return text
     try:
         found = orjson.loads(text)

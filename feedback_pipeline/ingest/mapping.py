@@ -269,8 +269,9 @@ def _reference(reference: Reference | None, target: str, source: Source, frame: 
         value = (value.cast(pl.Float64, strict=False) * reference.scale).cast(pl.String)
     if reference.when:
         meant = pl.all_horizontal(fits(pl.col(path), condition) for path, condition in reference.when.items())
-        other = pl.lit(None, pl.String) if reference.otherwise is None else _path(reference.otherwise, frame, user_paths)
-        value = pl.when(meant).then(value).otherwise(other)
+        value = pl.when(meant).then(value)
+        if reference.otherwise:
+            value = value.otherwise(_path(reference.otherwise, frame, user_paths))
     return value
 
 

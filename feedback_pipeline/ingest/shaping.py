@@ -60,7 +60,8 @@ def _with_chat(chunk: Chunk, chat: Chat) -> Chunk:
     sides = []
     for path in (chat.input, chat.output):
         value = path_expression(path, columns, chunk.frame.schema)
-        sides.append(chunk.frame.select((pl.lit(None, pl.String) if value is None else _as_json(value)).alias("x"))["x"])
+        text = pl.lit(None, pl.String) if value is None else _as_json(value)
+        sides.append(chunk.frame.select(text.alias("side"))["side"])
     asked = [asked_of(text) for text in sides[0]]
     made = [
         pl.Series("chat.messages", [messages for messages, _ in asked], dtype=pl.String),

@@ -242,7 +242,8 @@ class Source(_Part):
         explode: the path of a list: each of its items is a row, and stands where the list stood.
         where: path → what its value must be for a row to be meant; the others are passed over and counted.
         thread: where the conversation is a tree of messages, what becomes `thread.messages`, `.prompt` and `.answer`.
-        chat: where a model's input and output are kept as they were, what becomes `chat.messages`, `.prompt`, `.answer`.
+        chat: where a model's input and output are kept as they were: what becomes `chat.messages`, `.prompt`,
+            `.answer`.
         judge: the rows are a model's verdicts, not people's votes (pairwise only); its name.
         context: `full` where a row without `messages` was all that was asked of the model, `partial` where there was
             more that is not known; unset, it is guessed (`whole_without_messages`).
@@ -503,7 +504,8 @@ def _placed(place: str) -> dict[str, Any]:
         return {"kind": "api", "url": place}
     if "://" in place:
         return {"kind": "sql", "url": place}
-    return {"kind": _kind_of(place) or "json", "path": str(Path(place).absolute()), "url": None, "key": None, "query": None}
+    path = str(Path(place).absolute())
+    return {"kind": _kind_of(place) or "json", "path": path, "url": None, "key": None, "query": None}
 
 
 def preset_names() -> list[str]:

@@ -62,8 +62,10 @@ def frame_column(name: str, column: pa.Array) -> pl.Series:
             return pl.Series(name, pl.from_arrow(column))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
             pass  # a type of Arrow's that Polars does not know
-    if pa.types.is_map(column.type) and pa.types.is_string(column.type.key_type) and pa.types.is_integer(column.type.item_type):
-        return _counts(name, column)
+    if pa.types.is_map(column.type):
+        held = column.type
+        if pa.types.is_string(held.key_type) and pa.types.is_integer(held.item_type):
+            return _counts(name, column)
     return pl.Series(name, [_json(value, column.type) for value in column.to_pylist()], pl.String)
 
 
