@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 from bench.rows import Row, Size
 from feedback_pipeline.ingest.importing import import_sources
 from feedback_pipeline.ingest.intake import PrivacyRules
-from feedback_pipeline.ingest.sources import load_sources
+from feedback_pipeline.ingest.sources import load_sources, with_tools
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database
 
-TARGET = 50_000
+TARGET, LANGFUSE_TARGET = 50_000, 30_000
 RATIO_UP = 0.8
 _WORDS = tuple(f"{syllable}{number}" for number in range(400) for syllable in ("ba", "ke", "li", "mo", "nu"))
 _SOURCE = "sources:\n  ratings: {{kind: {kind}, path: {path}, preset: query-response}}\n"
@@ -42,6 +42,7 @@ def rows(size: Size) -> list[Row]:
         files = {"csv": Path(place) / "ratings.csv", "jsonl": Path(place) / "ratings.jsonl"}
         table.write_csv(files["csv"])
         table.write_ndjson(files["jsonl"])
+        found.append(_langfuse(votes, Path(place) / "langfuse"))
         for kind, file in files.items():
             with _store(Path(place) / kind) as (database, privacy):
                 copied = _copy(database, table.columns, files["csv"])
@@ -79,6 +80,25 @@ def ratings(votes: int, seed: int = 5) -> pl.DataFrame:
             "updated_at": [moment.isoformat() for moment in times],
         }
     )
+
+
+def _langfuse(scores: int, folder: Path) -> Row:
+    """Scores and observations of an export of Langfuse, into the store."""
+    langfuse_export(folder / "export", scores)
+    with _store(folder / "home") as (database, privacy):
+        started, cpu = time.perf_counter(), time.process_time()
+        sources = with_tools(folder / "none.yaml", ("langfuse",), {}, str(folder / "export"))
+        summary = import_sources(database, sources, privacy, folder)
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    if summary.refused or [source.interactions + source.events for source in summary.sources] != [scores, scores]:
+        raise RuntimeError("not every row of the export came in")
+    return {
+        "work": f"{scores:,} scores and {scores:,} observations of Langfuse's Parquet export, into the store",
+        "ours": f"{2 * scores / seconds:,.0f} rows/s",
+        "peer": f"{LANGFUSE_TARGET:,} rows/s (asked)",
+        "ratio": f"{2 * scores / seconds / LANGFUSE_TARGET:.2f}",
+        "note": f"{cpu:.1f} CPU s of this process beside the server's",
+    }
 
 
 def langfuse_export(folder: Path, scores: int, seed: int = 6) -> None:

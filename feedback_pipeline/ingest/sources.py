@@ -63,7 +63,7 @@ class Reference(_Part):
     def _one_place(self) -> Self:
         if sum(map(bool, (self.column, self.columns, self.hash, self.first))) != 1:
             raise ValueError("give exactly one of column, columns, hash, first")
-        for path in self.paths:
+        for path in (*self.paths, *self.beside):
             if "[" in path:
                 steps(path)
         if (self.split is None) != (self.part is None):
