@@ -13,7 +13,9 @@ import yaml
 from feedback_pipeline.ingest.deliveries import batched, deliveries, lookups, read_delivery
 from feedback_pipeline.ingest.documents import SourcesError
 from feedback_pipeline.ingest.first_rows import MAX_ROWS, first_rows
-from feedback_pipeline.ingest.guessing import Guess, guess, guess_preset
+from feedback_pipeline.ingest.guessing.entry import Guess
+from feedback_pipeline.ingest.guessing.presets import guess_preset
+from feedback_pipeline.ingest.guessing.tables import guess
 from feedback_pipeline.ingest.judgements import NO_RULES
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.preview import unknown_words
