@@ -40,8 +40,10 @@ from feedback_pipeline.reports.operations import TrainingFile
 from feedback_pipeline.reports.page import render_html
 from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.periods import month_of, week_of
+from feedback_pipeline.reports.published import note_tenants
 from feedback_pipeline.reports.said_events import said_events
 from feedback_pipeline.reports.sources import Sources, example_ids
+from feedback_pipeline.reports.subject_events import subject_events
 from feedback_pipeline.store import bulk, revisions
 from feedback_pipeline.store.replies import PostgresReplyCache
 from feedback_pipeline.tables.parquet import replaced_file
@@ -118,6 +120,7 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
         answers=frames.scan(CLEAN_INTERACTIONS, days_of(week)),
         feedback=frames.scan(CLEAN_FEEDBACK, days_of(week)),
         said=said_events(frames, days),
+        subjects=subject_events(database, days, pipeline.verdict_policy),
         conservation=_conservation(pipeline, days_of(week)),
         redactions=_replaced(pipeline, days_of(week)),
         funnel=frames.read(FUNNEL, [week, pairs_funnel(week)]),
@@ -157,7 +160,7 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
     digest = hashlib.sha256(render_json(replace(content, generated_at=EPOCH))).hexdigest()
     revision = revisions.revise(database, week, digest, closed=closed)
     content = replace(content, period=replace(period, revision=revision))
-    outcome = _published(pipeline, "weekly_report", week, content)
+    outcome = _published(pipeline, "weekly_report", week, content, sources.subjects)
     if not isinstance(content.past_actions, NoResultPart):
         outcomes = {action.action_id: action.outcome for action in content.past_actions.items}
         register.record_outcomes(database, week, outcomes)
@@ -208,6 +211,7 @@ def monthly_report(pipeline: Pipeline, month: date) -> Outcome:
         answers=frames.scan(CLEAN_INTERACTIONS, month_days),
         feedback=frames.scan(CLEAN_FEEDBACK, month_days),
         said=said_events(frames, month_days),
+        subjects=subject_events(pipeline.database, month_days, pipeline.verdict_policy),
         conservation=_conservation(pipeline, month_days),
         survey_responses=uses["general"],
         exports=uses["exports"],
@@ -217,7 +221,7 @@ def monthly_report(pipeline: Pipeline, month: date) -> Outcome:
     period = month_of(month, pipeline.settings.timezone)
     changed = revisions.last_change(pipeline.database, month_days) or pipeline.now()
     content = assemble(period, sources, project=PROJECT, generated_at=changed, target=pipeline.settings.approval_target)
-    return _published(pipeline, "monthly_report", month, content)
+    return _published(pipeline, "monthly_report", month, content, sources.subjects)
 
 
 _WEEKLY_TABLES = (
@@ -328,9 +332,12 @@ def _earlier(pipeline: Pipeline, name: str, partition: date) -> ReportDocument |
     return read_json(path.read_bytes()) if path.exists() else None
 
 
-def _published(pipeline: Pipeline, name: str, partition: date, content: ReportContent) -> Outcome:
+def _published(
+    pipeline: Pipeline, name: str, partition: date, content: ReportContent, subjects: pl.DataFrame | None
+) -> Outcome:
     folder = pipeline.frames.root / name
     page = render_html(content).encode()
+    note_tenants(pipeline.frames, content.period, page, () if subjects is None else subjects["tenant"].unique())
     for suffix, data in (
         ("html", page),
         ("json", render_json(content)),

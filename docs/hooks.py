@@ -44,7 +44,6 @@ def every_command() -> Iterator[tuple[tuple[str, ...], Any]]:
 
     from feedback_pipeline.cli import main
 
-    main.mount_all()
     yield from _below((), typer.main.get_command(main.app))
 
 

@@ -23,6 +23,8 @@ PASSED_ON = (
     "PYTHONPATH",
 )
 """Beginnings of the variables that a worker on another machine is given."""
+WITH_THE_RUN = dg.in_process_executor
+"""For jobs that read or sweep the home folder, which a worker elsewhere has not, and for those over in a moment."""
 ON_A_CLUSTER: tuple[Executor, ...] = ("k8s", "ray", "celery")
 
 
@@ -63,7 +65,8 @@ def _on_a_cluster(name: Executor, environment: Mapping[str, str]) -> dg.Executor
         return celery
     from dagster_ray import ray_executor
 
-    given = {"env_vars": sorted(one for one in environment if one.startswith(PASSED_ON)), "num_cpus": 1}
+    # cores and memory are the steps' own (assets/step_sizes.py): what is given here would go before them
+    given = {"env_vars": sorted(one for one in environment if one.startswith(PASSED_ON))}
     address = {"address": environment["RAY_ADDRESS"]} if environment.get("RAY_ADDRESS") else {}
     ray: dg.ExecutorDefinition = ray_executor.configured({"ray": {**given, **address}}, name="ray")
     return ray

@@ -12,6 +12,7 @@ import dagster as dg
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import statement
+from jobs.executors import WITH_THE_RUN
 from jobs.storage import beside
 
 JOB = "housekeeping"
@@ -38,7 +39,7 @@ def tidy_storage(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipe
 def housekeeping_job() -> dg.JobDefinition:
     """The job; one run, no partitions."""
 
-    @dg.job(name=JOB, description="Keeps Dagster's runs and events bounded.")
+    @dg.job(name=JOB, executor_def=WITH_THE_RUN, description="Keeps Dagster's runs and events bounded.")
     def job() -> None:
         tidy_storage()
 

@@ -45,7 +45,7 @@ def build_definitions(
     watching = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
     keep, tidy = retention.retention_job(), housekeeping.housekeeping_job()
     ramp = ramping.ramp_job()
-    importing, looking = loops.import_job(executor, settings), loops.freshness_job(executor, settings)
+    importing, looking = loops.import_job(settings), loops.freshness_job(executor, settings)
     tuning_jobs = fine_tuning.fine_tuning_jobs(executor, settings)
     scheduled = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(

@@ -10,6 +10,7 @@ from assets.freshness import DAILY as DAILY_ASSETS
 from assets.freshness import WEEKLY as WEEKLY_ASSETS
 from assets.keys import key_of
 from feedback_pipeline.settings import Settings
+from jobs.executors import WITH_THE_RUN
 
 DAILY = "daily_loop"
 WEEKLY = "weekly_loop"
@@ -37,12 +38,12 @@ def loop_jobs(declarations: Iterable[Declaration], executor: dg.ExecutorDefiniti
     ]
 
 
-def import_job(executor: dg.ExecutorDefinition, settings: Settings) -> Any:
+def import_job(settings: Settings) -> Any:
     """Brings the sources of sources.yaml in."""
     return dg.define_asset_job(
         IMPORT, selection=[key_of(settings, "imported_feedback")],
         description="Imports what is new in the sources of sources.yaml.",
-        executor_def=executor,
+        executor_def=WITH_THE_RUN,
     )  # fmt: skip
 
 

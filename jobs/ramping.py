@@ -4,6 +4,7 @@ import dagster as dg
 
 from feedback_pipeline.experiments import registry
 from feedback_pipeline.pipeline import Pipeline
+from jobs.executors import WITH_THE_RUN
 
 RAMP = "ramp_experiments"
 HOURLY = "7 * * * *"
@@ -19,7 +20,10 @@ def widen_due_ramps(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[P
 def ramp_job() -> dg.JobDefinition:
     """The job of one look."""
 
-    @dg.job(name=RAMP, description="More people for experiments whose ramp is due; nobody changes arms.")
+    @dg.job(
+        name=RAMP, executor_def=WITH_THE_RUN,
+        description="More people for experiments whose ramp is due; nobody changes arms.",
+    )  # fmt: skip
     def ramp() -> None:
         widen_due_ramps()
 

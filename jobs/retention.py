@@ -8,6 +8,7 @@ from feedback_pipeline.erasure import retention, retention_limits
 from feedback_pipeline.erasure.retention_limits import Limits
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy import audit_log
+from jobs.executors import WITH_THE_RUN
 
 RETENTION = "retention"
 HOUR = 3
@@ -37,7 +38,10 @@ def apply_policies(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pi
 def retention_job() -> dg.JobDefinition:
     """The job; one run, no partitions."""
 
-    @dg.job(name=RETENTION, description="Seals days past the retention of raw text and removes what has had its time.")
+    @dg.job(
+        name=RETENTION, executor_def=WITH_THE_RUN,
+        description="Seals days past the retention of raw text and removes what has had its time.",
+    )  # fmt: skip
     def job() -> None:
         apply_policies()
 

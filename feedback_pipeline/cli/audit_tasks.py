@@ -1,4 +1,4 @@
-"""The audit in a labelling tool: `feedback audit-tasks`; mounted by `cli.main`."""
+"""The audit in a labelling tool: `feedback audit-tasks`; mounted by `cli.groups`."""
 
 from pathlib import Path
 from typing import Annotated, Literal, get_args

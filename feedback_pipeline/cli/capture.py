@@ -1,4 +1,4 @@
-"""The commands of live capture: `feedback serve`, `feedback keys …`, `feedback dashboard`; mounted by `cli.main`."""
+"""The commands of live capture: `feedback serve`, `feedback keys …`, `feedback dashboard`; mounted by `cli.groups`."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any

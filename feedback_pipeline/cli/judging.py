@@ -1,4 +1,4 @@
-"""`feedback audit` and `feedback evaluate`; mounted by `cli.main`."""
+"""`feedback audit` and `feedback evaluate`; mounted by `cli.groups`."""
 
 import unicodedata
 from collections.abc import Iterator

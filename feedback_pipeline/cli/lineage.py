@@ -1,4 +1,4 @@
-"""The command of lineage: `feedback why`; mounted by `cli.main`."""
+"""The command of lineage: `feedback why`; mounted by `cli.groups`."""
 
 from typing import Annotated
 

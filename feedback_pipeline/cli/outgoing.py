@@ -1,4 +1,4 @@
-"""The command that sends verdicts back to other tools: `feedback send`; mounted by `cli.main`."""
+"""The command that sends verdicts back to other tools: `feedback send`; mounted by `cli.groups`."""
 
 import os
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The commands about people and their data, mounted by `cli.main`: `feedback consent`, `forget`, `receipt`,
+"""The commands about people and their data, mounted by `cli.groups`: `feedback consent`, `forget`, `receipt`,
 `retention`, `quarantine …`, `pseudonyms …`."""
 
 from datetime import UTC, datetime

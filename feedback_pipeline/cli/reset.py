@@ -1,4 +1,4 @@
-"""`feedback reset`: takes the sample's votes away, so that they do not pool with one's own; mounted by `cli.main`."""
+"""`feedback reset`: takes the sample's votes away, so that they do not pool with one's own; mounted by `cli.groups`."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""The command that hands a judge out as a reward: `feedback export-judge`; mounted by `cli.main`."""
+"""The command that hands a judge out as a reward: `feedback export-judge`; mounted by `cli.groups`."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The commands about sources: `feedback source guess`; mounted by `cli.main`."""
+"""The commands about sources: `feedback source guess`; mounted by `cli.groups`."""
 
 from typing import Annotated
 

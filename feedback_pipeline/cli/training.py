@@ -1,4 +1,4 @@
-"""The commands of training files: `feedback export` and `feedback review`; mounted by `cli.main`."""
+"""The commands of training files: `feedback export` and `feedback review`; mounted by `cli.groups`."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands of fine-tuning: `feedback tune`, `models`, `approve`, `rollback`; mounted by `cli.main`."""
+"""The commands of fine-tuning: `feedback tune`, `models`, `approve`, `rollback`; mounted by `cli.groups`."""
 
 import getpass
 from typing import TYPE_CHECKING, Annotated

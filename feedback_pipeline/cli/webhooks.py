@@ -1,4 +1,4 @@
-"""The commands of webhooks: `feedback webhooks …`; mounted by `cli.main`."""
+"""The commands of webhooks: `feedback webhooks …`; mounted by `cli.groups`."""
 
 from typing import Annotated
 from uuid import UUID

@@ -7,6 +7,7 @@ from feedback_pipeline.reports.findings import RepeatedFailures, Standings, Term
 from feedback_pipeline.reports.operations import JudgedQuality, Method, Training, VersionComparison, Versions
 from feedback_pipeline.reports.parts import Count, Difference, NoResultPart, Rate
 from feedback_pipeline.reports.said import Phrase, Preferences
+from feedback_pipeline.reports.subjects import Subjects
 from feedback_pipeline.reports.trials import Trials
 
 Row = tuple[str, ...]
@@ -49,6 +50,21 @@ def ranked_rows(given: Preferences) -> list[Row]:
 def phrase_rows(phrases: Sequence[Phrase]) -> list[Row]:
     """One row per phrase."""
     return [(one.text, wording.count(one.people), wording.count(one.texts)) for one in phrases]
+
+
+def subject_rows(found: Subjects) -> list[Row]:
+    """One row per kind of subject."""
+    return [
+        (
+            f"{wording.dimension(one.kind).capitalize()}s",
+            wording.count(one.subjects),
+            wording.count(one.people),
+            *_rate_cells(one.approval),
+            NOTHING if one.average_stars is None else f"{one.average_stars:.2f}",
+            wording.count(one.comments),
+        )
+        for one in found.kinds
+    ]
 
 
 def judged_rows(judged: JudgedQuality) -> list[Row]:

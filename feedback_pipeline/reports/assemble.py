@@ -4,7 +4,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from feedback_pipeline.reports.content import ReportContent
-from feedback_pipeline.reports.sections import analysis, incidents, loop, opening, parameters, quality, said, trials
+from feedback_pipeline.reports.sections import (
+    analysis,
+    incidents,
+    loop,
+    opening,
+    parameters,
+    quality,
+    said,
+    subjects,
+    trials,
+)
 from feedback_pipeline.reports.sources import Sources
 from feedback_pipeline.reports.summary import Period
 
@@ -34,6 +44,7 @@ def assemble(
         preferences=said.preferences(sources),
         comments=said.comments(sources),
         corrections=said.corrections(sources),
+        subjects=subjects.subjects(sources),
         recommendations=loop.recommendations(sources),
         past_actions=loop.past_actions(sources),
         improvements=silent or analysis.improvements(sources),

@@ -28,6 +28,7 @@ from feedback_pipeline.reports.operations import (
 )
 from feedback_pipeline.reports.parts import NoResultPart, Part
 from feedback_pipeline.reports.said import Comments, Corrections, Preferences
+from feedback_pipeline.reports.subjects import Subjects
 from feedback_pipeline.reports.summary import Coverage, Period, Trend, Verdict
 from feedback_pipeline.reports.trials import AllAnswers, Trials
 
@@ -51,6 +52,7 @@ class ReportContent(Part):
     preferences: Preferences | NoResultPart = NOT_COMPUTED
     comments: Comments | NoResultPart = NOT_COMPUTED
     corrections: Corrections | NoResultPart = NOT_COMPUTED
+    subjects: Subjects | NoResultPart = NOT_COMPUTED
     recommendations: Recommendations | NoResultPart = NOT_COMPUTED
     past_actions: PastActions | NoResultPart = NOT_COMPUTED
     improvements: Improvements | NoResultPart = NOT_COMPUTED

@@ -69,6 +69,7 @@ _FILTERS = {
     "short_day": wording.short_day,
     "signed_points": wording.signed_points,
     "standing_rows": appendix.standing_rows,
+    "subject_rows": appendix.subject_rows,
     "trial_rows": appendix.trial_rows,
     "telling_comparisons": appendix.telling_comparisons,
     "term_rows": appendix.term_rows,

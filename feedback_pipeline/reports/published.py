@@ -2,14 +2,19 @@
 
 A published report pools the votes of every tenant that allows it, and quotes some. A tenant is shown it as it stands
 only where all of its votes are theirs; else the same period is reported on their own votes alone, without words.
+Whose votes a page holds is written beside it when it is published: the tables may lose or gain a day afterwards.
 """
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal
 
+import orjson
 import polars as pl
+from upath import UPath
 
 from feedback_pipeline.cleaning.tables import (
     CLEAN_FEEDBACK,
@@ -25,7 +30,7 @@ from feedback_pipeline.reports.said_events import said_events
 from feedback_pipeline.reports.standalone import standalone_report, start_before
 from feedback_pipeline.reports.summary import Period
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.tables.parquet import ParquetFolder
+from feedback_pipeline.tables.parquet import ParquetFolder, replaced_file
 
 Kind = Literal["weekly", "monthly"]
 FOLDERS: dict[Kind, str] = {"weekly": "weekly_report", "monthly": "monthly_report"}
@@ -65,9 +70,38 @@ def page_for(frames: ParquetFolder, settings: Settings, kind: Kind, start: date,
     if not path.exists():
         return None
     period = _period(kind, start, settings.timezone)
-    if _tenants(frames, _days_told(period)) <= {tenant}:
-        return path.read_text(encoding="utf-8")
+    page = path.read_bytes()
+    if _named_beside(frames, kind, start, page) == {tenant}:
+        return page.decode()
     return _own_page(frames, settings.timezone, settings.approval_target, period, tenant, path.stat().st_mtime)
+
+
+def note_tenants(frames: ParquetFolder, period: Period, page: bytes, others: Iterable[str] = ()) -> None:
+    """Writes down, beside a page that is about to be published, whose votes and answers it holds.
+
+    Args:
+        frames: the tables it was made from.
+        period: the page's.
+        page: its bytes: the names hold for these alone.
+        others: tenants that the page counts and these tables do not.
+    """
+    tenants = _tenants(frames, _days_told(period)).union(others)
+    told = {"page": hashlib.sha256(page).hexdigest(), "tenants": sorted(tenants)}
+    with replaced_file(_tenants_file(frames, period.kind, period.start)) as file:
+        file.write(orjson.dumps(told))
+
+
+def _named_beside(frames: ParquetFolder, kind: Kind, start: date, page: bytes) -> set[str] | None:
+    """Whose votes a page holds; None where that is not known of these bytes."""
+    path = _tenants_file(frames, kind, start)
+    if not path.exists():
+        return None
+    told = orjson.loads(path.read_bytes())
+    return set(told["tenants"]) if told["page"] == hashlib.sha256(page).hexdigest() else None
+
+
+def _tenants_file(frames: ParquetFolder, kind: Kind, start: date) -> UPath:
+    return frames.root / FOLDERS[kind] / f"{start}.tenants.json"
 
 
 def _days_told(period: Period) -> list[date]:

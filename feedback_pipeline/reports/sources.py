@@ -62,6 +62,9 @@ class Sources:
     """Feedback events with a preference, a comment or a correction: `feedback_id`, `kind`, `verdict`, `voter`,
     `comment`, `correction`, `answer` (of a correction), `preference`, `interaction_id`, `other_interaction_id`,
     `model`, `other_model`, `project`; texts redacted."""
+    subjects: pl.DataFrame | None = None
+    """Current events on sessions, conversations, tool calls and steps (`subject_events`): `tenant`, `subject_kind`,
+    `subject_id`, `voter`, `verdict`, `stars`, `commented`; no words."""
     own: bool = False
     """The report is for whoever gave the table: it is published to nobody else, and needs no five people."""
     survey_responses: int | None = None

@@ -30,7 +30,7 @@ def start_before(about: Period) -> date:
 
 def standalone_report(
     vote_facts: pl.DataFrame, about: Period, dimensions: Sequence[str], *, project: str, target: float,
-    said: pl.DataFrame | None = None, own: bool = False,
+    said: pl.DataFrame | None = None, subjects: pl.DataFrame | None = None, own: bool = False,
 ) -> ReportContent:  # fmt: skip
     """The report of a period.
 
@@ -41,6 +41,7 @@ def standalone_report(
         project: whose feedback this is.
         target: approval aimed at, 0–1.
         said: preferences, comments and corrections, as `Sources.said` with their `day`.
+        subjects: feedback on sessions, conversations, tool calls and steps, as `Sources.subjects` of the period.
         own: it is for whoever gave the votes, and published to nobody else.
     """
     day = pl.col("day")
@@ -66,6 +67,7 @@ def standalone_report(
             silent=silent_but_heard(now, told),
         ),
         said=told,
+        subjects=subjects,
         own=own,
     )
     gathered = datetime.combine(about.end, time(), UTC)

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
 from feedback_pipeline.capture import webhooks
-from feedback_pipeline.cli.main import app, mount_all
+from feedback_pipeline.cli.main import app
 from tests.capture.conftest import Running
 
 
@@ -211,7 +211,6 @@ def test_the_api_cannot_read_the_secrets(service: Running) -> None:
 def test_webhooks_are_made_and_ended_by_command(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEEDBACK_DATABASE_URL", service.database.url)
     monkeypatch.setenv("COLUMNS", "120")
-    mount_all()
     runner = CliRunner()
     made = runner.invoke(app, ["webhooks", "add", "https://hooks.example/x", "--tenant", service.tenant])
     assert made.exit_code == 0, made.output

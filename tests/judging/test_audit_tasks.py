@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from feedback_pipeline.cli.main import app, mount_all
+from feedback_pipeline.cli.main import app
 from feedback_pipeline.judging.audit import ITEM_SCHEMA
 from feedback_pipeline.judging.audit_tasks import LABEL_CONFIG, labels_of, tasks
 from feedback_pipeline.store import audits
@@ -59,7 +59,6 @@ def test_the_command_writes_tasks_where_an_erasure_looks_and_takes_labels_once(
     assert audits.keep_items(database, WEEK, pl.DataFrame(items, schema_overrides=ITEM_SCHEMA))
     monkeypatch.setenv("FEEDBACK_HOME", str(home))
     monkeypatch.setenv("FEEDBACK_DATABASE_URL", database.url)
-    mount_all()
     ran = CliRunner().invoke(app, ["audit-tasks", "--count", "2"])
     assert ran.exit_code == 0, ran.output
     (file,) = (home / "exports").glob("audit-tasks-label-studio-*.json")

@@ -43,6 +43,7 @@ from feedback_pipeline.reports.operations import (
     Versions,
 )
 from feedback_pipeline.reports.parts import Condition, Count, Difference, NoResultPart, Rate, examples_of
+from feedback_pipeline.reports.subjects import Subjects, SubjectVotes
 from feedback_pipeline.reports.summary import Coverage, Period, Release, Trend, TrendPoint, Verdict
 
 WEEK = Period("weekly", "2026-W47", date(2026, 11, 16), date(2026, 11, 22), "Europe/Berlin")
@@ -237,6 +238,12 @@ def full_report() -> ReportContent:
                 RepeatedFailure("c71", "write_code", 14, 15, 11, True,
                                 examples_of([("0190a5c2", "How do I page through results?")], 11)),
                 RepeatedFailure("c09", None, 4, 4, 3, False),
+            )
+        ),
+        subjects=Subjects(
+            (
+                SubjectVotes("session", 61, 48, rate(0.81, 0.11, 66, 48), 4.2, 9),
+                SubjectVotes("tool_call", 3, 2, NoResultPart("fewer than five people"), None, 0),
             )
         ),
         engagement=Engagement(

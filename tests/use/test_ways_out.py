@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.cleaning import days
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
-from feedback_pipeline.cli.main import app, mount_all
+from feedback_pipeline.cli.main import app
 from feedback_pipeline.console.app import create_app
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -93,7 +93,6 @@ def test_what_was_captured_today_is_exported_today(
         stop()
     for name, value in (("FEEDBACK_HOME", settings.home), ("FEEDBACK_DATABASE_URL", settings.database_url)):
         monkeypatch.setenv(name, str(value))
-    mount_all()
     file = tmp_path / "today.json"
     ran = CliRunner().invoke(app, ["export", str(file), "--days", "7", "--format", "json"])
     assert ran.exit_code == 0, ran.output
