@@ -24,7 +24,7 @@ STATED = {".json"}
 
 
 def measure() -> dict[str, Any]:
-    """Computes what is due: seconds by step (`wall`, `cpu`), most bytes during it (`peak`) and bytes after it (`left`)."""
+    """Computes what is due: seconds by step (`wall`, `cpu`), most bytes during it (`peak`), bytes after it (`left`)."""
     began = time.perf_counter()
     pipeline = Pipeline(Settings.from_environment())
     database = server_cpu(pipeline.settings.home)
