@@ -117,8 +117,8 @@ LEGACY = "0123456789abcdef0123456789abcdef01234567"
 def test_label_studio_over_http_by_a_token_of_either_kind(database: Database, tmp_path: Path) -> None:
     port = embedded.free_port()
     arguments = ["start", "--no-browser", "--port", str(port), "--internal-host", "127.0.0.1",
-                 "--data-dir", str(tmp_path / "studio"), "--username", "ann@example.org", "--password", "a-long-password",
-                 "--user-token", LEGACY, "--enable-legacy-api-token"]  # fmt: skip
+                 "--data-dir", str(tmp_path / "studio"), "--username", "ann@example.org",
+                 "--password", "a-long-password", "--user-token", LEGACY, "--enable-legacy-api-token"]  # fmt: skip
     own = {"COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "LATEST_VERSION_CHECK": "false"}
     url = f"http://127.0.0.1:{port}"
     with serving("label-studio", arguments, own, f"{url}/health", tmp_path):
@@ -160,7 +160,8 @@ def test_open_webui_over_http_and_in_its_database(database: Database, tmp_path: 
         found = only(bring_in(database, sources, tmp_path / "home", now=None))
     assert (found.events, found.refused, found.problems) == (3, (), ())
     said = """
-        SELECT f.thumb, f.stars, f.comment, f.reasons, i.prompt, i.output, i.model, jsonb_array_length(i.messages::jsonb)
+        SELECT f.thumb, f.stars, f.comment, f.reasons, i.prompt, i.output, i.model,
+            jsonb_array_length(i.messages::jsonb)
         FROM feedback f JOIN interaction i ON i.id = f.interaction_id
         WHERE f.source = '{}' AND f.superseded_by IS NULL ORDER BY i.output"""
     expected = [
@@ -170,7 +171,8 @@ def test_open_webui_over_http_and_in_its_database(database: Database, tmp_path: 
     ]
     assert query(database, said.format("open-webui")) == expected
     (tmp_path / "sources.yaml").write_text(
-        f"sources:\n  beside: {{preset: open-webui, kind: sql, url: 'sqlite:///{tmp_path}/webui/webui.db', table: feedback}}\n"
+        f"sources:\n  beside: {{preset: open-webui, kind: sql, table: feedback, "
+        f"url: 'sqlite:///{tmp_path}/webui/webui.db'}}\n"
     )
     again = only(bring_in(database, with_tools(tmp_path / "sources.yaml", (), {}), tmp_path / "home", now=None))
     assert (again.events, again.refused, again.problems) == (3, (), ())

@@ -25,7 +25,8 @@ for number, (prompt, answer) in enumerate([("When do you open?", "At nine."), ("
     client.annotations.create(id=task.id, result=said, was_cancelled=False)
 skipped = client.tasks.create(project=project.id, data={"prompt": "Do you open on Sunday?", "answer": "At nine."})
 client.annotations.create(id=skipped.id, result=[], was_cancelled=True)
-config = """<View><Pairwise name="pw" toName="a,b"/><Text name="a" value="$answer1"/><Text name="b" value="$answer2"/></View>"""
+config = """<View><Pairwise name="pw" toName="a,b"/>
+<Text name="a" value="$answer1"/><Text name="b" value="$answer2"/></View>"""
 pairs = client.projects.create(title="Pairs", label_config=config)
 task = client.tasks.create(
     project=pairs.id, data={"prompt": "Name a shelf.", "answer1": "The top one.", "answer2": "No idea."}

@@ -1,4 +1,4 @@
-"""Run by Open WebUI's own Python, with its server up: what its page sends when people rate answers of a conversation."""
+"""Run by Open WebUI's own Python, with its server up: what its page sends when people rate answers."""
 
 import sys
 import time
