@@ -24,7 +24,7 @@ from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, d
 from feedback_pipeline.ingest.fields import ANSWER_TEXT, VOTE_FIELDS
 from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
-from feedback_pipeline.ingest.preview import examples, unknown_words
+from feedback_pipeline.ingest.preview import examples, unfit_words
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, readable
 from feedback_pipeline.ingest.refusals import Place, RejectFile, refusals, unread_rows
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, Votes, read_votes
@@ -42,7 +42,7 @@ _NOBODY = pl.DataFrame(schema={"tenant": pl.String, "user_key": pl.String})
 UNFORESEEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException)
 """What the readers of columns raise; one source must not end the import of the others."""
 OVERLAP = timedelta(days=1)
-MAX_UNKNOWN, MAX_EXAMPLES = 10, 3
+MAX_UNFIT, MAX_EXAMPLES = 10, 3
 """Unknown words that are named, and rows of a dry run that are shown."""
 
 OnProgress = Callable[[Progress], None]
@@ -145,7 +145,7 @@ class _Tally:
     filled: set[str] = field(default_factory=set)
     passed_over: int = 0
     meaningless: int = 0
-    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unfit: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: list[dict[str, str]] = field(default_factory=list)
 
     def nothing_read(self, source: Source) -> Problem | None:
@@ -172,7 +172,7 @@ class _Tally:
             name, self.rows, self.interactions, self.events, self.judgements, self.known, self.opted_out, refused,
             dict(sorted(self.redactions.items())), tuple(self.reject_files), tuple(self.unchanged),
             tuple(self.problems), tuple(self.notes),
-            tuple((column, said, count) for (column, said), count in self.unknown.most_common(MAX_UNKNOWN)),
+            tuple((column, said, count) for (column, said), count in self.unfit.most_common(MAX_UNFIT)),
             tuple(self.examples), seconds,
         )  # fmt: skip
 
@@ -346,7 +346,7 @@ class _Work:
         def refused(rows: pl.DataFrame, category: str) -> pl.DataFrame:
             for reason, column, count in rows.group_by(REASON, FIELD).len().iter_rows():
                 self.tally.refused[reason, column] += count
-            self.tally.unknown.update(unknown_words(rows, frame, self.source))
+            self.tally.unfit.update(unfit_words(rows, frame, self.source))
             return refusals(rows, category, frame, self.place, self.run.privacy, self.withheld)
 
         quarantined = pl.concat([refused(unread, "quarantined"), refused(votes.refused, "quarantined")])

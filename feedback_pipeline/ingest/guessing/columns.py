@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,11 +24,19 @@ _ENOUGH = 0.9
 
 @dataclass(frozen=True)
 class Column:
-    """A path and what the rows hold there; `exploded` is the list that must be taken apart to reach it."""
+    """A path and what the rows hold there; `exploded` is the list that must be taken apart to reach it, `strays` the
+    values that are not counted here, as they are nothing of the kind that the column's name says."""
 
     path: str
     values: tuple[Any, ...]
     exploded: str | None = None
+    strays: tuple[str, ...] = ()
+
+    def of_which(self, fits: Callable[[str], bool]) -> "Column":
+        """The column with only those values, by their texts; the others are its strays."""
+        kept = tuple(value if (text := as_text(value)) is None or fits(text) else None for value in self.values)
+        strays = tuple(text for text in self.texts if not fits(text))
+        return replace(self, values=kept, strays=strays)
 
     @cached_property
     def texts(self) -> list[str]:
@@ -90,6 +98,8 @@ class Column:
     def said(self, rows: int, *, words: bool = False) -> str:
         """What its values look like, for the comment beside it: counts, and of a verdict its words."""
         part = "all rows" if len(self.texts) == rows else f"{len(self.texts)} of {rows} rows"
+        if self.strays:
+            part += f" ({len(self.strays)} {'holds' if len(self.strays) == 1 else 'hold'} something else)"
         if words and len(self.words) <= MAX_WORDS:
             return f"{part}: " + ", ".join(f"{one} {count}" for one, count in self.words.most_common())
         return part
@@ -202,6 +212,23 @@ def _role_of_user(messages: Column) -> tuple[str, str]:
             if (role := role_of(message)) and ROLES[role.lower()] == "user":
                 return next(key for key in ("role", "from", "author", "speaker") if message.get(key) == role), role
     return "role", "user"
+
+
+def is_known_word(text: str) -> bool:
+    """Whether it is a thumb, or says that there is none."""
+    one = word(text)
+    return one in ("0", "0.0") or one in THUMBS or one in LIKELY_THUMBS or one in NO_VERDICT
+
+
+def times_among(column: Column) -> Column:
+    """The values that are times of the form that most are, the others as strays."""
+    series = pl.Series("t", column.texts, dtype=pl.String).to_frame()
+    readable: set[str] = set()
+    for written in (None, *TIME_FORMATS):
+        times = series.select("t", parsed_times(pl.col("t"), "UTC", written).alias("time")).drop_nulls("time")
+        if len(set(times["t"])) > len(readable):
+            readable = set(times["t"])
+    return column.of_which(readable.__contains__)
 
 
 def time_format(texts: Sequence[str]) -> str | None:
