@@ -51,8 +51,10 @@ test-trl: $(DEV) ## A tiny model from votes to its promotion, trained here with 
 	@.feedback/trainer/bin/pip install -q "trl>=1.16,<2" peft
 	@FEEDBACK_TEST_TRL=$(CURDIR)/.feedback/trainer/bin/python $(BIN)/python -m pytest -s tests/tuning/trl
 
-test-importers: $(DEV) ## The real MLflow and Phoenix: written by their clients, imported, compared (environments under .feedback)
-	@for tool in mlflow:mlflow phoenix:arize-phoenix; do \
+test-importers: $(DEV) ## The real MLflow, Phoenix, Label Studio, Open WebUI: written by their clients, imported, compared (environments under .feedback)
+	@test -x .feedback/importers/open-webui/bin/python || $(BIN)/python -m venv .feedback/importers/open-webui
+	@.feedback/importers/open-webui/bin/python -c "import torch" 2>/dev/null || .feedback/importers/open-webui/bin/pip install -q "torch==2.13.0"
+	@for tool in mlflow:mlflow phoenix:arize-phoenix label-studio:label-studio open-webui:open-webui; do \
 	  folder=.feedback/importers/$${tool%%:*}; \
 	  test -x $$folder/bin/python || $(BIN)/python -m venv $$folder; \
 	  $$folder/bin/python -m pip install -q "$${tool##*:}"; done

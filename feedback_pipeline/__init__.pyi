@@ -9,29 +9,29 @@ from feedback_client.shadow import shadow as shadow
 from feedback_pipeline.analysis.evaluation import (
     evaluate_prompt_version as evaluate_prompt_version,
 )
+from feedback_pipeline.analysis.patterns import (
+    PatternAnalysis as PatternAnalysis,
+)
+from feedback_pipeline.analysis.patterns import (
+    analyze_patterns as analyze_patterns,
+)
 from feedback_pipeline.analysis.prompt_router import AdaptivePromptRouter as AdaptivePromptRouter
 from feedback_pipeline.analysis.prompt_router import build_enhanced_prompt as build_enhanced_prompt
 from feedback_pipeline.analysis.prompt_router import route_prompt as route_prompt
-from feedback_pipeline.analysis.verbs import (
+from feedback_pipeline.analysis.reports import (
     ImprovementReport as ImprovementReport,
 )
-from feedback_pipeline.analysis.verbs import (
-    PatternAnalysis as PatternAnalysis,
-)
-from feedback_pipeline.analysis.verbs import (
-    analyze_patterns as analyze_patterns,
-)
-from feedback_pipeline.analysis.verbs import (
-    calculate_task_success_rate as calculate_task_success_rate,
-)
-from feedback_pipeline.analysis.verbs import (
-    compare_prompt_versions as compare_prompt_versions,
-)
-from feedback_pipeline.analysis.verbs import (
+from feedback_pipeline.analysis.reports import (
     generate_report as generate_report,
 )
-from feedback_pipeline.analysis.verbs import (
+from feedback_pipeline.analysis.suggesting import (
     suggest_improvements as suggest_improvements,
+)
+from feedback_pipeline.analysis.versions import (
+    calculate_task_success_rate as calculate_task_success_rate,
+)
+from feedback_pipeline.analysis.versions import (
+    compare_prompt_versions as compare_prompt_versions,
 )
 from feedback_pipeline.analysis.vote_frames import (
     FeedbackFrameError as FeedbackFrameError,

@@ -25,6 +25,11 @@ def days_of(week: date) -> list[date]:
     return [week + timedelta(days=offset) for offset in range(7)]
 
 
+def days_between(first: date, last: date) -> list[date]:
+    """The days from the first to the last, both included."""
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
 def window(week: date, weeks: int) -> list[date]:
     """The days of the `weeks` weeks that end with this one."""
     first = week - timedelta(weeks=weeks - 1)

@@ -1,4 +1,4 @@
-"""Settings declared once and read from environment variables: what `settings.py` is written in.
+"""Settings declared once and read from environment variables: what `settings/` is written in.
 
 A setting is one line in a frozen dataclass: its name and type, and `setting(variable, default, help)`. Its type says
 how it is read. Every secret can stand in a file instead: `FEEDBACK_TOKEN_KEY_FILE=/run/secrets/token_key` is read where
@@ -17,7 +17,8 @@ PREFIX = "FEEDBACK_"
 FILE_SUFFIX = "_FILE"
 
 Read = Callable[[str, str], Any]
-"""From a variable's name and its text to the value; raises SettingsError naming the variable."""
+"""From a variable's name and its text to the value; raises SettingsError naming the variable. Its docstring says what
+the variable takes, in the words of the reference page."""
 
 
 class SettingsError(ValueError):
@@ -227,6 +228,7 @@ def whole(name: str, text: str, low: int) -> int:
 
 
 def share(name: str, text: str) -> float:
+    """a number between 0 and 1"""
     try:
         found = float(text)
     except ValueError as error:
@@ -237,11 +239,12 @@ def share(name: str, text: str) -> float:
 
 
 def share_or_none(name: str, text: str) -> float:
-    """A share that may be none at all."""
+    """a number from 0 to below 1"""
     return 0.0 if text.strip() in {"0", "0.0"} else share(name, text)
 
 
 def dollars(name: str, text: str) -> float:
+    """a number from 0"""
     try:
         amount = float(text)
     except ValueError as error:
@@ -269,13 +272,15 @@ def day(name: str, text: str) -> date:
 def address(*schemes: str) -> Read:
     """Reads an address, which may hold a secret and is therefore never quoted."""
 
+    begins = " or ".join(f"{allowed}://…" for allowed in schemes)
+
     def read(name: str, text: str) -> str:
         scheme, separator, place = text.partition("://")
         if not separator or scheme not in schemes or not place.strip("/"):
-            expected = " or ".join(f"{allowed}://…" for allowed in schemes)
-            raise SettingsError(f"{name} is not an address that starts with {expected}")
+            raise SettingsError(f"{name} is not an address that starts with {begins}")
         return text
 
+    read.__doc__ = f"an address, {begins}"
     return read
 
 

@@ -2,13 +2,15 @@
 run never came or died."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterRunStatus
 
+from assets.partitions import DAYS, days_tag, named_days
+from feedback_pipeline.calendar import days_between
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed, periods
 from feedback_pipeline.store.changes import Patience
@@ -35,15 +37,15 @@ def patience(pipeline: Pipeline, times: int = 1) -> Patience:
 
 
 def request_days(pipeline: Pipeline, waiting: Patience) -> list[dg.RunRequest]:
-    """A run for each stretch of days that are due and that nobody asked for yet."""
+    """Runs for the days that are due and that nobody asked for yet."""
     database, today = pipeline.database, pipeline.today()
     due = [day for day in changes.due(database, patience=waiting) if pipeline.settings.start <= day.day < today]
     requests = []
-    for stretch in changes.stretches(due, DAYS_PER_RUN):
+    for batch in changes.batches(due, DAYS_PER_RUN):
         # whoever claims the days asks for them: a key that Dagster has seen would be dropped for ever
-        run_key = f"{stretch.first}:{uuid4().hex[:8]}"
-        if changes.claim(database, stretch, run_key):
-            requests.append(dg.RunRequest(run_key=run_key, tags=stretch_tags(stretch, run_key)))
+        run_key = f"{batch.first}:{uuid4().hex[:8]}"
+        if changes.claim(database, batch, run_key):
+            requests.append(dg.RunRequest(run_key=run_key, tags=batch_tags(batch, run_key)))
     return requests
 
 
@@ -72,18 +74,24 @@ def request_periods(pipeline: Pipeline, waiting: Patience, only: str | None = No
 
 def versions_of(pipeline: Pipeline, tags: Mapping[str, str]) -> list[tuple[date, int]]:
     """The days that a run is asked for, and the version of each."""
-    single = tags.get("dagster/partition")
-    first, last = (date.fromisoformat(tags.get(name) or str(single)) for name in (RANGE_START, RANGE_END))
-    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    days = named_days(tags)
+    if days is None:
+        single = tags.get("dagster/partition")
+        first, last = (date.fromisoformat(tags.get(name) or str(single)) for name in (RANGE_START, RANGE_END))
+        days = days_between(first, last)
     return list(computed.versions(pipeline.database, "day", days).items())
 
 
-def stretch_tags(stretch: changes.Stretch, run_key: str) -> dict[str, str]:
-    """The tags that make a run of `daily_loop` compute a stretch of days."""
+def batch_tags(batch: changes.DueBatch, run_key: str) -> dict[str, str]:
+    """The tags that make a run of `daily_loop` compute a batch of days.
+
+    Dagster knows one day or one stretch. Which days of a stretch are meant, where it is not all, says a tag of our own.
+    """
     tags = {RUN_KEY: run_key}
-    if stretch.first == stretch.last:
-        return {**tags, "dagster/partition": stretch.first.isoformat()}
-    return {**tags, RANGE_START: stretch.first.isoformat(), RANGE_END: stretch.last.isoformat()}
+    if len(batch.days) == 1:
+        return {**tags, "dagster/partition": batch.first.isoformat()}
+    tags |= {RANGE_START: batch.first.isoformat(), RANGE_END: batch.last.isoformat()}
+    return tags if len(batch.stretches) == 1 else {**tags, DAYS: days_tag(batch.stretches)}
 
 
 def settle_requests(instance: dg.DagsterInstance, pipeline: Pipeline) -> None:

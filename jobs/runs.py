@@ -17,7 +17,7 @@ from jobs import foreground
 from jobs.foreground import LOGGING as LOGGING
 from jobs.location import build_definitions
 from jobs.loops import DAILY, DAYS_PER_RUN, MONTHLY, WEEKLY
-from jobs.requests import fault_of, named_by, settle_requests, stretch_tags
+from jobs.requests import batch_tags, fault_of, named_by, settle_requests
 from jobs.stages import loops_of_assets
 
 Report = Callable[[str], None]
@@ -143,26 +143,26 @@ class _Foreground:
         database = self.pipeline.database
         changes.fold(database)
         tried: dict[date, int] = {}
-        while stretches := changes.stretches(self._due_days(tried), DAYS_PER_RUN):
-            for number, stretch in enumerate(stretches, 1):
-                tried |= {day.day: day.version for day in stretch.days}
-                run_key = f"{self.token}:{stretch.first}:{number}"
-                changes.mark_requested(database, stretch, run_key)
-                of = f" ({number} of {len(stretches)})" if len(stretches) > 1 else ""
-                self.report(f"days {stretch.first} to {stretch.last}{of}")
-                versions = [(day.day, day.version) for day in stretch.days]
+        while batches := changes.batches(self._due_days(tried), DAYS_PER_RUN):
+            for number, batch in enumerate(batches, 1):
+                tried |= {day.day: day.version for day in batch.days}
+                run_key = f"{self.token}:{batch.first}:{number}"
+                changes.mark_requested(database, batch, run_key)
+                of = f" ({number} of {len(batches)})" if len(batches) > 1 else ""
+                self.report(f"{_named(batch)}{of}")
+                versions = [(day.day, day.version) for day in batch.days]
                 for observation in raw.observations(self.pipeline.settings, versions):
                     self.instance.report_runless_asset_event(observation)
-                run = self._execute(job, stretch_tags(stretch, run_key))
+                run = self._execute(job, batch_tags(batch, run_key))
                 if (fault := fault_of(self.instance, run.run_id)) is not None:
                     changes.take_back(database, run_key)
-                    self.done.failed.append(f"days {stretch.first} to {stretch.last}: {fault} (run {run.run_id})")
+                    self.done.failed.append(f"{_named(batch)}: {fault} (run {run.run_id})")
                     raise _MachineFaultError
                 behind = {day.day for day in changes.due(database, include_requested=True, given_up=True)}
-                self.done.days |= {day.day for day in stretch.days} - behind
+                self.done.days |= {day.day for day in batch.days} - behind
                 if not run.is_success and not named_by(self.instance, run.run_id):
                     # no day is to blame: the run never came so far
-                    self.done.failed.append(f"days {stretch.first} to {stretch.last}: run {run.run_id} failed")
+                    self.done.failed.append(f"{_named(batch)}: run {run.run_id} failed")
                 changes.take_back(database, run_key)
 
     def _weeks(self, job: dg.JobDefinition, weeks: Sequence[date], bad_days: Iterable[date]) -> None:
@@ -201,6 +201,12 @@ class _Foreground:
 
     def _ended(self, period: str, first: date) -> bool:
         return periods.last_day(period, first) < self.pipeline.today()
+
+
+def _named(batch: changes.DueBatch) -> str:
+    """A batch of days in a line of progress."""
+    of = f"{len(batch.days)} of the days" if len(batch.stretches) > 1 else "days"
+    return f"{of} {batch.first} to {batch.last}"
 
 
 def _of(pipeline: Pipeline) -> str:

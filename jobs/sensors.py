@@ -34,7 +34,7 @@ def changed_days_sensor(job: Any, status: dg.DefaultSensorStatus) -> dg.SensorDe
         default_status=status,
         name="changed_days",
         description="Computes exactly the days of which a vote or answer came late, changed, moved or was withdrawn, "
-        "once they are quiet (FEEDBACK_QUIET, FEEDBACK_LONGEST_WAIT). A contiguous stretch is one run. A bad day is "
+        "once they are quiet (FEEDBACK_QUIET, FEEDBACK_LONGEST_WAIT). Days near each other are one run. A bad day is "
         "tried alone, at most three times until it changes again. What is due stands in the store (`day_state`).",
     )
     def changed_days(context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> dg.SensorResult:

@@ -126,6 +126,14 @@ def test_the_reference_page_is_what_the_declarations_say() -> None:
     assert written.read_text() == page(), "python -m feedback_pipeline.cli.settings_page > docs/settings.md"
 
 
+def test_the_page_says_of_every_setting_what_it_takes() -> None:
+    takes = {row.split(" | ")[0].strip("| "): row.split(" | ")[1] for row in page().splitlines() if row[:3] == "| `"}
+    assert takes["`FEEDBACK_APPROVAL_TARGET`"] == "a number between 0 and 1"
+    assert takes["`FEEDBACK_TRAINING_FORMATS`"].endswith("`vertex`, `weighted`")
+    assert all(takes.values()), "a reader's docstring says what it takes"
+    assert "number" not in {text.removeprefix("a ") for text in takes.values()}, "a number has a range"
+
+
 def test_settings_load_without_anything_heavy() -> None:
     code = (
         "import sys; from feedback_pipeline.settings import Settings; Settings.from_environment({});"

@@ -50,3 +50,7 @@ class ContentCache:
                 while len(self._kept) > self._most:
                     self._kept.popitem(last=False)
         return copy.deepcopy(result)
+
+
+cache = ContentCache()
+"""What the verbs of this process have computed."""

@@ -5,8 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from feedback_pipeline.analysis.verbs import performance
+from feedback_pipeline.analysis.performance import performance
 from feedback_pipeline.analysis.vote_stretches import stretch_of
+from feedback_pipeline.calendar import days_between
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -139,4 +140,4 @@ def _days(start: date | str | None, end: date | str | None, settings: Settings) 
     first, last = (date.fromisoformat(day) if isinstance(day, str) else day for day in (start, end))
     last = last or yesterday(settings)
     first = first or last - timedelta(days=29)
-    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    return days_between(first, last)

@@ -40,7 +40,7 @@ def analyze(
     as_json: Json = False,
 ) -> None:
     """Show what goes wrong, what goes well, and what to do."""
-    from feedback_pipeline.analysis.verbs import analyze_patterns
+    from feedback_pipeline.analysis.patterns import analyze_patterns
 
     with _explained():
         found = analyze_patterns(_table(file), days, min_samples, until=day_of("--until", until) if until else None)
@@ -73,7 +73,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Show the newest report, or write it to a file."""
-    from feedback_pipeline.analysis.verbs import generate_report
+    from feedback_pipeline.analysis.reports import generate_report
 
     with _explained():
         made = generate_report(_table(file), period.value, output, until=day_of("--until", until) if until else None)
@@ -105,7 +105,7 @@ def suggest(
     as_json: Json = False,
 ) -> None:
     """Suggest what to do next: by a model where OPENAI_API_KEY is set, else by rule."""
-    from feedback_pipeline.analysis.verbs import suggestions
+    from feedback_pipeline.analysis.suggesting import suggestions
 
     with _explained():
         given = suggestions(_table(file), framework, days, limit, until=day_of("--until", until) if until else None)

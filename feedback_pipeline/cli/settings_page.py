@@ -40,10 +40,13 @@ def _takes(one: Declared) -> str:
     kind: Any = one.kind
     if get_origin(kind) in (Union, UnionType):
         kind = next(option for option in get_args(kind) if option is not type(None))
+    if one.setting.read is not None:
+        of = ", ".join(f"`{choice}`" for choice in get_args(get_args(kind)[0])) if get_args(kind) else ""
+        return (one.setting.read.__doc__ or "").format(of)
     if get_origin(kind) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) in (tuple, frozenset):
-        return "a list"
+        return "a list, separated by commas"
     if kind is int:
         return f"a whole number from {one.setting.low}"
     return {"str": "text", "float": "a number", "bool": "1 or 0", "date": "a date", "Path": "a path"}[kind.__name__]

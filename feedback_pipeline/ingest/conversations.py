@@ -33,12 +33,27 @@ def _messages(text: str) -> str | None:
         return None
     if isinstance(delivered, str):  # JSON written into text
         return _messages(delivered)
-    if not isinstance(delivered, list) or not delivered:
-        return None
-    messages = [_message(one) for one in delivered]
-    if any(message is None for message in messages):
+    messages = messages_of(delivered)
+    if messages is None:
         return None
     return text if messages == delivered else orjson.dumps(messages).decode()
+
+
+def messages_of(delivered: Any) -> list[dict[str, Any]] | None:
+    """A delivered list as messages; None where it is none."""
+    if not isinstance(delivered, list) or not delivered:
+        return None
+    if all(type(one) is dict and _is_ours(one) for one in delivered):
+        return delivered
+    messages = [_message(one) for one in delivered]
+    found = [message for message in messages if message is not None]
+    return found if len(found) == len(messages) else None
+
+
+def _is_ours(message: dict[str, Any]) -> bool:
+    """Whether a message is one as it was delivered: most are, and a copy of each costs."""
+    role, content = message.get("role"), message.get("content")
+    return type(role) is str and ROLES.get(role) == role and isinstance(content, str | list)
 
 
 def _message(delivered: object) -> dict[str, Any] | None:

@@ -23,6 +23,28 @@ THUMBS: dict[str, bool] = {
 }  # fmt: skip
 """Thumbs as people write them. 0 is not among them: it is down where 1 is up, and nothing where −1 is down."""
 
+LIKELY_THUMBS: dict[str, bool] = {
+    **dict.fromkeys(("good", "great", "excellent", "correct", "helpful", "useful", "satisfied", "pass", "passed",
+                     "accepted", "accept", "acceptable", "right", "ok", "happy", "gut", "bien", "success"), True),
+    **dict.fromkeys(("bad", "poor", "terrible", "incorrect", "wrong", "unhelpful", "not_helpful", "not_useful",
+                     "useless", "unsatisfied", "dissatisfied", "fail", "failed", "rejected", "reject", "unacceptable",
+                     "sad", "schlecht", "mal", "mauvais", "failure"), False),
+    # the words of other languages for helpful and not
+    **dict.fromkeys(("hilfreich", "nützlich", "ja", "utile", "oui", "bon", "útil", "sí", "buono", "goed", "bom"), True),
+    **dict.fromkeys(("nicht_hilfreich", "nutzlos", "nein", "inutile", "pas_utile", "non", "inútil", "no_útil", "slecht",
+                     "ruim", "cattivo", "unnütz"), False),
+}  # fmt: skip
+"""Words that a guess takes for a thumb, and writes out in the entry, because a person should look at them."""
+
+NO_VERDICT = frozenset((
+    "neutral", "none", "n/a", "na", "unknown", "mixed", "so_so", "unsure", "skip", "skipped", "0", "geht_so",
+    "weiß_nicht", "bof", "moyen", "regular",
+))  # fmt: skip
+"""Words that say neither up nor down."""
+
+STAR_WORDS: dict[str, bool | None] = {"1": False, "2": False, "3": None, "4": True, "5": True}
+"""What a number of stars says as a thumb, where a column holds both."""
+
 FLAGS: dict[str, bool] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),

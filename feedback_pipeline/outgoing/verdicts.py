@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
-from feedback_pipeline.calendar import monday_of
+from feedback_pipeline.calendar import days_between, monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
 from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.pipeline import Pipeline
@@ -53,7 +53,7 @@ def verdicts(pipeline: Pipeline, first: date, last: date) -> Iterator[Verdict]:
 
     A vote that an import brought from the tool that its answer came from is not sent back there.
     """
-    days = [first + timedelta(n) for n in range((last - first).days + 1)]
+    days = days_between(first, last)
     votes = _votes(pipeline, [day.isoformat() for day in days])
     judged = _judged(pipeline, sorted({monday_of(day).isoformat() for day in days}))
     rows = pl.concat([votes, judged])

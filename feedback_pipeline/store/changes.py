@@ -14,6 +14,10 @@ import sqlalchemy as sa
 from feedback_pipeline.store.database import Database
 
 MAX_ATTEMPTS = 3
+MAX_STRETCHES = 50
+"""Of days that do not touch, in one run: its tag names them, and tags are short."""
+MAX_GAP = timedelta(days=31)
+"""Between days of one run: Dagster notes every day between as well, and at some length a second run costs less."""
 
 _FOLD = sa.text(
     """
@@ -56,12 +60,23 @@ class DueDay:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Contiguous days to compute in one run."""
+class DueBatch:
+    """Days to compute in one run, ascending; what lies between them is left as it is."""
 
-    first: date
-    last: date
     days: tuple[DueDay, ...]
+
+    @property
+    def first(self) -> date:
+        return self.days[0].day
+
+    @property
+    def last(self) -> date:
+        return self.days[-1].day
+
+    @property
+    def stretches(self) -> list[tuple[date, date]]:
+        """First and last day of each contiguous stretch."""
+        return stretches([day.day for day in self.days])
 
 
 def fold(database: Database) -> None:
@@ -134,24 +149,34 @@ def expect(database: Database, day: date) -> None:
         connection.execute(expecting, {"day": day})
 
 
-def stretches(days: Sequence[DueDay], longest: int) -> list[Stretch]:
-    """Groups days into contiguous stretches of at most `longest`; a day that failed before stays alone."""
-    groups: list[list[DueDay]] = []
+def stretches(days: Sequence[date]) -> list[tuple[date, date]]:
+    """First and last day of each contiguous stretch of ascending days."""
+    found: list[tuple[date, date]] = []
     for day in days:
-        last = groups[-1][-1] if groups else None
-        if (
-            last is not None
-            and last.day + timedelta(days=1) == day.day
-            and len(groups[-1]) < longest
-            and not (last.alone or day.alone)
-        ):
+        if found and found[-1][1] + timedelta(days=1) == day:
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
+
+
+def batches(days: Sequence[DueDay], longest: int) -> list[DueBatch]:
+    """Groups days into as few runs as may be, of at most `longest` days; a day that failed before stays alone."""
+    groups: list[list[DueDay]] = []
+    for day in (one for one in days if not one.alone):
+        if groups and len(groups[-1]) < longest and _fits(groups[-1], day):
             groups[-1].append(day)
         else:
             groups.append([day])
-    return [Stretch(group[0].day, group[-1].day, tuple(group)) for group in groups]
+    return [DueBatch(tuple(group)) for group in groups] + [DueBatch((day,)) for day in days if day.alone]
 
 
-def claim(database: Database, stretch: Stretch, run_key: str) -> bool:
+def _fits(group: Sequence[DueDay], day: DueDay) -> bool:
+    near = day.day - group[-1].day <= MAX_GAP
+    return near and len(DueBatch((*group, day)).stretches) <= MAX_STRETCHES
+
+
+def claim(database: Database, batch: DueBatch, run_key: str) -> bool:
     """Records that a run is asked for these versions of these days; False, and nothing recorded, where somebody else
     asked first for one of them."""
     claiming = sa.text(
@@ -161,22 +186,22 @@ def claim(database: Database, stretch: Stretch, run_key: str) -> bool:
     )
     given = {
         "run_key": run_key,
-        "days": [day.day for day in stretch.days],
-        "versions": [day.version for day in stretch.days],
+        "days": [day.day for day in batch.days],
+        "versions": [day.version for day in batch.days],
     }
     with database.engine.connect() as connection, connection.begin() as transaction:
-        claimed = connection.execute(claiming, given).rowcount == len(stretch.days)
+        claimed = connection.execute(claiming, given).rowcount == len(batch.days)
         if not claimed:
             transaction.rollback()
     return claimed
 
 
-def mark_requested(database: Database, stretch: Stretch, run_key: str) -> None:
+def mark_requested(database: Database, batch: DueBatch, run_key: str) -> None:
     """Records that a run computes these versions of these days now, whoever asked before."""
     _update(
         database,
         "UPDATE day_state SET requested = :version, run_key = :run_key, requested_at = now() WHERE day = :day",
-        [{"day": day.day, "version": day.version, "run_key": run_key} for day in stretch.days],
+        [{"day": day.day, "version": day.version, "run_key": run_key} for day in batch.days],
     )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from feedback_pipeline.analysis.verbs import generate_report
+from feedback_pipeline.analysis.reports import generate_report
 from feedback_pipeline.erasure import erasure
 from feedback_pipeline.erasure.erasure import ErasureError
 from feedback_pipeline.pipeline import Pipeline

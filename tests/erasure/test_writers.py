@@ -22,7 +22,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "assets/patterns.py": ("data/slice_findings/*", "data/failure_topics/*"),
     "assets/report.py": ("data/weekly_report/*", "data/monthly_report/*"),
     "assets/training.py": ("data/training_files/*",),
-    "feedback_pipeline/analysis/verbs.py": (NOTED,),
+    "feedback_pipeline/analysis/reports.py": (NOTED,),
     "feedback_pipeline/backup/archive.py": ("home/backups.json",),
     "feedback_pipeline/capture/export.py": ("data/exports/*",),
     "feedback_pipeline/cli/audit_tasks.py": ("home/exports/*",),

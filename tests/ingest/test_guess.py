@@ -240,3 +240,39 @@ def test_a_likely_verdict_that_cannot_be_read_is_pointed_out(tmp_path: Path) -> 
     ]
     found = guessed(tmp_path, "odd.json", rows)
     assert any(line.startswith("rating (prima 5, naja 4) may be the verdict") for line in found.guess.missing)
+
+
+def test_a_column_that_is_called_what_it_is_may_hold_mistakes(tmp_path: Path) -> None:
+    header = "id,question,answer,stars,thumb,time,user"
+    rows = [
+        "1,How do I cancel?,In the settings.,5,up,2026-11-25T10:00:00Z,a",
+        "2,How do I pay?,By card.,banana,down,2026-11-25T11:00:00Z,b",
+        "3,Where is it?,There.,9,maybe,2026-11-25T12:00:00Z,c",
+        "4,Who?,Me.,2,down,not a time,d",
+        "5,What?,That.,4,up,2026-11-26T12:00:00Z,e",
+    ]
+    found = guessed(tmp_path, "votes.csv", "\n".join([header, *rows]) + "\n")
+    assert mapping(found) == {
+        "id": "id", "user": "user", "occurred_at": "time", "thumb": "thumb", "stars": "stars", "prompt": "question",
+        "output": "answer",
+    }  # fmt: skip
+    assert found.guess.entry["values"] == {"thumb": {"maybe": None}}
+    assert found.trial.refused == {
+        ("not_a_number", "stars"): 1, ("out_of_range", "stars"): 1, ("unreadable_time", "occurred_at"): 1,
+    }  # fmt: skip
+    assert "4 of 5 rows (1 holds something else)" in found.text
+
+
+@pytest.mark.parametrize("name", ["id", "row", "number"])
+def test_numbers_of_rows_are_no_stars(tmp_path: Path, name: str) -> None:
+    rows = [{name: n, "question": f"How do I do {n}?", "answer": f"Like this {n}."} for n in range(1, 6)]
+    found = guessed(tmp_path, "rows.json", rows)
+    assert "stars" not in mapping(found)
+    assert found.guess.missing
+
+
+def test_a_scale_of_ten_is_no_stars_with_mistakes(tmp_path: Path) -> None:
+    rows = [{"rating": n % 10 + 1, "question": f"How do I do {n}?", "answer": f"Like this {n}."} for n in range(40)]
+    found = guessed(tmp_path, "rated.json", rows)
+    assert "stars" not in mapping(found)
+    assert mapping(found)["thumb"] == "rating"

@@ -1,12 +1,16 @@
 """Days that changed are asked for: contiguous ones in one run, again when the run failed, bad ones alone."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from assets import computing
+from assets.partitions import named_days
+from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, changes
@@ -60,18 +64,59 @@ def execute(pipeline: Pipeline, instance: dg.DagsterInstance, tags: dict[str, st
     return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False).success
 
 
-def days_asked(tags: dict[str, str]) -> tuple[str, str]:
+def days_asked(tags: dict[str, str]) -> list[str]:
     single = tags.get("dagster/partition")
-    return (single, single) if single else (tags[RANGE_START], tags[RANGE_END])
+    named = [str(day) for day in named_days(tags) or ()]
+    return named or ([single] if single else [tags[RANGE_START], "to", tags[RANGE_END]])
 
 
-def test_contiguous_days_are_one_run_and_a_second_look_asks_for_nothing(tick, database: Database) -> None:
-    answers_on(database, 0, 1, 2, 5)
-    assert [days_asked(tags) for tags in tick()] == [
-        (str(DAY), str(DAY + timedelta(days=2))),
-        (str(DAY + timedelta(days=5)),) * 2,
-    ]
+def test_contiguous_days_are_one_run_of_dagsters_and_a_second_look_asks_for_nothing(tick, database: Database) -> None:
+    answers_on(database, 0, 1, 2)
+    assert [days_asked(tags) for tags in tick()] == [[str(DAY), "to", str(DAY + timedelta(days=2))]]
     assert tick() == []
+
+
+def test_days_that_do_not_touch_are_one_run_that_leaves_the_others_alone(
+    tick, pipeline: Pipeline, instance: dg.DagsterInstance, database: Database
+) -> None:
+    answers_on(database, 0, 1, 3, 7)
+    wanted = [str(DAY + timedelta(days=offset)) for offset in (0, 1, 3, 7)]
+    [tags] = tick()
+    assert days_asked(tags) == wanted
+    assert tick() == []
+    assert execute(pipeline, instance, tags)
+    assert changes.due(database) == []
+    assert pipeline.frames.partitions(CLEAN_INTERACTIONS) == wanted
+    [run] = instance.get_runs()
+    made = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+    of_one = [record.partition_key for record in made if record.asset_key == dg.AssetKey("vote_facts")]
+    assert of_one == wanted
+    assert instance.get_materialized_partitions(dg.AssetKey("vote_facts")) == set(wanted)
+
+
+def test_a_bad_day_among_some_is_tried_alone_and_that_run_says_so(
+    tick, pipeline: Pipeline, instance: dg.DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = DAY + timedelta(days=3)
+    answers_on(database, 0, 3, 7)
+    real = computing.compute
+
+    def bad_on_one_day(given: Pipeline, declaration: Any, partition: date) -> computing.Made:
+        if partition == bad:
+            raise ValueError("a day that cannot be computed")
+        return real(given, declaration, partition)
+
+    monkeypatch.setattr("assets.building.compute", bad_on_one_day)
+    [tags] = tick()
+    assert execute(pipeline, instance, tags), "Dagster would call the days between failed"
+    assert [day.day for day in changes.due(database)] == [bad]
+    [tags] = tick()
+    assert days_asked(tags) == [str(bad)]
+    assert not execute(pipeline, instance, tags)
+    monkeypatch.undo()
+    [tags] = tick()
+    assert execute(pipeline, instance, tags)
+    assert changes.due(database) == []
 
 
 def test_today_and_days_before_the_first_partition_are_left_alone(tick, database: Database) -> None:
@@ -88,7 +133,7 @@ def test_after_success_only_what_changed_since_is_asked_for(
     assert tick() == []
     answers_on(database, 1, name="late")
     [second] = tick()
-    assert days_asked(second) == (str(DAY + timedelta(days=1)),) * 2
+    assert days_asked(second) == [str(DAY + timedelta(days=1))]
     assert second[RUN_KEY] != first[RUN_KEY]
 
 
@@ -116,7 +161,7 @@ def test_a_failed_run_is_asked_for_again_the_bad_day_alone_and_not_for_ever(
     tried = 1
     while asked := tick():
         # the others of the run were computed in it
-        assert [days_asked(tags) for tags in asked] == [(str(bad),) * 2]
+        assert [days_asked(tags) for tags in asked] == [[str(bad)]]
         assert not execute(pipeline, instance, asked[0])
         tried += 1
     assert tried == changes.MAX_ATTEMPTS

@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from assets.partitions import DAYS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, changes
@@ -74,7 +75,7 @@ def test_four_daemons_that_look_at_once_ask_for_every_day_and_week_once(
         changes.fold(own.database)
         together.wait()
         for request in [*requests.request_days(own, AT_ONCE), *requests.request_periods(own, AT_ONCE)]:
-            asked.append(request.tags.get("dagster/partition") or request.tags[requests.RANGE_START])
+            asked.append(request.tags.get(DAYS, ""))
         own.database.engine.dispose()
 
     def everybody_looks() -> list[str]:
@@ -87,7 +88,7 @@ def test_four_daemons_that_look_at_once_ask_for_every_day_and_week_once(
             one.join()
         return sorted(asked)
 
-    assert everybody_looks() == [str(DAY), str(DAY + timedelta(days=5))]
+    assert everybody_looks() == [f"{DAY}/{DAY + timedelta(days=2)},{DAY + timedelta(days=5)}"]
     assert everybody_looks() == []
 
 

@@ -131,8 +131,8 @@ def test_what_the_machine_did_uses_up_no_attempt_of_a_day_and_a_person_may_alway
     changes.fold(database)
 
     def asked(run_key: str) -> None:
-        [stretch] = changes.stretches(changes.due(database), 1)
-        assert changes.claim(database, stretch, run_key)
+        [batch] = changes.batches(changes.due(database), 1)
+        assert changes.claim(database, batch, run_key)
 
     for number in range(5):
         asked(f"full disk {number}")

@@ -180,13 +180,24 @@ def test_an_update_that_changes_nothing_wakes_no_day(database: Database) -> None
     assert changed_days(database) == set()
 
 
-def test_stretches_are_contiguous_and_days_that_failed_stay_alone() -> None:
-    def due(offset: int, *, alone: bool = False) -> changes.DueDay:
-        return changes.DueDay(DAY + timedelta(days=offset), 1, int(alone), alone)
+def due(offset: int, *, alone: bool = False) -> changes.DueDay:
+    return changes.DueDay(DAY + timedelta(days=offset), 1, int(alone), alone)
 
-    groups = changes.stretches([due(0), due(1), due(2, alone=True), due(3), due(5)], longest=30)
-    assert [(group.first - DAY).days for group in groups] == [0, 2, 3, 5]
-    assert [(group.last - DAY).days for group in groups] == [1, 2, 3, 5]
+
+def test_days_are_few_runs_and_those_that_failed_stay_alone() -> None:
+    days = [due(0), due(1), due(2, alone=True), due(3), due(5)]
+    assert [[(one.day - DAY).days for one in each.days] for each in changes.batches(days, longest=30)] == [
+        [0, 1, 3, 5],
+        [2],
+    ]
+    assert [len(each.days) for each in changes.batches([due(one) for one in range(7)], longest=3)] == [3, 3, 1]
+    gap = changes.MAX_GAP.days
+    assert [len(each.days) for each in changes.batches([due(0), due(gap), due(2 * gap + 1)], longest=30)] == [2, 1]
+
+
+def test_a_run_names_no_more_stretches_than_a_tag_holds() -> None:
+    apart = [due(2 * one) for one in range(changes.MAX_STRETCHES + 1)]
+    assert [len(each.stretches) for each in changes.batches(apart, longest=366)] == [changes.MAX_STRETCHES, 1]
 
 
 def test_a_failed_day_is_tried_alone_and_given_up_until_it_changes(database: Database) -> None:
@@ -195,7 +206,7 @@ def test_a_failed_day_is_tried_alone_and_given_up_until_it_changes(database: Dat
         bulk.file_batch(database, Batch(interactions=answers({"name": name, "occurred_at": later(days=offset)})))
     changes.fold(database)
     days = [DAY + timedelta(days=offset) for offset in range(3)]
-    bad = changes.Stretch(days[1], days[1], (changes.DueDay(days[1], 1, 0, alone=False),))
+    bad = changes.DueBatch((changes.DueDay(days[1], 1, 0, alone=False),))
     for attempt in range(changes.MAX_ATTEMPTS):
         assert changes.claim(database, bad, f"run {attempt}")
         assert not changes.claim(database, bad, "another daemon")
