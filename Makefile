@@ -69,9 +69,10 @@ test-llm: $(DEV) ## A small real language model as a judge (installs it under .f
 test-aimock: $(DEV) ## Judging against another's implementation of the API (npm installs it under .feedback)
 	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
 
-test-accessibility: $(DEV) ## axe-core on every page, light and dark (npm installs it under .feedback)
+test-accessibility: $(DEV) ## axe-core and Lighthouse on every page (npm installs them under .feedback)
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/axe axe-core@4
-	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_AXE=$(CURDIR)/.feedback/axe/node_modules/axe-core/axe.min.js $(BIN)/python -m pytest -m browser tests/browser/test_accessibility.py
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/lighthouse lighthouse@12
+	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_AXE=$(CURDIR)/.feedback/axe/node_modules/axe-core/axe.min.js FEEDBACK_TEST_LIGHTHOUSE=$(CURDIR)/.feedback/lighthouse $(BIN)/python -m pytest -m browser tests/browser/test_accessibility.py tests/browser/test_lighthouse.py
 
 test-typescript: $(DEV) ## The TypeScript client with its compiler and the real SDKs (npm installs them under .feedback)
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/typescript typescript@5.9 openai@6 @anthropic-ai/sdk

@@ -1,6 +1,7 @@
 """The element in React 18 and 19 under StrictMode, as an application has it. Run by `make test-react`.
 
-A token that comes late, text that comes in pieces, properties that are switched, a part of the page that goes and comes.
+A token that comes late, text that comes in pieces, properties that are switched, a part of the page that
+goes and comes.
 """
 
 import os
