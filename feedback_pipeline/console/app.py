@@ -51,4 +51,5 @@ def from_environment() -> FastAPI:
     app = create_app(Settings.from_environment())
     gc.collect()
     gc.freeze()  # what is loaded stays: a collection in the middle of a batch need not look at it again
+    gc.set_threshold(20_000, 20, 20)  # a batch makes thousands of rows: not a collection every few hundred
     return app

@@ -79,6 +79,19 @@ def test_a_span_becomes_an_answer_that_a_vote_finds_by_its_ids(service: Running)
     assert service.rows("SELECT count(*) FROM feedback WHERE tenant = %s AND interaction_id IS NOT NULL") == [(1,)]
 
 
+def test_the_ids_of_a_trace_stay_and_what_only_looks_like_one_does_not(service: Running) -> None:
+    trace, span = "4111111111111111aaaaaaaaaaaaaaaa", "4111111111111111"  # the number of a card
+    body = wire.traces(wire.span(trace, span, CALL, now() - 5, now()))
+    other = request_of({**CALL, "gen_ai.response.id": "second"})
+    other["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["spanId"] = "anna@example.org"  # sixteen characters
+    with service.client(**PROTOBUF) as client:
+        assert client.post("/v1/traces", content=body).status_code == 200
+    with service.client() as client:
+        assert client.post("/v1/traces", json=other).status_code == 400
+    held = json.dumps({"trace_id": trace, "span_id": span}, separators=(",", ":"))
+    assert service.rows("SELECT metadata FROM interaction WHERE tenant = %s") == [(held,)]
+
+
 def test_protobuf_in_gzip_twice_is_one_answer(service: Running) -> None:
     span = wire.span(TRACE, "00f067aa0ba902b7", CALL, now() - 5, now())
     body = gzip.compress(wire.traces(span, span))

@@ -2,19 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import orjson
 import polars as pl
 
-from feedback_pipeline.ingest.conversations import ROLES, messages_expression
+from feedback_pipeline.ingest.conversations import ROLE_KEYS, ROLES, TEXT_KEYS, messages_expression
 from feedback_pipeline.ingest.guessing.names import TIME_FORMATS
 from feedback_pipeline.ingest.paths import as_text, steps, walk
 from feedback_pipeline.ingest.times import parsed_times
-from feedback_pipeline.ingest.words import LIKELY_THUMBS, NO_VERDICT, STAR_WORDS, THUMBS, word
+from feedback_pipeline.ingest.words import LIKELY_THUMBS, NO_VERDICT, STAR_WORDS, THUMBS, number_of, word
 
 MAX_DEPTH, MAX_ENTRIES, MAX_WORDS = 6, 40, 10
 """How deep objects are looked into, keys of one that is looked into, and different words of a verdict."""
@@ -24,11 +24,19 @@ _ENOUGH = 0.9
 
 @dataclass(frozen=True)
 class Column:
-    """A path and what the rows hold there; `exploded` is the list that must be taken apart to reach it."""
+    """A path and what the rows hold there; `exploded` is the list that must be taken apart to reach it, `strays` the
+    values that are not counted here, as they are nothing of the kind that the column's name says."""
 
     path: str
     values: tuple[Any, ...]
     exploded: str | None = None
+    strays: tuple[str, ...] = ()
+
+    def of_which(self, fits: Callable[[str], bool]) -> "Column":
+        """The column with only those values, by their texts; the others are its strays."""
+        kept = tuple(value if (text := as_text(value)) is None or fits(text) else None for value in self.values)
+        strays = tuple(text for text in self.texts if not fits(text))
+        return replace(self, values=kept, strays=strays)
 
     @cached_property
     def texts(self) -> list[str]:
@@ -42,10 +50,8 @@ class Column:
     @cached_property
     def numbers(self) -> list[float] | None:
         """The values as numbers; None where one is none."""
-        try:
-            return [float(text) for text in self.texts] if self.texts else None
-        except ValueError:
-            return None
+        numbers = [number for text in self.texts if (number := number_of(text)) is not None]
+        return numbers if numbers and len(numbers) == len(self.texts) else None
 
     @property
     def is_text(self) -> bool:
@@ -90,6 +96,8 @@ class Column:
     def said(self, rows: int, *, words: bool = False) -> str:
         """What its values look like, for the comment beside it: counts, and of a verdict its words."""
         part = "all rows" if len(self.texts) == rows else f"{len(self.texts)} of {rows} rows"
+        if self.strays:
+            part += f" ({len(self.strays)} {'holds' if len(self.strays) == 1 else 'hold'} something else)"
         if words and len(self.words) <= MAX_WORDS:
             return f"{part}: " + ", ".join(f"{one} {count}" for one, count in self.words.most_common())
         return part
@@ -150,7 +158,7 @@ def _flat(
 def role_of(message: Any) -> Any:
     if not isinstance(message, dict):
         return None
-    held = next((message[key] for key in ("role", "from", "author", "speaker") if key in message), None)
+    held = next((message[key] for key in ROLE_KEYS if key in message), None)
     return held if isinstance(held, str) and held.strip().lower() in ROLES else None
 
 
@@ -193,15 +201,32 @@ def last_question(messages: Column) -> str:
 
 def text_key(messages: Column) -> str:
     first = walk(messages.texts[0], steps("[0]"), ())
-    return next((key for key in ("content", "value", "text", "message") if key in (first or {})), "content")
+    return next((key for key in TEXT_KEYS if key in (first or {})), "content")
 
 
 def _role_of_user(messages: Column) -> tuple[str, str]:
     for text in messages.texts:
         for message in listed(text):
             if (role := role_of(message)) and ROLES[role.lower()] == "user":
-                return next(key for key in ("role", "from", "author", "speaker") if message.get(key) == role), role
+                return next(key for key in ROLE_KEYS if message.get(key) == role), role
     return "role", "user"
+
+
+def is_known_word(text: str) -> bool:
+    """Whether it is a thumb, or says that there is none."""
+    one = word(text)
+    return one in ("0", "0.0") or one in THUMBS or one in LIKELY_THUMBS or one in NO_VERDICT
+
+
+def times_among(column: Column) -> Column:
+    """The values that are times of the form that most are, the others as strays."""
+    series = pl.Series("t", column.texts, dtype=pl.String).to_frame()
+    readable: set[str] = set()
+    for written in (None, *TIME_FORMATS):
+        times = series.select("t", parsed_times(pl.col("t"), "UTC", written).alias("time")).drop_nulls("time")
+        if len(set(times["t"])) > len(readable):
+            readable = set(times["t"])
+    return column.of_which(readable.__contains__)
 
 
 def time_format(texts: Sequence[str]) -> str | None:

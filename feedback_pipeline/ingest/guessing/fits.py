@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from feedback_pipeline.ingest.guessing.columns import Column, name_parts
+from feedback_pipeline.ingest.guessing.columns import Column, is_known_word, name_parts, times_among
 from feedback_pipeline.ingest.guessing.names import NAMES
+from feedback_pipeline.ingest.words import number_of
 
 
 def name_score(field_name: str, column: Column) -> float:
@@ -62,11 +63,50 @@ _GATES: dict[str, Callable[[Column], bool]] = {
     "language": lambda column: column.is_text and max(map(len, column.texts)) <= 20,
 }
 _MAX_ID = 200
+_MOST = 0.6
+"""Of the values of a column whose name ends in a field's: where so many are of its kind, the others are mistakes."""
+_SAY_STARS = {"star", "stars", "sterne", "étoiles", "estrellas"}
 
 
-def _has_no_clock(column: Column) -> float:
-    """A little where times are days only: a column with hours is the better one."""
-    return 5.0 if all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) for text in column.texts) else 0.0
+def fitting(name: str, column: Column) -> Column | None:
+    """The column as one that holds the field; None where it does not.
+
+    Where its name ends in one of the field's, some values may be no such thing: the result is without them.
+    """
+    fits = _GATES.get(name, _short)
+    if not column.texts or fits(column):
+        return column if column.texts else None
+    if name not in _TRIMMED or not any(_ends(column.tokens, one) for one in NAMES[name]):
+        return None
+    trimmed = _TRIMMED[name](column)
+    return trimmed if len(trimmed.texts) >= _MOST * len(column.texts) and fits(trimmed) else None
+
+
+def _ends(tokens: tuple[str, ...], name: str) -> bool:
+    """Whether a name ends in another: `satisfaction_rating` in `rating`; a single letter is no such name."""
+    wanted = tuple(name.split("_"))
+    return tokens[-len(wanted) :] == wanted and (len(name) > 1 or tokens == wanted)
+
+
+def _stars_among(column: Column) -> Column:
+    """Numbers; of a column that is called stars, those that are 1 to 5: elsewhere another number is another scale."""
+    if _SAY_STARS & set(column.tokens):
+        return column.of_which(lambda text: number_of(text) in (1, 2, 3, 4, 5))
+    return column.of_which(lambda text: number_of(text) is not None)
+
+
+_TRIMMED: dict[str, Callable[[Column], Column]] = {
+    "occurred_at": times_among,
+    "stars": _stars_among,
+    # a sentence among them would be a comment
+    "thumb": lambda column: column.of_which(lambda text: is_known_word(text) or " " in text.strip()),
+}
+
+
+def _doubt(name: str, column: Column) -> float:
+    """What speaks against a column: values of another kind; times that are days only, as one with hours is better."""
+    days = name == "occurred_at" and all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) for text in column.texts)
+    return 5.0 if days or column.strays else 0.0
 
 
 def _short(column: Column) -> bool:
@@ -76,10 +116,10 @@ def _short(column: Column) -> bool:
 def best_columns(names: Iterable[str], columns: Sequence[Column], taken: set[str] = frozenset()) -> dict[str, Column]:  # type: ignore[assignment]
     """Field → column, the best fit first; a column fills one field."""
     fits = [
-        (name_score(name, column) - (name == "occurred_at" and _has_no_clock(column)), -position, name, column)
+        (name_score(name, column) - _doubt(name, column), -position, name, column)
         for name in names
-        for position, column in enumerate(columns)
-        if column.texts and column.path not in taken and _GATES.get(name, _short)(column)
+        for position, given in enumerate(columns)
+        if given.path not in taken and name_score(name, given) > 0 and (column := fitting(name, given)) is not None
     ]
     chosen: dict[str, Column] = {}
     used = set(taken)

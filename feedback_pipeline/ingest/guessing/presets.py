@@ -8,12 +8,19 @@ from feedback_pipeline.ingest.documents import load_document
 from feedback_pipeline.ingest.first_rows import FirstRows
 from feedback_pipeline.ingest.guessing.columns import listed, parsed_json
 from feedback_pipeline.ingest.guessing.entry import Guess, spread_without_times
-from feedback_pipeline.ingest.mapping import THREAD
+from feedback_pipeline.ingest.mapping import CHAT, THREAD
 from feedback_pipeline.ingest.paths import steps, walk
 from feedback_pipeline.ingest.readers.json_array import DOCUMENT
 from feedback_pipeline.ingest.sources import PRESETS, preset_names
 
 _PRESET_COLUMNS = 3
+
+
+_ANSWERED_BY = {
+    **{f"tensorzero-{kind}": "tensorzero-inferences" for kind in ("boolean", "comments", "demonstrations")},
+    "langfuse-scores": "langfuse-observations",
+}
+"""Presets of votes on answers that another source brings, and that source's preset."""
 
 
 def guess_preset(found: FirstRows, now: datetime | None = None) -> Guess | None:
@@ -27,8 +34,8 @@ def guess_preset(found: FirstRows, now: datetime | None = None) -> Guess | None:
     document = load_document(PRESETS / f"{name}.yaml")
     made = Guess({**settings, "preset": name}, dict(found.remarks))
     made.why["preset"] = "it has the columns of this table (docs/sources.md); lines of your own go before its own"
-    if name.startswith("tensorzero") and "inferences" not in name:
-        made.missing.append("name the source of the answers: `answers: NAME` (preset tensorzero-inferences)")
+    if name in _ANSWERED_BY:
+        made.missing.append(f"name the source of the answers: `answers: NAME` (preset {_ANSWERED_BY[name]})")
     if not {"occurred_at", "answered_at"} & {*(document.get("mapping") or {}), *(document.get("constants") or {})}:
         spread_without_times(made, now or datetime.now(UTC))
     return made
@@ -54,12 +61,13 @@ def _needed(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     references += winner if isinstance(winner, list) else [winner] if isinstance(winner, str) else []
     thread = document.get("thread") or {}
     references += [thread[name] for name in ("messages", "answer") if name in thread]
+    references += (document.get("chat") or {}).values()
     references += [document["explode"]] if document.get("explode") else []
     references += [path for path, said in (document.get("where") or {}).items() if said is not None]
     found: list[tuple[str, ...]] = []
     for reference in references:
         if isinstance(reference, str):
-            found += [] if reference.endswith("?") or reference in THREAD else [(reference,)]
+            found += [] if reference.endswith("?") or reference in (*THREAD, *CHAT) else [(reference,)]
         elif isinstance(reference, list):
             found += [(path,) for path in reference]
         elif isinstance(reference, dict) and not reference.get("optional"):

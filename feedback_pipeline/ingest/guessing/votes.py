@@ -5,7 +5,14 @@ from collections.abc import Mapping, Sequence
 
 from feedback_pipeline.ingest.guessing.columns import Column, few_values, last_question, text_key
 from feedback_pipeline.ingest.guessing.entry import Guess, left_over, named_paths
-from feedback_pipeline.ingest.guessing.fits import best_columns, identity_column, is_stars, name_score, scale_ends
+from feedback_pipeline.ingest.guessing.fits import (
+    best_columns,
+    fitting,
+    identity_column,
+    is_stars,
+    name_score,
+    scale_ends,
+)
 from feedback_pipeline.ingest.guessing.names import NAMES
 from feedback_pipeline.ingest.words import THUMBS
 
@@ -21,8 +28,7 @@ def list_of_votes(columns: Sequence[Column]) -> str | None:
 
 
 def _verdict(column: Column) -> bool:
-    named = max(name_score("thumb", column), name_score("stars", column))
-    return named > 0 and (column.thumbs is not None or is_stars(column))
+    return any(name_score(name, column) > 0 and fitting(name, column) is not None for name in ("thumb", "stars"))
 
 
 def _by_value(columns: Sequence[Column]) -> dict[str, Column]:
@@ -30,7 +36,10 @@ def _by_value(columns: Sequence[Column]) -> dict[str, Column]:
     for column in columns:
         if column.numbers is None and column.thumbs is not None:
             return {"thumb": column}
-    stars = [column for column in columns if is_stars(column) and len(set(column.texts)) > 2]
+    stars = [
+        column for column in columns
+        if is_stars(column) and 2 < len(set(column.texts)) < len(column.texts) and not name_score("id", column)
+    ]  # fmt: skip
     return {"stars": stars[0]} if stars else {}
 
 
@@ -47,6 +56,10 @@ def map_vote(made: Guess, columns: Sequence[Column], rows: int) -> None:
     used = taken | {column.path for column in chosen.values()}
     if "occurred_at" not in chosen and (times := [one for one in columns if one.is_time and one.path not in used]):
         chosen["occurred_at"] = times[0]
+    if not {"messages", "output"} & set(chosen):
+        talk = next((one for one in columns if one.path not in used and not one.exploded and one.is_messages), None)
+        if talk is not None:
+            chosen["messages"] = talk
     if (column := identity_column(columns, rows, taken | {one.path for one in chosen.values()})) is not None:
         made.map("id", column, rows)
     for name in ("user", "session", "occurred_at"):

@@ -43,7 +43,7 @@ WEEK = dt.date(2026, 10, 12)
 PEOPLE = 60
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 OFFLINE = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-OPTIONS = {"learning_rate": 3e-3, "per_device_train_batch_size": 16, "lora": {"r": 16, "lora_alpha": 64}}
+OPTIONS = {"learning_rate": 2e-3, "per_device_train_batch_size": 16, "lora": {"r": 16, "lora_alpha": 64}}
 
 
 @dataclass
