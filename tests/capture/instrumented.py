@@ -1,6 +1,6 @@
 """An application that is instrumented: `python instrumented.py KIND HOW MODELS SERVICE KEY` calls a model as KIND
-(openinference, openllmetry) records it, streamed or whole, and prints the answer. A process of its own, as instrumenting
-changes the SDK."""
+(openinference, openllmetry) records it, streamed or whole, and prints the answer. A process of its own, as it changes
+the SDK."""
 
 import sys
 
