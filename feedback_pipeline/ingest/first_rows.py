@@ -174,6 +174,11 @@ def _arrays(value: dict[str, Any], above: str = "", depth: int = 3) -> dict[str,
     return found
 
 
+def delimiter_of(header: str) -> str:
+    """What parts the columns of a line of headers: the mark that makes the most of them."""
+    return max(DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+
+
 def _of_csv(start: bytes, place: str) -> FirstRows:
     settings, remarks = _settings("csv", place), {}
     try:
@@ -187,9 +192,8 @@ def _of_csv(start: bytes, place: str) -> FirstRows:
         remarks["encoding"] = "the file is not UTF-8: this is what Windows writes in western Europe"
     text = text.lstrip("\r\n")
     header = text.splitlines()[0] if "\n" not in text else text[: text.index("\n")].strip("\r")
-    counts = {mark: len(next(csv.reader([header], delimiter=mark))) for mark in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda mark: counts[mark])
-    if counts[delimiter] < 2:
+    delimiter = delimiter_of(header)
+    if len(next(csv.reader([header], delimiter=delimiter))) < 2:
         raise UnreadableError("malformed_csv", f"{place} has one column: no table with a header in its first line")
     if delimiter != ",":
         settings["delimiter"] = delimiter
