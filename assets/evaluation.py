@@ -14,7 +14,7 @@ from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.judging import drift, preferences, tables
 from feedback_pipeline.judging.audit import audit_verdicts, audited_criteria, audited_prompt_hashes, draw_audit
 from feedback_pipeline.judging.backends.local import LocalBackend
-from feedback_pipeline.judging.backends.recorded import RecordedJudge
+from feedback_pipeline.judging.backends.recorded import RecordedJudge, recorded_verdict
 from feedback_pipeline.judging.calibration import calibrate
 from feedback_pipeline.judging.controls import controls_passed, judge_controls, withheld
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs, separated_by_model
@@ -89,6 +89,7 @@ def judgements(pipeline: Pipeline, week: date) -> Outcome:
         _not_enough(answers, local)
         if isinstance(local, NotEnoughLabels)
         else judge_answers(answers, LocalBackend(local)),
+        *(judge_answers(rated, judge) for judge, rated in _recorded_answers(pipeline, week, answers)),
         *(judge_pairs(pairs, judge) for judge, pairs in _recorded(pipeline, week)),
     ]
     controls = [tables.JUDGE_CONTROLS.empty()]
@@ -392,6 +393,18 @@ def _learned(local: LocalJudge | NotEnoughLabels) -> dict[str, object]:
         return {"local_judge": local.fingerprint}
     agreement = getattr(held_out.agreement, "value", None)
     return {"local_judge": local.fingerprint, "held_out_agreement": agreement, "learned_from": held_out.labels}
+
+
+def _recorded_answers(
+    pipeline: Pipeline, week: date, answers: pl.DataFrame
+) -> Iterator[tuple[RecordedJudge, pl.DataFrame]]:
+    """Judges elsewhere of single answers, one a criterion of theirs, and the sampled answers each has judged."""
+    recorded = bulk.read_day(pipeline.database, "read_recorded_verdicts", monday_of(week))
+    said = pl.struct("label", "score").map_elements(lambda one: recorded_verdict(**one), pl.String, skip_nulls=False)
+    for (fingerprint, criterion), rows in recorded.group_by(["fingerprint", "criterion"], maintain_order=True):
+        name = f"{str(fingerprint).removeprefix('recorded:')}/{criterion}"
+        rated = answers.join(rows, on="interaction_id", how="semi", maintain_order="left")
+        yield RecordedJudge(name, rows.select("interaction_id", said.alias("verdict"))), rated
 
 
 def _recorded(pipeline: Pipeline, week: date) -> Iterator[tuple[RecordedJudge, pl.DataFrame]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 console = PlainConsole()
 
 File = Annotated[
-    Path | None, typer.Option("--file", help="A CSV, JSONL or Parquet file of feedback in place of the pipeline's own.")
+    Path | None, typer.Option("--file", help="Feedback in place of the pipeline's own: CSV, JSONL, Parquet, SQLite.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -138,21 +138,12 @@ def _explained() -> Iterator[None]:
 
 
 def _table(file: Path | None) -> "pl.DataFrame | None":
-    import polars as pl
+    from feedback_pipeline.analysis.vote_frames import FeedbackFrameError, as_polars
 
-    if file is None:
-        return None
-    readers: dict[str, Any] = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}
-    if file.suffix.lower() not in readers:
-        raise typer.BadParameter(f"{file.name}: expected a file that ends in {', '.join(readers)}")
-    if not file.exists():
-        raise typer.BadParameter(f"{file} is not there")
     try:
-        table: pl.DataFrame = readers[file.suffix.lower()](file)
-    except pl.exceptions.PolarsError as error:
-        # the reader's own words may quote a row
-        raise typer.BadParameter(f"{file.name} cannot be read as {file.suffix[1:]}") from error
-    return table
+        return None if file is None else as_polars(file)
+    except FeedbackFrameError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _listed(title: str, lines: list[str]) -> None:

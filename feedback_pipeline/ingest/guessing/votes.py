@@ -56,6 +56,10 @@ def map_vote(made: Guess, columns: Sequence[Column], rows: int) -> None:
     used = taken | {column.path for column in chosen.values()}
     if "occurred_at" not in chosen and (times := [one for one in columns if one.is_time and one.path not in used]):
         chosen["occurred_at"] = times[0]
+    if not {"messages", "output"} & set(chosen):
+        talk = next((one for one in columns if one.path not in used and not one.exploded and one.is_messages), None)
+        if talk is not None:
+            chosen["messages"] = talk
     if (column := identity_column(columns, rows, taken | {one.path for one in chosen.values()})) is not None:
         made.map("id", column, rows)
     for name in ("user", "session", "occurred_at"):

@@ -43,7 +43,7 @@ WEEK = dt.date(2026, 10, 12)
 PEOPLE = 60
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 OFFLINE = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-OPTIONS = {"learning_rate": 3e-3, "per_device_train_batch_size": 16, "lora": {"r": 16, "lora_alpha": 64}}
+OPTIONS = {"learning_rate": 2e-3, "per_device_train_batch_size": 16, "lora": {"r": 16, "lora_alpha": 64}}
 
 
 @dataclass
@@ -162,7 +162,7 @@ def test_from_votes_to_a_promoted_model_that_is_better(shop: Shop) -> None:
     tuned = run.entry.fine_tuned_model or ""
     measured = pipeline.frames.read(CANDIDATE_EVALUATION, [WEEK])
     with pl.Config(tbl_rows=20, tbl_cols=8, fmt_str_lengths=60, tbl_width_chars=150):
-        print(measured.select("measure", "n", "candidate", "incumbent_value", "difference", "passed"))
+        print(measured.select("measure", "n", "candidate", "current_value", "difference", "passed"))
     [win] = measured.filter(measure="win_rate/held_out")["difference"].to_list()
     assert win is not None
     assert win > 0.3
