@@ -135,7 +135,8 @@ def _scores(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     def body(verdict: Verdict) -> dict[str, Any]:
         score = {
             "id": f"feedback-pipeline-{verdict.id}", "traceId": verdict.trace_id, "name": verdict.name,
-            "value": verdict.score, "dataType": "NUMERIC", "metadata": {"label": verdict.label, "evaluator": verdict.evaluator},
+            "value": verdict.score, "dataType": "NUMERIC",
+            "metadata": {"label": verdict.label, "evaluator": verdict.evaluator},
         }  # fmt: skip
         return score | ({"observationId": verdict.span_id} if verdict.span_id else {})
 

@@ -60,8 +60,9 @@ class Evaluation:
         records = [
             {
                 "model": self.model, "current_model": self.current, "measure": verdict.measure.name,
-                "n": verdict.measure.n, "candidate": verdict.measure.candidate, "current_value": verdict.measure.current,
-                "difference": verdict.measure.difference, "low": verdict.measure.low, "high": verdict.measure.high,
+                "n": verdict.measure.n, "candidate": verdict.measure.candidate,
+                "current_value": verdict.measure.current, "difference": verdict.measure.difference,
+                "low": verdict.measure.low, "high": verdict.measure.high,
                 "rule": verdict.rule, "blocking": verdict.blocking, "passed": verdict.passed,
                 "reason": self.cannot or verdict.measure.reason, "evaluation": self.content_hash,
             }
