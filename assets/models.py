@@ -97,17 +97,17 @@ def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
         reason = f"no model was trained on the week of {week}"
         return Outcome(checks=[Check(name, False, {}, reason) for name in _GATES], refused=reason)
     answering = registry.current_model(pipeline.database)
-    incumbent = answering.model if answering else candidate.base or ""
+    current = answering.model if answering else candidate.base or ""
     prompts = evaluation_prompts(pipeline.frames.read(TRAINING_EXAMPLES, [week]), pipeline.settings.tuning_method)
     found = evaluate(
-        pipeline.settings, pipeline.database, week, candidate, incumbent, prompts, _agreement(pipeline, week)
+        pipeline.settings, pipeline.database, week, candidate, current, prompts, _agreement(pipeline, week)
     )
     rows = found.rows()
     registry.record_evaluation(
-        pipeline.database, candidate.name, incumbent, found.content_hash, passed=found.passed,
+        pipeline.database, candidate.name, current, found.content_hash, passed=found.passed,
         detail=rows.to_dicts(), now=pipeline.now(),
     )  # fmt: skip
-    numbers = {"model": candidate.name, "incumbent": incumbent, "evaluation": found.content_hash,
+    numbers = {"model": candidate.name, "compared_with": current, "evaluation": found.content_hash,
                "prompts": prompts.height, "passed": found.passed}  # fmt: skip
     return Outcome(rows, numbers=numbers, checks=[_gate(name, found) for name in _GATES])
 

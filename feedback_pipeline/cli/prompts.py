@@ -117,7 +117,7 @@ def evaluate(name: Name, version: Version, week: WeekOption = None, tenant: Tena
     table = Table("measure", "n", "candidate", "now", "difference", "asked for", "passed")
     for row in found.rows().iter_rows(named=True):
         numbers = [
-            "" if row[one] is None else f"{row[one]:.4g}" for one in ("candidate", "incumbent_value", "difference")
+            "" if row[one] is None else f"{row[one]:.4g}" for one in ("candidate", "current_value", "difference")
         ]
         table.add_row(row["measure"], str(row["n"]), *numbers, row["rule"], "yes" if row["passed"] else "no")
     console.print(table)

@@ -214,10 +214,10 @@ def _show_evaluation(pipeline: Pipeline, model: registry.Model) -> None:
             sa.text("SELECT detail FROM model_evaluation WHERE content_hash = :hash"), {"hash": model.evaluation}
         ).scalar_one()
     table = Table("measure", "n", "candidate", "now", "difference", "rule", "passed",
-                  title=f"{model.name} against {model.incumbent}")  # fmt: skip
+                  title=f"{model.name} against {model.compared_with}")  # fmt: skip
     for row in detail:
         numbers = [
-            "" if row[name] is None else f"{row[name]:.4g}" for name in ("candidate", "incumbent_value", "difference")
+            "" if row[name] is None else f"{row[name]:.4g}" for name in ("candidate", "current_value", "difference")
         ]
         table.add_row(row["measure"], str(row["n"]), *numbers, row["rule"], "yes" if row["passed"] else "no")
     console.print(table)
