@@ -95,6 +95,12 @@ def test_the_page_of_assets_lists_every_check_as_the_code_describes_it(hooks: Mo
     assert table in (ROOT / "docs" / "assets.md").read_text(), f"docs/assets.md has another table than:\n{table}"
 
 
+def test_the_page_of_assets_lists_every_asset(hooks: ModuleType) -> None:
+    table = hooks.groups()
+    assert "`clean_feedback`" in table
+    assert table in (ROOT / "docs" / "assets.md").read_text(), f"docs/assets.md has another table than:\n{table}"
+
+
 def test_every_asset_check_table_and_verb_is_in_the_reference(hooks: ModuleType) -> None:
     import feedback_pipeline
 
