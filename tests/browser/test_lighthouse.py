@@ -10,12 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from feedback_pipeline.reports.page import render_html
-from feedback_pipeline.reports.published import note_tenants
-from feedback_pipeline.tables.parquet import ParquetFolder
-from tests.browser.conftest import CHROMIUM
+from tests.browser.conftest import CHROMIUM, publish
 from tests.browser.test_accessibility import NAMES, fill
-from tests.support.report_samples import WEEK, full_report
 
 LIGHTHOUSE = os.environ.get("FEEDBACK_TEST_LIGHTHOUSE")
 pytestmark = [
@@ -23,15 +19,6 @@ pytestmark = [
     pytest.mark.skipif(LIGHTHOUSE is None, reason="run by make test-accessibility, which installs Lighthouse"),
 ]
 SCRIPT = Path(__file__).with_name("lighthouse.mjs")
-
-
-def publish(site: Any) -> str:
-    """A report with every section, on the shelf; its address."""
-    frames = ParquetFolder(site.settings.data_url)
-    page = render_html(full_report()).encode()
-    note_tenants(frames, WEEK, page, ["default"])
-    (frames.root / "weekly_report" / f"{WEEK.start}.html").write_bytes(page)
-    return f"/reports/weekly/{WEEK.start}"
 
 
 def session(site: Any) -> str:
