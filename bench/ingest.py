@@ -90,7 +90,7 @@ def _langfuse(scores: int, folder: Path) -> Row:
         sources = with_tools(folder / "none.yaml", ("langfuse",), {}, str(folder / "export"))
         summary = import_sources(database, sources, privacy, folder)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    if summary.refused or [source.interactions + source.events for source in summary.sources] != [scores, scores]:
+    if summary.refused or [source.interactions + source.events for source in summary.sources] != [scores, scores, 0]:
         raise RuntimeError("not every row of the export came in")
     return {
         "work": f"{scores:,} scores and {scores:,} observations of Langfuse's Parquet export, into the store",

@@ -18,6 +18,7 @@ from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMEN
 from feedback_pipeline.patterns.tables import SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.reports.wording import counted
+from feedback_pipeline.sample.rows import SOURCE
 from feedback_pipeline.store import bulk, changes, computed
 from feedback_pipeline.store.statements import query
 from feedback_pipeline.store.waiting import waiting
@@ -241,7 +242,9 @@ def status(pipeline: Pipeline, console: Console) -> None:
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
     for held in waiting(pipeline.database):
-        if advice := held.advice():
+        if held.source == SOURCE and held.problem == "answer":
+            console.print(f"{held.votes:,} votes of the sample wait for answers that never come, on purpose")
+        elif advice := held.advice():
             console.print(f"[yellow]{escape(advice)}[/]", highlight=False, soft_wrap=True)
     if lost := computed.absent(pipeline.database, pipeline.frames):
         console.print(f"[red]{escape(computed.described(lost))}[/]", highlight=False, soft_wrap=True)

@@ -41,9 +41,11 @@ def _static(name: str) -> Response:
 
 def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     """The API and the console on the settings' database; see `capture.app.create_app`."""
-    rooms = (sessions, votes, answers, prompts, audit, experiments, reports, exports)
-    pages = (router, *(room.router for room in rooms))
-    return api.create_app(settings, address=address, pages=pages)
+    modules = (sessions, votes, answers, prompts, audit, experiments, reports, exports)
+    pages = (router, *(module.router for module in modules))
+    app = api.create_app(settings, address=address, pages=pages)
+    app.add_exception_handler(sessions.SignedOutError, sessions.login_page)
+    return app
 
 
 def from_environment() -> FastAPI:

@@ -145,12 +145,16 @@ class _Tally:
     filled: set[str] = field(default_factory=set)
     passed_over: int = 0
     meaningless: int = 0
+    answerless: int = 0
     unfit: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: list[dict[str, str]] = field(default_factory=list)
 
     def nothing_read(self, source: Source) -> Problem | None:
         """Rows of which none could be used for what the mapping says they hold: most likely the mapping is wrong."""
-        place, seen = source.path or source.name, self.events + self.judgements + self.known + self.opted_out
+        place, seen = (
+            source.path or source.name,
+            self.events + self.judgements + self.known + self.opted_out + self.answerless,
+        )
         if not self.rows or seen or (self.interactions and not source.brings_votes):
             return None
         if self.refused:
@@ -204,6 +208,8 @@ def _import_source(source: Source, run: Import) -> SourceSummary:
             f"{tally.meaningless:,} implicit signals or outcomes mean nothing to the verdict policy: they are kept and "
             "count nowhere (FEEDBACK_VERDICTS gives signals a meaning; an outcome says task_succeeded: true or false)"
         )
+    if tally.answerless:
+        tally.notes.append(f"{tally.answerless:,} verdicts are on answers that the store does not have: left out")
     if nothing := tally.nothing_read(source):
         tally.problems.append(nothing)
     if tally.rows and (guess := _guessed_context(source)):
@@ -352,7 +358,8 @@ class _Work:
         quarantined = pl.concat([refused(unread, "quarantined"), refused(votes.refused, "quarantined")])
         quarantined = quarantined.sort("row", maintain_order=True)
         if self.source.judge:
-            recorded = judgements.recorded_rows(votes, self.source)
+            read = judgements.recorded_rows if self.source.pairwise else judgements.evaluated_rows
+            recorded = read(votes, self.source)
             return _Prepared(Batch(), recorded, quarantined, 0, last_row)
         store_rows = file_rows(votes.good, self.reading)
         if self.run.dry_run:
@@ -376,11 +383,19 @@ class _Work:
         else:
             self._reject(prepared.rejected)
             if prepared.judgements is not None:
-                self.tally.judgements += judgements.file_judgements(run.database, prepared.judgements)
+                self.tally.judgements += self._file_judged(run.database, prepared.judgements)
             progress = StoredProgress(self.source.name, self.delivery.fingerprint, prepared.last_row, finished)
             filed = file_batch(run.database, batch, None if self.delivery.path is None else progress)
         self.tally.known += _height(batch.feedback) - prepared.opted_out - filed.feedback
         return filed
+
+    def _file_judged(self, database: Database, rows: pl.DataFrame) -> int:
+        if self.source.pairwise:
+            return judgements.file_judgements(database, rows)
+        new, answerless = judgements.file_evaluations(database, rows)
+        self.tally.answerless += answerless
+        self.tally.known += rows.height - new - answerless
+        return new
 
     def end(self, last: _Prepared, *, finished: bool) -> Filed:
         """Files the last batch and names the file of what was refused."""

@@ -12,7 +12,7 @@ from feedback_pipeline.ingest.readers.chunks import ROW, Unread, Wanted, path_ex
 from feedback_pipeline.ingest.shaping import fits
 from feedback_pipeline.ingest.sources import Always, OneHot, Pairwise, Reference, Source
 from feedback_pipeline.ingest.values import constant_text
-from feedback_pipeline.ingest.words import FLAGS
+from feedback_pipeline.ingest.words import FLAGS, decimal_point
 
 PERSON = "\x00person"
 """The voter's pseudonym, which stands in for the user id wherever an id is made from several columns."""
@@ -266,7 +266,7 @@ def _reference(reference: Reference | None, target: str, source: Source, frame: 
     if reference.split is not None and reference.part is not None:
         value = value.str.split(reference.split).list.get(reference.part, null_on_oob=True)
     if reference.scale is not None:
-        value = (value.cast(pl.Float64, strict=False) * reference.scale).cast(pl.String)
+        value = (decimal_point(value).cast(pl.Float64, strict=False) * reference.scale).cast(pl.String)
     if reference.when:
         meant = pl.all_horizontal(fits(pl.col(path), condition) for path, condition in reference.when.items())
         value = pl.when(meant).then(value)

@@ -13,7 +13,7 @@ from feedback_pipeline.ingest.paths import as_text
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, path_expression
 from feedback_pipeline.ingest.sources import Chat, Condition, Source, Thread
 from feedback_pipeline.ingest.threads import thread_of
-from feedback_pipeline.ingest.words import Span, span, word, word_expression
+from feedback_pipeline.ingest.words import Span, decimal_point, span, word, word_expression
 
 TREE = "\x00tree"
 STRIDE = 1_000_000
@@ -140,7 +140,7 @@ def fits(text: pl.Expr, condition: Condition) -> pl.Expr:
     allowed = condition if isinstance(condition, tuple) else (condition,)
     spans: list[Span] = [found for one in allowed if (found := span(str(one))) is not None]
     words = [word(_written(one)) for one in allowed if span(str(one)) is None]
-    number = text.cast(pl.Float64, strict=False)
+    number = decimal_point(text).cast(pl.Float64, strict=False)
     fits = word_expression(text).is_in(words)
     for one in spans:
         fits |= one.holds(number)

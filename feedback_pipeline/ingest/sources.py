@@ -15,7 +15,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from feedback_pipeline.ingest.documents import SourcesError, expand, load_document
-from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, SIDE_FIELDS, VOTE_FIELDS
+from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, JUDGE_FIELDS, SIDE_FIELDS, VOTE_FIELDS
 from feedback_pipeline.ingest.paths import steps
 from feedback_pipeline.ingest.readers.tools import TOOLS
 from feedback_pipeline.ingest.words import Scalar, meaning, written_keys
@@ -244,7 +244,8 @@ class Source(_Part):
         thread: where the conversation is a tree of messages, what becomes `thread.messages`, `.prompt` and `.answer`.
         chat: where a model's input and output are kept as they were: what becomes `chat.messages`, `.prompt`,
             `.answer`.
-        judge: the rows are a model's verdicts, not people's votes (pairwise only); its name.
+        judge: the rows are a model's verdicts, not people's votes: on pairs, or on single answers (criterion, and score
+            or label); its name.
         context: `full` where a row without `messages` was all that was asked of the model, `partial` where there was
             more that is not known; unset, it is guessed (`whole_without_messages`).
     """
@@ -344,8 +345,10 @@ class Source(_Part):
 
     def _meaning_problem(self) -> str | None:
         filled = self.filled
-        if self.judge and not self.pairwise:
-            return "judge needs pairwise: recorded verdicts on single answers have no place yet"
+        if self.judge and not self.pairwise and not ("criterion" in filled and filled & {"score", "label"}):
+            return "judge needs pairwise, or criterion with score or label for verdicts on single answers"
+        if not self.judge and (said := [name for name in JUDGE_FIELDS if name in filled]):
+            return f"{said[0]} is what a judge says: name it in judge"
         if not self.judge and "occurred_at" not in filled and not self.spread and not self._only_answers:
             return "no time: map occurred_at to a column, set it in constants, or give spread a start date"
         if self._only_answers and not {"answered_at", "occurred_at"} & filled and not self.spread:

@@ -116,6 +116,24 @@ def span(key: str) -> Span | None:
         None, number, high_included=sign == "<=")  # fmt: skip
 
 
+_COMMA, _THOUSAND = r"^[+-]?[0-9]+,[0-9]+$", r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
+
+
+def decimal_point(text: pl.Expr) -> pl.Expr:
+    """A decimal comma as a point. `1,234` may be a thousand or a bit more than one: it stays, and is no number."""
+    comma = text.str.contains(_COMMA) & ~text.str.contains(_THOUSAND)
+    return pl.when(comma).then(text.str.replace(",", ".", literal=True)).otherwise(text)
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is, read as `decimal_point` does; None where it is none."""
+    comma = re.search(_COMMA, text) and not re.search(_THOUSAND, text)
+    try:
+        return float(text.replace(",", ".") if comma else text)
+    except ValueError:
+        return None
+
+
 def chosen(text: pl.Expr, choices: Mapping[str, Scalar], dtype: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
     """What a delivered word means, and whether it means anything.
 
@@ -132,7 +150,7 @@ def chosen(text: pl.Expr, choices: Mapping[str, Scalar], dtype: pl.DataType) -> 
     if not ranges:
         return value, known
     # by number of the range, not one range inside the next: such an expression doubles with each
-    number = text.cast(pl.Float64, strict=False)
+    number = decimal_point(text).cast(pl.Float64, strict=False)
     which = pl.coalesce(pl.when(within.holds(number)).then(place) for place, (within, _) in enumerate(ranges))
     meanings = {place: value for place, (_, value) in enumerate(ranges)}
     ranged = which.replace_strict(meanings, default=None, return_dtype=dtype)

@@ -276,3 +276,74 @@ def test_a_scale_of_ten_is_no_stars_with_mistakes(tmp_path: Path) -> None:
     found = guessed(tmp_path, "rated.json", rows)
     assert "stars" not in mapping(found)
     assert mapping(found)["thumb"] == "rating"
+
+
+def test_a_message_may_say_sender_and_body(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"c{n}",
+            "created_at": 1_763_000_000 + n,
+            "parts": [
+                {"sender": "visitor", "body": f"Where is order {n}?"},
+                {"sender": "bot", "body": f"On its way {n}."},
+            ],
+            "conversation_rating": {"rating": n % 5 + 1},
+        }
+        for n in range(10)
+    ]
+    found = guessed(tmp_path, "helpdesk.jsonl", rows)
+    assert found.trial.votes == {"stars": 10}
+    assert mapping(found)["output"] == "parts[last].body"
+    assert mapping(found)["prompt"] == "parts[last sender=visitor].body"
+
+
+def test_a_word_beside_those_of_a_verdict_is_none(tmp_path: Path) -> None:
+    rows = [{"satisfaction_rating": ["good", "bad", "offered"][n % 3], "question": f"How do I reset {n}?",
+             "reply": f"Press the button {n}.", "requester": f"u{n % 2}"} for n in range(9)]  # fmt: skip
+    found = guessed(tmp_path, "tickets.json", rows)
+    assert found.trial.votes == {"up": 3, "down": 3}
+    assert mapping(found)["user"] == "requester"
+
+
+def test_numbers_with_a_decimal_comma_are_a_scale(tmp_path: Path) -> None:
+    rows = "".join(f'2026/11/{n + 10},ask {n} now,answer {n} now,"{n * 11},5"\n' for n in range(9))
+    found = guessed(tmp_path, "percent.csv", f"when,prompt,response,score\n{rows}")
+    assert found.guess.entry["values"]["thumb"] == {">= 70": "up", "< 50": "down", "50..70": None}
+    assert found.trial.votes == {"up": 2, "down": 5}  # 77,5 and 88,5; 0,5 to 44,5
+    assert found.guess.entry["time_format"] == "%Y/%m/%d"
+
+
+def test_a_database_in_a_file_is_read_as_one(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "app.db") as connection:
+        connection.execute("CREATE TABLE users (id INTEGER)")
+        connection.execute("CREATE TABLE feedback (id INTEGER, helpful INTEGER, asked TEXT, answered TEXT, at INTEGER)")
+        connection.executemany("INSERT INTO feedback VALUES (?, ?, ?, ?, ?)", [
+            (n, n % 2, f"how {n} works", f"it works {n} so", 1_763_000_000_000 + n) for n in range(9)])  # fmt: skip
+    found = guess_entry(str(tmp_path / "app.db"), now=NOW)
+    assert (found.guess.entry["kind"], found.guess.entry["table"]) == ("sql", "feedback")
+    assert found.trial.votes == {"up": 4, "down": 5}
+
+
+def test_what_excel_calls_unicode_text(tmp_path: Path) -> None:
+    rows = "".join(f"How do I do {n}?\tLike this {n}.\t{'Да' if n % 2 else 'Нет'}\n" for n in range(8))
+    (tmp_path / "sheet.txt").write_text(f"question\tanswer\tthumb\n{rows}", encoding="utf-16")
+    found = guess_entry(str(tmp_path / "sheet.txt"), now=NOW)
+    assert found.guess.entry["encoding"] == "utf-16"
+    assert mapping(found)["output"] == "answer"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("book.xlsx", b"PK\x03\x04" + bytes(100), "save its table as CSV"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "neither text nor Parquet nor SQLite"),
+        ("broken.db", b"SQLite format 3\x00" + bytes(50), "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_in_a_sentence(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    done = CliRunner().invoke(app, ["source", "guess", str(tmp_path / name)])
+    assert done.exit_code == 2
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    with pytest.raises(UnreadableError, match=says):
+        guess_entry(str(tmp_path / name), now=NOW)

@@ -127,11 +127,21 @@ def exported(folder: Path, kind: str, scores: Sequence[Mapping[str, Any]] = SCOR
 def test_an_export_folder_comes_in_by_one_command(database: Database, tmp_path: Path, kind: str) -> None:
     folder = exported(tmp_path / "export", kind)
     sources = with_tools(tmp_path / "none.yaml", ("langfuse",), {}, str(folder))
-    answers, votes = bring_in(database, sources, tmp_path / "home").sources
+    answers, votes, judged = bring_in(database, sources, tmp_path / "home").sources
     assert (answers.interactions, answers.refused, answers.problems) == (3, (), ())
     assert (votes.events, votes.refused, votes.problems) == (5, (), ())
     assert any("3 rows passed over" in note for note in votes.notes)  # the evaluator's, the session's, the data set's
     assert query(database, SEEN) == EXPECTED
+    assert (judged.judgements, judged.events, judged.refused, judged.problems) == (1, 0, (), ())
+    verdicts = """
+        SELECT j.fingerprint, j.criterion, (j.result ->> 'score')::float, i.source_id
+        FROM judgement j JOIN interaction i ON i.id = j.interaction_id"""
+    assert query(database, verdicts) == [("recorded:langfuse", "helpful", 0.2, "o3")]
+    more = [score("s3", "t1", 3, source="EVAL", data_type="NUMERIC", value=0.2), score("s9", "gone", 4, source="EVAL")]
+    exported(folder, kind, more, "2026-11-21")
+    *_, judged = bring_in(database, sources, tmp_path / "home").sources
+    assert (judged.judgements, judged.known, judged.problems) == (0, 1, ())
+    assert "1 verdicts are on answers that the store does not have: left out" in judged.notes
     askers = "SELECT count(DISTINCT user_key), count(DISTINCT conversation_id) FROM interaction"
     assert query(database, askers) == [(1, 1)]
 
@@ -142,7 +152,7 @@ def test_a_score_that_was_changed_takes_the_place_of_the_first(database: Databas
     bring_in(database, sources, tmp_path / "home")
     changed = score("s1", "t1", 1, value=0.0, updated_at="2026-11-20 10:00:00.000000")
     exported(folder, "parquet", [changed, score("s9", "t2", 9)], "2026-11-21")
-    _, votes = bring_in(database, sources, tmp_path / "home").sources
+    _, votes, _ = bring_in(database, sources, tmp_path / "home").sources
     assert votes.events == 2
     assert query(database, SEEN)[0][:2] == ("s1", False)
     assert [row[0] for row in query(database, SEEN)] == ["s1", "s2", "s4", "s5", "s6", "s9"]

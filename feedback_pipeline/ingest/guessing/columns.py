@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 import polars as pl
 
-from feedback_pipeline.ingest.conversations import ROLES, messages_expression
+from feedback_pipeline.ingest.conversations import ROLE_KEYS, ROLES, TEXT_KEYS, messages_expression
 from feedback_pipeline.ingest.guessing.names import TIME_FORMATS
 from feedback_pipeline.ingest.paths import as_text, steps, walk
 from feedback_pipeline.ingest.times import parsed_times
-from feedback_pipeline.ingest.words import LIKELY_THUMBS, NO_VERDICT, STAR_WORDS, THUMBS, word
+from feedback_pipeline.ingest.words import LIKELY_THUMBS, NO_VERDICT, STAR_WORDS, THUMBS, number_of, word
 
 MAX_DEPTH, MAX_ENTRIES, MAX_WORDS = 6, 40, 10
 """How deep objects are looked into, keys of one that is looked into, and different words of a verdict."""
@@ -50,10 +50,8 @@ class Column:
     @cached_property
     def numbers(self) -> list[float] | None:
         """The values as numbers; None where one is none."""
-        try:
-            return [float(text) for text in self.texts] if self.texts else None
-        except ValueError:
-            return None
+        numbers = [number for text in self.texts if (number := number_of(text)) is not None]
+        return numbers if numbers and len(numbers) == len(self.texts) else None
 
     @property
     def is_text(self) -> bool:
@@ -160,7 +158,7 @@ def _flat(
 def role_of(message: Any) -> Any:
     if not isinstance(message, dict):
         return None
-    held = next((message[key] for key in ("role", "from", "author", "speaker") if key in message), None)
+    held = next((message[key] for key in ROLE_KEYS if key in message), None)
     return held if isinstance(held, str) and held.strip().lower() in ROLES else None
 
 
@@ -177,22 +175,22 @@ def _thumbs(column: Column) -> dict[str, bool | None] | None:
     if numbers is not None and not set(numbers) <= {-1.0, 0.0, 1.0}:
         return None
     zero_is_down = numbers is not None and -1.0 not in numbers
-    said: dict[str, bool | None] = {}
-    stars = {one for one in words if one in STAR_WORDS}
+    meanings: dict[str, bool | None] = {}
+    stars = {written for written in words if written in STAR_WORDS}
     if numbers is None and stars & {"2", "3", "4", "5"}:  # thumbs and stars in one column
-        said = {one: STAR_WORDS[one] for one in stars}
-    for one in words.keys() - said.keys():
-        if one in ("0", "0.0"):
-            said[one] = False if zero_is_down else None
-        elif one in THUMBS:
-            said[one] = THUMBS[one]
-        elif one in LIKELY_THUMBS:
-            said[one] = LIKELY_THUMBS[one]
-        elif one in NO_VERDICT:
-            said[one] = None
+        meanings = {written: STAR_WORDS[written] for written in stars}
+    for written in words.keys() - meanings.keys():
+        if written in ("0", "0.0"):
+            meanings[written] = False if zero_is_down else None
+        elif written in THUMBS:
+            meanings[written] = THUMBS[written]
+        elif written in LIKELY_THUMBS:
+            meanings[written] = LIKELY_THUMBS[written]
+        elif written in NO_VERDICT:
+            meanings[written] = None
         else:
             return None
-    return said if any(value is not None for value in said.values()) else None
+    return meanings if any(value is not None for value in meanings.values()) else None
 
 
 def last_question(messages: Column) -> str:
@@ -203,14 +201,14 @@ def last_question(messages: Column) -> str:
 
 def text_key(messages: Column) -> str:
     first = walk(messages.texts[0], steps("[0]"), ())
-    return next((key for key in ("content", "value", "text", "message") if key in (first or {})), "content")
+    return next((key for key in TEXT_KEYS if key in (first or {})), "content")
 
 
 def _role_of_user(messages: Column) -> tuple[str, str]:
     for text in messages.texts:
         for message in listed(text):
             if (role := role_of(message)) and ROLES[role.lower()] == "user":
-                return next(key for key in ("role", "from", "author", "speaker") if message.get(key) == role), role
+                return next(key for key in ROLE_KEYS if message.get(key) == role), role
     return "role", "user"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from feedback_pipeline.ingest.guessing.columns import Column, is_known_word, name_parts, times_among
 from feedback_pipeline.ingest.guessing.names import NAMES
+from feedback_pipeline.ingest.words import number_of
 
 
 def name_score(field_name: str, column: Column) -> float:
@@ -63,36 +64,35 @@ _GATES: dict[str, Callable[[Column], bool]] = {
 }
 _MAX_ID = 200
 _MOST = 0.6
-"""Of the values of a column whose whole name is a field's: where so many are of its kind, the others are mistakes."""
+"""Of the values of a column whose name ends in a field's: where so many are of its kind, the others are mistakes."""
 _SAY_STARS = {"star", "stars", "sterne", "étoiles", "estrellas"}
 
 
 def fitting(name: str, column: Column) -> Column | None:
     """The column as one that holds the field; None where it does not.
 
-    Where its whole name is one of the field's, some values may be no such thing: the result is without them.
+    Where its name ends in one of the field's, some values may be no such thing: the result is without them.
     """
     fits = _GATES.get(name, _short)
     if not column.texts or fits(column):
         return column if column.texts else None
-    if name not in _TRIMMED or column.tokens not in {tuple(one.split("_")) for one in NAMES[name]}:
+    if name not in _TRIMMED or not any(_ends(column.tokens, one) for one in NAMES[name]):
         return None
     trimmed = _TRIMMED[name](column)
     return trimmed if len(trimmed.texts) >= _MOST * len(column.texts) and fits(trimmed) else None
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _ends(tokens: tuple[str, ...], name: str) -> bool:
+    """Whether a name ends in another: `satisfaction_rating` in `rating`; a single letter is no such name."""
+    wanted = tuple(name.split("_"))
+    return tokens[-len(wanted) :] == wanted and (len(name) > 1 or tokens == wanted)
 
 
 def _stars_among(column: Column) -> Column:
     """Numbers; of a column that is called stars, those that are 1 to 5: elsewhere another number is another scale."""
     if _SAY_STARS & set(column.tokens):
-        return column.of_which(lambda text: _number(text) in (1, 2, 3, 4, 5))
-    return column.of_which(lambda text: _number(text) is not None)
+        return column.of_which(lambda text: number_of(text) in (1, 2, 3, 4, 5))
+    return column.of_which(lambda text: number_of(text) is not None)
 
 
 _TRIMMED: dict[str, Callable[[Column], Column]] = {

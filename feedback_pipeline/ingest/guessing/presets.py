@@ -18,7 +18,7 @@ _PRESET_COLUMNS = 3
 
 _ANSWERED_BY = {
     **{f"tensorzero-{kind}": "tensorzero-inferences" for kind in ("boolean", "comments", "demonstrations")},
-    "langfuse-scores": "langfuse-observations",
+    **dict.fromkeys(("langfuse-scores", "langfuse-evaluations"), "langfuse-observations"),
 }
 """Presets of votes on answers that another source brings, and that source's preset."""
 

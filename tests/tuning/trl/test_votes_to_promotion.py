@@ -162,7 +162,7 @@ def test_from_votes_to_a_promoted_model_that_is_better(shop: Shop) -> None:
     tuned = run.entry.fine_tuned_model or ""
     measured = pipeline.frames.read(CANDIDATE_EVALUATION, [WEEK])
     with pl.Config(tbl_rows=20, tbl_cols=8, fmt_str_lengths=60, tbl_width_chars=150):
-        print(measured.select("measure", "n", "candidate", "incumbent_value", "difference", "passed"))
+        print(measured.select("measure", "n", "candidate", "current_value", "difference", "passed"))
     [win] = measured.filter(measure="win_rate/held_out")["difference"].to_list()
     assert win is not None
     assert win > 0.3
