@@ -270,13 +270,13 @@ def _one_model(rows: pl.DataFrame) -> Check:
     return Check("one_model_answered", mixed.is_empty(), numbers, described or "no judge changed its model", "warn")
 
 
-def _steady(found: list[drift.Drift]) -> Check:
-    measured = [one for one in found if isinstance(one.shift, Estimate)]
+def _steady(drifts: list[drift.Drift]) -> Check:
+    measured = [series for series in drifts if isinstance(series.shift, Estimate)]
     numbers: dict[str, object] = {}
-    for one in measured:
-        assert isinstance(one.shift, Estimate)
-        numbers |= {f"{one.criterion}/shift": one.shift.value, f"{one.criterion}/p_value": one.p_value}
-    drifted = [f"{one.judge} on {one.criterion}" for one in found if one.drifted]
+    for series in measured:
+        assert isinstance(series.shift, Estimate)
+        numbers |= {f"{series.criterion}/shift": series.shift.value, f"{series.criterion}/p_value": series.p_value}
+    drifted = [f"{series.judge} on {series.criterion}" for series in drifts if series.drifted]
     described = f"scores the same answers differently: {', '.join(drifted)}" if drifted else ""
     nothing = "" if measured else "cannot say: too few anchors were judged before"
     return Check("judge_steady", not drifted, numbers, described or nothing or "no shift", "warn")

@@ -112,15 +112,19 @@ def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     return Outcome(rows, numbers=numbers, checks=[_gate(name, found) for name in _GATES])
 
 
-def _gate(name: str, found: "Evaluation") -> Check:
-    concerned = [one for one in found.verdicts if one.measure.name in _GATES[name]]
-    failed = [one for one in concerned if not one.passed]
-    described = found.cannot or "; ".join(
-        f"{one.measure.name}: asked for {one.rule}{', ' + one.measure.reason if one.measure.reason else ''}"
-        for one in failed
+def _gate(name: str, evaluation: "Evaluation") -> Check:
+    concerned = [verdict for verdict in evaluation.verdicts if verdict.measure.name in _GATES[name]]
+    failed = [verdict for verdict in concerned if not verdict.passed]
+    described = evaluation.cannot or "; ".join(
+        f"{verdict.measure.name}: asked for {', '.join(filter(None, (verdict.rule, verdict.measure.reason)))}"
+        for verdict in failed
     )
-    numbers = {one.measure.name: one.measure.difference for one in concerned if one.measure.difference is not None}
-    return Check(name, found.cannot is None and not failed, numbers, described or "every demand is met")
+    numbers = {
+        verdict.measure.name: verdict.measure.difference
+        for verdict in concerned
+        if verdict.measure.difference is not None
+    }
+    return Check(name, evaluation.cannot is None and not failed, numbers, described or "every demand is met")
 
 
 def _candidate(pipeline: Pipeline, week: date) -> registry.Model | None:

@@ -43,26 +43,26 @@ def analyze(
     from feedback_pipeline.analysis.patterns import analyze_patterns
 
     with _explained():
-        found = analyze_patterns(_table(file), days, min_samples, until=day_of("--until", until) if until else None)
+        analysis = analyze_patterns(_table(file), days, min_samples, until=day_of("--until", until) if until else None)
     if as_json:
-        _print_json({name: value for name, value in asdict(found).items() if name != "findings"})
+        _print_json({name: value for name, value in asdict(analysis).items() if name != "findings"})
         return
-    rate = "no approval rate" if found.approval_rate is None else f"approval {found.approval_rate:.1%}"
-    if found.approval_low is not None and found.approval_high is not None:
-        rate += f" (between {found.approval_low:.1%} and {found.approval_high:.1%})"
-    stretch = "" if found.first_day is None else f"{found.first_day} to {found.last_day}: "
+    rate = "no approval rate" if analysis.approval_rate is None else f"approval {analysis.approval_rate:.1%}"
+    if analysis.approval_low is not None and analysis.approval_high is not None:
+        rate += f" (between {analysis.approval_low:.1%} and {analysis.approval_high:.1%})"
+    stretch = "" if analysis.first_day is None else f"{analysis.first_day} to {analysis.last_day}: "
     console.print(
-        f"{stretch}{found.total_feedback:,} votes by {found.people:,} people: {found.positive_count:,} up, "
-        f"{found.negative_count:,} down; {rate}",
+        f"{stretch}{analysis.total_feedback:,} votes by {analysis.people:,} people: {analysis.positive_count:,} up, "
+        f"{analysis.negative_count:,} down; {rate}",
         highlight=False,
     )
-    _listed("Limits", [*found.limits, *(f"left out: {count:,} {what}" for what, count in found.left_out.items())])
-    _listed("Goes wrong", [one["text"] for one in found.common_negative_patterns])
-    _listed("Goes well", [one["text"] for one in found.common_positive_patterns])
-    for title, performance in (("tag", found.tag_performance), ("framework", found.framework_performance)):
+    _listed("Limits", [*analysis.limits, *(f"left out: {count:,} {what}" for what, count in analysis.left_out.items())])
+    _listed("Goes wrong", [pattern["text"] for pattern in analysis.common_negative_patterns])
+    _listed("Goes well", [pattern["text"] for pattern in analysis.common_positive_patterns])
+    for title, performance in (("tag", analysis.tag_performance), ("framework", analysis.framework_performance)):
         if performance:
             _performance(title, performance)
-    _listed("What to do", found.recommendations)
+    _listed("What to do", analysis.recommendations)
 
 
 def report(

@@ -175,14 +175,14 @@ def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | No
     from feedback_pipeline.erasure import subjects
 
     if sum(given is not None for given in (user, interaction, tenant_all)) != 1:
-        raise _refuse("give exactly one of --user, --interaction, --tenant-all")
+        raise typer.BadParameter("give exactly one of --user, --interaction, --tenant-all")
     try:
         if user is not None:
             return subjects.person(pipeline.pseudonymiser, tenant, user)
         if interaction is not None:
             return subjects.answer(pipeline.pseudonymiser, UUID(interaction))
     except ValueError as error:
-        raise _refuse("--interaction takes an id (UUID), and --user one that is not empty") from error
+        raise typer.BadParameter("--interaction takes an id (UUID), and --user one that is not empty") from error
     return subjects.whole_tenant(pipeline.pseudonymiser, str(tenant_all))
 
 
@@ -260,7 +260,7 @@ def list_quarantine(
     from feedback_pipeline.store import quarantine as store
 
     if state not in ("held", "readmitted", "discarded", "all"):
-        raise _refuse("--state takes held, readmitted, discarded or all")
+        raise typer.BadParameter("--state takes held, readmitted, discarded or all")
     rows = store.listed(
         _pipeline().database, state=None if state == "all" else state, source=source, reason=reason, limit=limit
     )
@@ -304,7 +304,7 @@ def readmit_quarantined(
     for given in corrections or ():
         column, equals, value = given.partition("=")
         if not equals:
-            raise _refuse("--set takes COLUMN=VALUE")
+            raise typer.BadParameter("--set takes COLUMN=VALUE")
         corrected[column] = value or None
     try:
         held = store.shown(pipeline.database, refusal)

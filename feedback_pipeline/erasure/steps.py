@@ -201,21 +201,21 @@ def _remove_found(context: ErasureContext, places: Sequence[str]) -> list[str]:
     return list(places)
 
 
-def _verified(scope: Scope, found: Verification) -> dict[str, Any]:
+def _verified(scope: Scope, verification: Verification) -> dict[str, Any]:
     return {
-        "places": found.places,
-        "texts_searched": found.texts,
-        "stretches_sought": found.stretches,
+        "places": verification.places,
+        "texts_searched": verification.texts,
+        "stretches_sought": verification.stretches,
         "stretches_left_out": scope.thinned,
-        "short_texts_sought": found.short,
+        "short_texts_sought": verification.short,
         "texts_too_short_to_seek": scope.unsearched,
-        "texts_others_share": found.shared,
-        "pseudonyms_sought": found.names,
+        "texts_others_share": verification.shared,
+        "pseudonyms_sought": verification.names,
         "found": 0,
-        "short_texts_by_chance": dict(found.by_chance),
-        "not_searched": {**dict(found.unsearched), **register.unsearched()},
-        "id_found": dict(found.mentions),
-        "id_found_in_rows": {table: list(rows) for table, rows in found.mentioned_in.items()},
+        "short_texts_by_chance": dict(verification.by_chance),
+        "not_searched": {**dict(verification.unsearched), **register.unsearched()},
+        "id_found": dict(verification.mentions),
+        "id_found_in_rows": {table: list(rows) for table, rows in verification.mentioned_in.items()},
     }
 
 

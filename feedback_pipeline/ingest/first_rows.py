@@ -57,6 +57,8 @@ def first_rows(place: str, table: str | None = None) -> FirstRows:
     Raises:
         UnreadableError: it is not there, or no table of rows can be seen in it.
     """
+    if place.startswith(("http://", "https://")):
+        raise UnreadableError("no_table", f"{place} is a page: download the file, or give the URL of a database")
     if "://" in place:
         return _of_database(place, table)
     path = Path(place).expanduser()

@@ -59,13 +59,14 @@ class Evaluation:
         """CANDIDATE_EVALUATION."""
         records = [
             {
-                "model": self.model, "current_model": self.current, "measure": one.measure.name, "n": one.measure.n,
-                "candidate": one.measure.candidate, "current_value": one.measure.current,
-                "difference": one.measure.difference, "low": one.measure.low, "high": one.measure.high,
-                "rule": one.rule, "blocking": one.blocking, "passed": one.passed,
-                "reason": self.cannot or one.measure.reason, "evaluation": self.content_hash,
+                "model": self.model, "current_model": self.current, "measure": verdict.measure.name,
+                "n": verdict.measure.n, "candidate": verdict.measure.candidate,
+                "current_value": verdict.measure.current, "difference": verdict.measure.difference,
+                "low": verdict.measure.low, "high": verdict.measure.high,
+                "rule": verdict.rule, "blocking": verdict.blocking, "passed": verdict.passed,
+                "reason": self.cannot or verdict.measure.reason, "evaluation": self.content_hash,
             }
-            for one in self.verdicts
+            for verdict in self.verdicts
         ]  # fmt: skip
         return CANDIDATE_EVALUATION.conform(pl.DataFrame(records, schema=CANDIDATE_EVALUATION.schema))
 

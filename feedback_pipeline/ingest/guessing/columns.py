@@ -175,22 +175,22 @@ def _thumbs(column: Column) -> dict[str, bool | None] | None:
     if numbers is not None and not set(numbers) <= {-1.0, 0.0, 1.0}:
         return None
     zero_is_down = numbers is not None and -1.0 not in numbers
-    said: dict[str, bool | None] = {}
-    stars = {one for one in words if one in STAR_WORDS}
+    meanings: dict[str, bool | None] = {}
+    stars = {written for written in words if written in STAR_WORDS}
     if numbers is None and stars & {"2", "3", "4", "5"}:  # thumbs and stars in one column
-        said = {one: STAR_WORDS[one] for one in stars}
-    for one in words.keys() - said.keys():
-        if one in ("0", "0.0"):
-            said[one] = False if zero_is_down else None
-        elif one in THUMBS:
-            said[one] = THUMBS[one]
-        elif one in LIKELY_THUMBS:
-            said[one] = LIKELY_THUMBS[one]
-        elif one in NO_VERDICT:
-            said[one] = None
+        meanings = {written: STAR_WORDS[written] for written in stars}
+    for written in words.keys() - meanings.keys():
+        if written in ("0", "0.0"):
+            meanings[written] = False if zero_is_down else None
+        elif written in THUMBS:
+            meanings[written] = THUMBS[written]
+        elif written in LIKELY_THUMBS:
+            meanings[written] = LIKELY_THUMBS[written]
+        elif written in NO_VERDICT:
+            meanings[written] = None
         else:
             return None
-    return said if any(value is not None for value in said.values()) else None
+    return meanings if any(value is not None for value in meanings.values()) else None
 
 
 def last_question(messages: Column) -> str:

@@ -54,13 +54,18 @@ def map_vote(made: Guess, columns: Sequence[Column], rows: int) -> None:
     taken = {column.path for column in verdicts.values()}
     chosen = best_columns(names, columns, taken)
     used = taken | {column.path for column in chosen.values()}
-    if "occurred_at" not in chosen and (times := [one for one in columns if one.is_time and one.path not in used]):
+    if "occurred_at" not in chosen and (
+        times := [column for column in columns if column.is_time and column.path not in used]
+    ):
         chosen["occurred_at"] = times[0]
     if not {"messages", "output"} & set(chosen):
-        talk = next((one for one in columns if one.path not in used and not one.exploded and one.is_messages), None)
+        talk = next(
+            (column for column in columns if column.path not in used and not column.exploded and column.is_messages),
+            None,
+        )
         if talk is not None:
             chosen["messages"] = talk
-    if (column := identity_column(columns, rows, taken | {one.path for one in chosen.values()})) is not None:
+    if (column := identity_column(columns, rows, taken | {column.path for column in chosen.values()})) is not None:
         made.map("id", column, rows)
     for name in ("user", "session", "occurred_at"):
         if name in chosen:
@@ -73,7 +78,7 @@ def map_vote(made: Guess, columns: Sequence[Column], rows: int) -> None:
     mapping = made.entry.get("mapping", {})
     if "comment" in mapping and not {"thumb", "stars"} & set(mapping):
         named = named_paths(made.entry)
-        likely = [one for one in columns if one.path not in named and one.texts and _score(one) > 0]
+        likely = [column for column in columns if column.path not in named and column.texts and _score(column) > 0]
         if likely:
             held = left_over(likely[0])
             made.missing.append(
