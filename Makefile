@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-ray test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-ray test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-react test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,8 +56,10 @@ test-ray: $(DEV) ## The weekly loop on a Ray cluster of two nodes on this machin
 	@$(BIN)/uv pip install --quiet --python .feedback/ray/bin/python --constraint requirements.lock -r requirements-dev.lock --editable ".[ray]"
 	@FEEDBACK_TEST_RAY=1 .feedback/ray/bin/python -m pytest -s -q tests/cluster
 
-test-importers: $(DEV) ## The real MLflow and Phoenix: written by their clients, imported, compared (environments under .feedback)
-	@for tool in mlflow:mlflow phoenix:arize-phoenix; do \
+test-importers: $(DEV) ## The real MLflow, Phoenix, Label Studio, Open WebUI: written by their clients, imported, compared (environments under .feedback)
+	@test -x .feedback/importers/open-webui/bin/python || $(BIN)/python -m venv .feedback/importers/open-webui
+	@.feedback/importers/open-webui/bin/python -c "import torch" 2>/dev/null || .feedback/importers/open-webui/bin/pip install -q "torch==2.13.0"
+	@for tool in mlflow:mlflow phoenix:arize-phoenix label-studio:label-studio open-webui:open-webui; do \
 	  folder=.feedback/importers/$${tool%%:*}; \
 	  test -x $$folder/bin/python || $(BIN)/python -m venv $$folder; \
 	  $$folder/bin/python -m pip install -q "$${tool##*:}"; done
@@ -72,13 +74,18 @@ test-llm: $(DEV) ## A small real language model as a judge (installs it under .f
 test-aimock: $(DEV) ## Judging against another's implementation of the API (npm installs it under .feedback)
 	@$(BIN)/python tests/judging/second_implementation.py .feedback/aimock
 
-test-accessibility: $(DEV) ## axe-core on every page, light and dark (npm installs it under .feedback)
+test-accessibility: $(DEV) ## axe-core and Lighthouse on every page (npm installs them under .feedback)
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/axe axe-core@4
-	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_AXE=$(CURDIR)/.feedback/axe/node_modules/axe-core/axe.min.js $(BIN)/python -m pytest -m browser tests/browser/test_accessibility.py
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/lighthouse lighthouse@12
+	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_AXE=$(CURDIR)/.feedback/axe/node_modules/axe-core/axe.min.js FEEDBACK_TEST_LIGHTHOUSE=$(CURDIR)/.feedback/lighthouse $(BIN)/python -m pytest -m browser tests/browser/test_accessibility.py tests/browser/test_lighthouse.py
 
 test-typescript: $(DEV) ## The TypeScript client with its compiler and the real SDKs (npm installs them under .feedback)
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/typescript typescript@5.9 openai@6 @anthropic-ai/sdk
 	@FEEDBACK_TEST_TYPESCRIPT=$(CURDIR)/.feedback/typescript $(BIN)/python -m pytest tests/capture/test_typescript_client.py
+
+test-react: $(DEV) ## The element in React 18 and 19 (npm installs them under .feedback)
+	@for version in 18 19; do npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/react/react$$version react@$$version react-dom@$$version; done
+	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_REACT=$(CURDIR)/.feedback/react $(BIN)/python -m pytest -m browser tests/browser/test_react.py
 
 test-chaos: $(DEV) ## Kills, crashes and an erasure that is killed five times: by hand and before each release
 	@FEEDBACK_CHAOS_KILLS=5 timeout 2400 $(BIN)/python -m pytest -q tests/chaos tests/erasure/test_erasure.py tests/ingest/test_importing.py tests/capture/test_outage.py tests/capture/test_workers.py tests/store/test_embedded.py tests/tables/test_parquet.py tests/judging/test_stored_replies.py -k "kill or crash or died or dies or outage or worker or chaos or interrupted or languages"

@@ -21,7 +21,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.plan.execute_step import AssetResultOutput
 
-from assets import descriptions, interruption
+from assets import descriptions, interruption, memory
 from assets.choices import chosen
 from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
@@ -188,7 +188,9 @@ class _Step:
         database = self.pipeline.database
         try:
             with locks.waited_for(database.engine, locks.Space.PARTITION, f"{self.name}:{key}"):
-                return {key: compute(self.pipeline, self.declaration, key)}
+                made = compute(self.pipeline, self.declaration, key)
+                memory.give_back()
+                return {key: made}
         except Exception as error:  # noqa: BLE001 (recorded below, and the run fails)
             fault = str(error) if isinstance(error, DatabaseError) else machine_fault(error)
             if fault is not None:

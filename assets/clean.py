@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.canary import leaks, missed_canaries
 from feedback_pipeline.store import audits, bulk, changes
-from feedback_pipeline.tables.parquet import Written
+from feedback_pipeline.tables.parquet import Written, in_parts
 from feedback_pipeline.tables.schema import Table
 
 GROUP = "clean"
@@ -56,43 +57,40 @@ def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
     """One current feedback event of the day with its verdict, the redacted words of the person, and the properties of
     the answer it is about. Superseded, withdrawn, duplicate, opted-out, pending and refused events are counted."""
     database = pipeline.database
-    raw = bulk.read_day(database, "read_feedback", day)
     refusals = bulk.read_day(database, "read_refusals", day)
-    current = clean = days.clean_feedback(raw, pipeline.verdict_policy)
-    if changes.is_sealed(database, day):
-        consents = current.select("feedback_id", "use_for_training", "admissible")
-        was = pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]).drop("use_for_training", "admissible", strict=False)
-        clean = tables.CLEAN_FEEDBACK.conform(was.join(consents, on="feedback_id", maintain_order="left"))
-    after_seal = current.height - clean.height
     delivered = bulk.count_events(database, day)
-    scan = _LeakScan(tables.CLEAN_FEEDBACK)
-
-    def checks(written: Written | None) -> list[Check]:
-        account = days.account(delivered, raw, refusals, written.rows if written else 0, after_seal=after_seal)
-        return [
-            Check(
-                "conservation",
-                account.missing == 0,
-                {"delivered": account.delivered, **account.parts, "missing": account.missing},
-                account.described(),
-            ),
-            scan.check(),
-        ]
-
-    account = days.account(delivered, raw, refusals, clean.height, after_seal=after_seal)
-    counted = clean.filter("counts")
-    up, down = (int((counted["verdict"] == verdict).sum()) for verdict in ("up", "down"))
-    return Outcome(
-        [scan.watch(clean)],
-        numbers={
-            "delivered": delivered,
-            **account.parts,
-            "people": clean["voter"].n_unique(),
-            "approval": up / (up + down) if up + down else None,
-            "verdict_policy": pipeline.verdict_policy.fingerprint,
-        },
-        checks=checks,
+    scan, events = _LeakScan(tables.CLEAN_FEEDBACK), _Events()
+    current: Iterator[pl.DataFrame] = (
+        days.clean_feedback(events.watch(batch), pipeline.verdict_policy)
+        for batch in bulk.read_day_batches(database, "read_feedback", day)
     )
+    after_seal = 0
+    if changes.is_sealed(database, day):
+        consents = pl.concat(batch.select("feedback_id", "use_for_training", "admissible") for batch in current)
+        was = pipeline.frames.read(tables.CLEAN_FEEDBACK, [day]).drop("use_for_training", "admissible", strict=False)
+        kept = tables.CLEAN_FEEDBACK.conform(was.join(consents, on="feedback_id", maintain_order="left"))
+        after_seal = consents.height - kept.height
+        current = iter([kept])
+
+    def account() -> days.Conservation:
+        return days.account(delivered, events.states, refusals, events.clean, after_seal=after_seal)
+
+    def numbers() -> dict[str, Any]:
+        judged = events.up + events.down
+        return {
+            "delivered": delivered,
+            **account().parts,
+            "people": events.people,
+            "approval": events.up / judged if judged else None,
+            "verdict_policy": pipeline.verdict_policy.fingerprint,
+        }
+
+    def checks(_: Written | None) -> list[Check]:
+        found = account()
+        told = {"delivered": found.delivered, **found.parts, "missing": found.missing}
+        return [Check("conservation", found.missing == 0, told, found.described()), scan.check()]
+
+    return Outcome((scan.watch(events.keep(frame)) for frame in current), numbers=numbers, checks=checks)
 
 
 @daily(tables.QUARANTINED_FEEDBACK, group=GROUP, after=["raw_feedback"], independent=True)
@@ -111,11 +109,12 @@ def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
     carries={"clean_interactions": ("interaction_id", "conversation_id", "day")},
     independent=True,
 )
-def text_signatures(pipeline: Pipeline, day: date) -> pl.DataFrame:
+def text_signatures(pipeline: Pipeline, day: date) -> Outcome:
     """One answer of the day with the hashes duplicates are found by, across days and without rereading text."""
     columns = ["interaction_id", "day", "conversation_id", "prompt", "answer"]
-    answers = pipeline.frames.scan(tables.CLEAN_INTERACTIONS, [day]).select(columns).collect()
-    return signatures.text_signatures(answers, key=pipeline.split_key().encode())
+    answers = pipeline.frames.scan(tables.CLEAN_INTERACTIONS, [day]).select(columns)
+    key = pipeline.split_key().encode()
+    return Outcome(signatures.text_signatures(some, key=key) for some in in_parts(answers))
 
 
 @daily(
@@ -235,6 +234,37 @@ class _LeakScan:
         found = ", ".join(f"{count} {kind}" for kind, count in sorted(self._found.items()))
         numbers = {"texts": self.texts, "canaries_missed": sum(missed.values()), **self._found}
         return Check("no_personal_data", not self._found and not missed, numbers, found or "none")
+
+
+class _Events:
+    """What the frames of a day's events hold, counted while they pass: those read, and those kept."""
+
+    def __init__(self) -> None:
+        self._states: list[pl.DataFrame] = []
+        self._voters: list[pl.Series] = []
+        self.clean = self.up = self.down = 0
+
+    def watch(self, raw: pl.DataFrame) -> pl.DataFrame:
+        self._states.append(raw.select("state"))
+        return raw
+
+    def keep(self, clean: pl.DataFrame) -> pl.DataFrame:
+        verdicts = clean.filter("counts")["verdict"]
+        self.clean += clean.height
+        self.up += int((verdicts == "up").sum())
+        self.down += int((verdicts == "down").sum())
+        self._voters.append(clean["voter"].unique())
+        return clean
+
+    @property
+    def states(self) -> pl.DataFrame:
+        """The state of every event read."""
+        return pl.concat(self._states)
+
+    @property
+    def people(self) -> int:
+        """Voters of the events kept."""
+        return pl.concat(self._voters).n_unique() if self._voters else 0
 
 
 def declarations() -> Iterator[object]:

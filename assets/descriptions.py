@@ -19,23 +19,44 @@ _CHECKS = {
     "schema": "Columns, types, required values, closed value sets and keys are as declared.",
     "conservation": "Every event delivered for the day is current, superseded, withdrawn, a duplicate, opted out, "
     "pending or quarantined: nothing is silently lost.",
-    "no_personal_data": "No structured identifier (e-mail, phone, card, IP …) is left in any text column.",
+    "no_personal_data": "No structured identifier (e-mail, phone, card, IP …) is left in any text column, and the "
+    "search still finds every planted one.",
     "accepted": "Every line of every file keeps its format's rules.",
     "scored": "At most a few of a judge's verdicts are missing.",
     "known_bad_at_floor": "Answers known to be bad are scored as bad.",
     "one_model_answered": "No judge changed its model within the week.",
     "judge_steady": "The same answers are scored as they were before.",
-    "approval_held": "Approval did not fall with a promoted model.",
+    "non_inferior": "The candidate is no worse than the current model on held-out and regression prompts, and answers "
+    "as usably, as often, at the same length.",
+    "better": "The candidate is better than the current model on prompts whose answers were rejected.",
+    "safe": "The candidate is no worse at the probes of safety, flattery and helpfulness, and its answers hold no "
+    "personal data.",
+    "approval_held": "Approval did not fall with a promoted model or prompt.",
     "started": "A training run was started, or it says why not.",
     "approved": "A person approved the evaluation of the model that is promoted.",
+    "sample_ratio": "The arms of every experiment have the shares of people that they were given.",
+    "guardrails": "No arm of an experiment made a guardrail worse than allowed.",
+    "best_arm": "No arm of an adaptive experiment is known to be the best: nothing is left to conclude.",
+    "proposed": "A version of a registered prompt was proposed.",
+    "gate": "Every proposed version passed the gate.",
+    "approval_under_target": "Approval is not below its target (`FEEDBACK_APPROVAL_TARGET`).",
+    "approval_drift": "There is no lasting evidence, day after day, that approval is below its target.",
+    "approval_fall": "Approval did not fall against the period before, beyond chance.",
+    "negative_count": "No more people vote down than the day of the week explains.",
+    "negative_rate": "The share of people who vote down is not above that of the four weeks before.",
+    "new_action_type": "No action type of the last 14 days is voted down more than the others.",
+    "votes_late": "The newest vote is not older than such silences are.",
+    "votes_missing": "There are no fewer votes than the day of the week explains.",
     "told": "Whoever should be told was told.",
+    "yesterday_is_there": "The day that ended is computed.",
+    "last_week_is_there": "The week that ended is computed.",
     "every_source_read": "Every source of sources.yaml could be read.",
 }
 
 
 def of_check(name: str) -> str:
     """What a check says when it passes."""
-    return _CHECKS.get(name, f"{name.replace('_', ' ').replace('/', ' ')}: nothing to worry about.")
+    return _CHECKS[name]
 
 
 def of_table(table: Table | None, function: Callable[..., Any]) -> dict[str, Any]:

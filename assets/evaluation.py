@@ -14,7 +14,7 @@ from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.judging import drift, preferences, tables
 from feedback_pipeline.judging.audit import audit_verdicts, audited_criteria, audited_prompt_hashes, draw_audit
 from feedback_pipeline.judging.backends.local import LocalBackend
-from feedback_pipeline.judging.backends.recorded import RecordedJudge
+from feedback_pipeline.judging.backends.recorded import RecordedJudge, recorded_verdict
 from feedback_pipeline.judging.calibration import calibrate
 from feedback_pipeline.judging.controls import controls_passed, judge_controls, withheld
 from feedback_pipeline.judging.judgements import judge_answers, judge_pairs, separated_by_model
@@ -89,6 +89,7 @@ def judgements(pipeline: Pipeline, week: date) -> Outcome:
         _not_enough(answers, local)
         if isinstance(local, NotEnoughLabels)
         else judge_answers(answers, LocalBackend(local)),
+        *(judge_answers(rated, judge) for judge, rated in _recorded_answers(pipeline, week, answers)),
         *(judge_pairs(pairs, judge) for judge, pairs in _recorded(pipeline, week)),
     ]
     controls = [tables.JUDGE_CONTROLS.empty()]
@@ -269,13 +270,13 @@ def _one_model(rows: pl.DataFrame) -> Check:
     return Check("one_model_answered", mixed.is_empty(), numbers, described or "no judge changed its model", "warn")
 
 
-def _steady(found: list[drift.Drift]) -> Check:
-    measured = [one for one in found if isinstance(one.shift, Estimate)]
+def _steady(drifts: list[drift.Drift]) -> Check:
+    measured = [series for series in drifts if isinstance(series.shift, Estimate)]
     numbers: dict[str, object] = {}
-    for one in measured:
-        assert isinstance(one.shift, Estimate)
-        numbers |= {f"{one.criterion}/shift": one.shift.value, f"{one.criterion}/p_value": one.p_value}
-    drifted = [f"{one.judge} on {one.criterion}" for one in found if one.drifted]
+    for series in measured:
+        assert isinstance(series.shift, Estimate)
+        numbers |= {f"{series.criterion}/shift": series.shift.value, f"{series.criterion}/p_value": series.p_value}
+    drifted = [f"{series.judge} on {series.criterion}" for series in drifts if series.drifted]
     described = f"scores the same answers differently: {', '.join(drifted)}" if drifted else ""
     nothing = "" if measured else "cannot say: too few anchors were judged before"
     return Check("judge_steady", not drifted, numbers, described or nothing or "no shift", "warn")
@@ -392,6 +393,18 @@ def _learned(local: LocalJudge | NotEnoughLabels) -> dict[str, object]:
         return {"local_judge": local.fingerprint}
     agreement = getattr(held_out.agreement, "value", None)
     return {"local_judge": local.fingerprint, "held_out_agreement": agreement, "learned_from": held_out.labels}
+
+
+def _recorded_answers(
+    pipeline: Pipeline, week: date, answers: pl.DataFrame
+) -> Iterator[tuple[RecordedJudge, pl.DataFrame]]:
+    """Judges elsewhere of single answers, one a criterion of theirs, and the sampled answers each has judged."""
+    recorded = bulk.read_day(pipeline.database, "read_recorded_verdicts", monday_of(week))
+    said = pl.struct("label", "score").map_elements(lambda one: recorded_verdict(**one), pl.String, skip_nulls=False)
+    for (fingerprint, criterion), rows in recorded.group_by(["fingerprint", "criterion"], maintain_order=True):
+        name = f"{str(fingerprint).removeprefix('recorded:')}/{criterion}"
+        rated = answers.join(rows, on="interaction_id", how="semi", maintain_order="left")
+        yield RecordedJudge(name, rows.select("interaction_id", said.alias("verdict"))), rated
 
 
 def _recorded(pipeline: Pipeline, week: date) -> Iterator[tuple[RecordedJudge, pl.DataFrame]]:

@@ -114,16 +114,22 @@ def prompt_evaluation(pipeline: Pipeline, week: date) -> Outcome:
     from feedback_pipeline.experiments import prompt_work
 
     proposed = pipeline.frames.read(PROMPT_CANDIDATES, [week]).filter(pl.col("status") == "proposed")
-    found = [
+    evaluations = [
         prompt_work.evaluate(pipeline, week, prompts.prompt_named(pipeline.database, name, version, tenant))
         for tenant, name, version in proposed.select("tenant", "prompt", "version").iter_rows()
     ]
-    rows = pl.concat([PROMPT_EVALUATION.empty(), *(one.rows() for one in found)])
-    refused = [one.model for one in found if not one.passed]
-    said = f"the gate refused {', '.join(refused)}" if refused else f"{len(found)} passed" if found else "none proposed"
+    rows = pl.concat([PROMPT_EVALUATION.empty(), *(evaluation.rows() for evaluation in evaluations)])
+    refused = [evaluation.model for evaluation in evaluations if not evaluation.passed]
+    said = (
+        f"the gate refused {', '.join(refused)}"
+        if refused
+        else f"{len(evaluations)} passed"
+        if evaluations
+        else "none proposed"
+    )
     return Outcome(
         rows,
-        numbers={"candidates": len(found), "passed": len(found) - len(refused)},
+        numbers={"candidates": len(evaluations), "passed": len(evaluations) - len(refused)},
         checks=[Check("gate", not refused, {"refused": len(refused)}, said, "warn")],
     )
 

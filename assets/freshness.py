@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.descriptions import of_check
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import computed
@@ -18,8 +19,8 @@ WEEKLY = ("weekly_report",)
 
 def build_freshness() -> list[Any]:
     """A check each of the daily assets that others stand on, and of the report."""
-    yesterday = [_check(name, "yesterday_is_there", "The day that ended is computed.", _yesterday) for name in DAILY]
-    week = [_check(name, "last_week_is_there", "The week that ended is computed.", _last_week) for name in WEEKLY]
+    yesterday = [_check(name, "yesterday_is_there", _yesterday) for name in DAILY]
+    week = [_check(name, "last_week_is_there", _last_week) for name in WEEKLY]
     return [*yesterday, *week]
 
 
@@ -31,8 +32,8 @@ def _last_week(today: date) -> date:
     return monday_of(today) - timedelta(weeks=1)
 
 
-def _check(asset: str, name: str, described: str, wanted: Any) -> Any:
-    @dg.asset_check(asset=asset, name=name, description=described)
+def _check(asset: str, name: str, wanted: Any) -> Any:
+    @dg.asset_check(asset=asset, name=name, description=of_check(name))
     def check(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
         partition = wanted(pipeline.today())
         state = computed.state(pipeline.database, asset, partition)

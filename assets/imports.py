@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.choices import Importing
 from assets.declaration import OWNERS
+from assets.descriptions import of_check
 from feedback_pipeline.ingest.documents import SourcesError
 from feedback_pipeline.ingest.importing import import_sources
 from feedback_pipeline.ingest.intake import PrivacyRules
@@ -20,7 +21,9 @@ from feedback_pipeline.privacy.redaction import redact_frame
     kinds={"postgres"},
     owners=OWNERS,
     code_version="1",
-    check_specs=[dg.AssetCheckSpec("every_source_read", asset="imported_feedback")],
+    check_specs=[
+        dg.AssetCheckSpec("every_source_read", asset="imported_feedback", description=of_check("every_source_read"))
+    ],
     # a dry run is no materialisation
     output_required=False,
 )

@@ -97,30 +97,34 @@ def candidate_evaluation(pipeline: Pipeline, week: date) -> Outcome:
         reason = f"no model was trained on the week of {week}"
         return Outcome(checks=[Check(name, False, {}, reason) for name in _GATES], refused=reason)
     answering = registry.current_model(pipeline.database)
-    incumbent = answering.model if answering else candidate.base or ""
+    current = answering.model if answering else candidate.base or ""
     prompts = evaluation_prompts(pipeline.frames.read(TRAINING_EXAMPLES, [week]), pipeline.settings.tuning_method)
     found = evaluate(
-        pipeline.settings, pipeline.database, week, candidate, incumbent, prompts, _agreement(pipeline, week)
+        pipeline.settings, pipeline.database, week, candidate, current, prompts, _agreement(pipeline, week)
     )
     rows = found.rows()
     registry.record_evaluation(
-        pipeline.database, candidate.name, incumbent, found.content_hash, passed=found.passed,
+        pipeline.database, candidate.name, current, found.content_hash, passed=found.passed,
         detail=rows.to_dicts(), now=pipeline.now(),
     )  # fmt: skip
-    numbers = {"model": candidate.name, "incumbent": incumbent, "evaluation": found.content_hash,
+    numbers = {"model": candidate.name, "compared_with": current, "evaluation": found.content_hash,
                "prompts": prompts.height, "passed": found.passed}  # fmt: skip
     return Outcome(rows, numbers=numbers, checks=[_gate(name, found) for name in _GATES])
 
 
-def _gate(name: str, found: "Evaluation") -> Check:
-    concerned = [one for one in found.verdicts if one.measure.name in _GATES[name]]
-    failed = [one for one in concerned if not one.passed]
-    described = found.cannot or "; ".join(
-        f"{one.measure.name}: asked for {one.rule}{', ' + one.measure.reason if one.measure.reason else ''}"
-        for one in failed
+def _gate(name: str, evaluation: "Evaluation") -> Check:
+    concerned = [verdict for verdict in evaluation.verdicts if verdict.measure.name in _GATES[name]]
+    failed = [verdict for verdict in concerned if not verdict.passed]
+    described = evaluation.cannot or "; ".join(
+        f"{verdict.measure.name}: asked for {', '.join(filter(None, (verdict.rule, verdict.measure.reason)))}"
+        for verdict in failed
     )
-    numbers = {one.measure.name: one.measure.difference for one in concerned if one.measure.difference is not None}
-    return Check(name, found.cannot is None and not failed, numbers, described or "every demand is met")
+    numbers = {
+        verdict.measure.name: verdict.measure.difference
+        for verdict in concerned
+        if verdict.measure.difference is not None
+    }
+    return Check(name, evaluation.cannot is None and not failed, numbers, described or "every demand is met")
 
 
 def _candidate(pipeline: Pipeline, week: date) -> registry.Model | None:

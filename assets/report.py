@@ -1,7 +1,7 @@
 """Reports: what people read on Monday, and the same for a month. One HTML page, its JSON twin, a digest."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -59,8 +59,9 @@ TREND_WEEKS = 13
 TRAINED_ON = ("sft", "dpo", "kto")
 PROJECT = "All projects"
 SUGGESTIONS = 3
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """At most so many of a model stand in a report."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time at which a report was made where only the rest is compared."""
 
 
 @weekly(
@@ -95,59 +96,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
     """The week in one page: verdict with interval, what changed and why, causes, what to do, judged quality, training
     funnel, where every event went. Before the week closes it is provisional; a change afterwards is a new revision."""
-    frames, closed = pipeline.frames, pipeline.is_closed(week)
-    read = {table.name: frames.read(table, [week]) for table in _WEEKLY_TABLES}
-    ids = example_ids(read["slice_findings"], read["failure_topics"], read["repeated_failures"])
-    before = week - timedelta(weeks=1)
-    database, days = pipeline.database, days_of(week)
-    uses = _uses(pipeline, days)
+    database, closed = pipeline.database, pipeline.is_closed(week)
+    read = {table.name: pipeline.frames.read(table, [week]) for table in _WEEKLY_TABLES}
     register.propose(database, read["recommendations"], now=pipeline.now())
-    evidence = gather(
-        read["slice_findings"], read["approval_change"], read["failure_topics"], read["repeated_failures"]
-    )
-    suggested = suggest(
-        read["recommendations"],
-        evidence,
-        limit=SUGGESTIONS,
-        endpoint=configured_endpoint(pipeline.settings),
-        cache=PostgresReplyCache(database),
-    )
-    sources = Sources(
-        vote_facts=frames.read(VOTE_FACTS, days_of(week)),
-        previous_vote_facts=frames.read(VOTE_FACTS, days_of(before)),
-        daily_counts=_daily_counts(pipeline, window(week, TREND_WEEKS)),
-        safety_counts=frames.read(patterns.SAFETY_COUNTS, days),
-        answers=frames.scan(CLEAN_INTERACTIONS, days_of(week)),
-        feedback=frames.scan(CLEAN_FEEDBACK, days_of(week)),
-        said=said_events(frames, days),
-        subjects=subject_events(database, days, pipeline.verdict_policy),
-        conservation=_conservation(pipeline, days_of(week)),
-        redactions=_replaced(pipeline, days_of(week)),
-        funnel=frames.read(FUNNEL, [week, pairs_funnel(week)]),
-        survey_responses=uses["general"],
-        exports=uses["exports"],
-        training_files=_training_files(pipeline, week),
-        training_advice=_training_advice(pipeline, week),
-        experiments=frames.read(experiments.EXPERIMENT_READOUT, days),
-        all_answers=frames.read(experiments.APPROVAL_OF_ALL, [week]),
-        alert_readings=rules.readings_of(frames.read(ALERT_READINGS, days)) or None,
-        alert_states=incidents.states(database, days[0], days[-1]),
-        actions=register.decisions(database),
-        search=_search(pipeline, week),
-        suggestions=suggested,
-        evidence=evidence,
-        examples=_examples(pipeline, days_of(week), ids),
-        previous=_earlier(pipeline, "weekly_report", before),
-        slice_findings=read["slice_findings"],
-        term_findings=read["term_findings"],
-        failure_topics=read["failure_topics"],
-        approval_change=read["approval_change"],
-        repeated_failures=read["repeated_failures"],
-        recommendations=read["recommendations"],
-        judged_quality=read["judged_quality"],
-        judge_calibration=read["judge_calibration"],
-        version_comparison=read["version_comparison"],
-    )
+    sources = _weekly_sources(pipeline, week, read)
     period = week_of(week, pipeline.settings.timezone, provisional=not closed)
     content = assemble(
         period,
@@ -165,6 +117,60 @@ def weekly_report(pipeline: Pipeline, week: date) -> Outcome:
         outcomes = {action.action_id: action.outcome for action in content.past_actions.items}
         register.record_outcomes(database, week, outcomes)
     return replace(outcome, checks=[_told(pipeline, week, content)])
+
+
+def _weekly_sources(pipeline: Pipeline, week: date, read: Mapping[str, pl.DataFrame]) -> Sources:
+    """What the page of a week is made of; `read` are the week's own tables by name."""
+    frames, database, days = pipeline.frames, pipeline.database, days_of(week)
+    ids = example_ids(read["slice_findings"], read["failure_topics"], read["repeated_failures"])
+    before = week - timedelta(weeks=1)
+    uses = _uses(pipeline, days)
+    evidence = gather(
+        read["slice_findings"], read["approval_change"], read["failure_topics"], read["repeated_failures"]
+    )
+    suggested = suggest(
+        read["recommendations"],
+        evidence,
+        limit=SUGGESTIONS,
+        endpoint=configured_endpoint(pipeline.settings),
+        cache=PostgresReplyCache(database),
+    )
+    return Sources(
+        vote_facts=frames.read(VOTE_FACTS, days),
+        previous_vote_facts=frames.read(VOTE_FACTS, days_of(before)),
+        daily_counts=_daily_counts(pipeline, window(week, TREND_WEEKS)),
+        safety_counts=frames.read(patterns.SAFETY_COUNTS, days),
+        answers=frames.scan(CLEAN_INTERACTIONS, days),
+        feedback=frames.scan(CLEAN_FEEDBACK, days),
+        said=said_events(frames, days),
+        subjects=subject_events(database, days, pipeline.verdict_policy),
+        conservation=_conservation(pipeline, days),
+        redactions=_replaced(pipeline, days),
+        funnel=frames.read(FUNNEL, [week, pairs_funnel(week)]),
+        survey_responses=uses["general"],
+        exports=uses["exports"],
+        training_files=_training_files(pipeline, week),
+        training_advice=_training_advice(pipeline, week),
+        experiments=frames.read(experiments.EXPERIMENT_READOUT, days),
+        all_answers=frames.read(experiments.APPROVAL_OF_ALL, [week]),
+        alert_readings=rules.readings_of(frames.read(ALERT_READINGS, days)) or None,
+        alert_states=incidents.states(database, days[0], days[-1]),
+        actions=register.decisions(database),
+        search=_search(pipeline, week),
+        suggestions=suggested,
+        evidence=evidence,
+        examples=_examples(pipeline, days, ids),
+        previous=_earlier(pipeline, "weekly_report", before),
+        slice_findings=read["slice_findings"],
+        term_findings=read["term_findings"],
+        failure_topics=read["failure_topics"],
+        approval_change=read["approval_change"],
+        repeated_failures=read["repeated_failures"],
+        recommendations=read["recommendations"],
+        judged_quality=read["judged_quality"],
+        judge_calibration=read["judge_calibration"],
+        version_comparison=read["version_comparison"],
+    )
 
 
 @monthly(

@@ -98,7 +98,7 @@ def preference_pairs(pipeline: Pipeline, week: date) -> Outcome:
     approved against disapproved answers."""
     found = pairs_of(
         archive.kept(pipeline.frames, week, _settings(pipeline)),
-        _votes(pipeline, week),
+        _preferences(pipeline, week),
         pipeline.frames.scan(CLEAN_INTERACTIONS, _window(pipeline, week)),
         _signatures(pipeline, week),
         _trust(pipeline, week),
@@ -160,14 +160,16 @@ def promptfoo_tests(pipeline: Pipeline, week: date) -> Outcome:
 def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
     """One line of the week's training files and the votes it came from; with it the manifest: content hash, every
     input, rule, weight and file."""
-    curated = archive.kept(pipeline.frames, week, _settings(pipeline))
-    pairs = archive.kept_pairs(pipeline.frames, week)
+    curated = archive.kept(pipeline.frames, week, _settings(pipeline), texts=False)
+    pairs = archive.kept_pairs(pipeline.frames, week, texts=False)
     files = [
         WrittenFile(**given)
         for family in _FAMILIES
         for given in orjson.loads((_folder(pipeline, week) / family / "files.json").read_bytes())
     ]
-    tokens = costs.training_tokens(curated.examples, files, curated.settings.key)
+    texts = pipeline.frames.scan(tables.TRAINING_EXAMPLES, [week]).select(costs.TOKENS_OF).collect()
+    tokens = costs.training_tokens(texts, files, curated.settings.key)
+    del texts
     trainable = costs.trainable(map(asdict, files), training_format(pipeline.settings))
     manifest = build_manifest(
         curated,
@@ -186,7 +188,7 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
     )
     with replaced_file(_folder(pipeline, week) / "manifest.json") as file:
         file.write(manifest.to_json())
-    suite = pipeline.frames.read(tables.REGRESSION_CASES, [week])
+    suite = archive.kept_cases(pipeline.frames, week)
     lines = lineage(manifest.dataset_id, files, curated, pairs, RECOMMENDED, suite)
     datasets.record(pipeline.database, week, manifest.dataset_id, manifest.to_json(), lines)
     return Outcome(
@@ -263,6 +265,12 @@ def _decided(pipeline: Pipeline) -> dict[str, pl.Series]:
 def _votes(pipeline: Pipeline, week: date) -> pl.DataFrame:
     votes = pipeline.frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select(*VOTE_COLUMNS, "stars", "thumb")
     return with_rater_strengths(votes.collect())
+
+
+def _preferences(pipeline: Pipeline, week: date) -> pl.DataFrame:
+    """Those of `_votes` that say which of two answers is better: all that pairs are made of beside the examples."""
+    votes = pipeline.frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select(VOTE_COLUMNS)
+    return votes.filter(pl.col("kind") == "preference").collect()
 
 
 def _signatures(pipeline: Pipeline, week: date) -> pl.DataFrame:

@@ -6,11 +6,12 @@
 import argparse
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from bench import experiments
+from bench.simulated import Line
 from feedback_pipeline.alerting.detectors import approval_under_target, evidence_against, negative_count
 from feedback_pipeline.alerting.rules import FACTS_DAYS, Trailing, daily_approval, read_rules
 from feedback_pipeline.cleaning.tables import VOTE_FACTS
@@ -31,16 +32,6 @@ PLANTED = (
     ((("framework", "framework_0"), ("intent", "intent_4")), 0.26),
 )
 """Slices and by how much their negative rate exceeds the base."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the table."""
-
-    what: str
-    measured: str
-    wanted: str
-    good: bool
 
 
 def week_of_votes(
@@ -452,13 +443,6 @@ def _preferred(rng: np.random.Generator, votes: int) -> bool:
     return isinstance(found, Strengths) and found.low[0] <= 0.4 <= found.high[0]
 
 
-def experiments(runs: int) -> Iterator[Line]:
-    """Experiments that find nothing, something, or a broken split; values of other policies; all answers."""
-    from bench.experiments import calibration
-
-    yield from calibration(runs)
-
-
 PARTS: dict[str, Callable[[int], Iterator[Line]]] = {
     "shuffled": lambda part: shuffled_weeks(weeks=200 // part),
     "planted": lambda part: planted_weeks(weeks=100 // part),
@@ -470,7 +454,7 @@ PARTS: dict[str, Callable[[int], Iterator[Line]]] = {
     "rules": lambda part: rules_together(quarters=60 // part),
     "versions": lambda part: version_weeks(weeks=200 // part),
     "few": lambda part: few(runs=1_000 // part),
-    "experiments": lambda part: experiments(runs=1_000 // part),
+    "experiments": lambda part: experiments.calibration(runs=1_000 // part),
 }
 
 

@@ -19,13 +19,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import openai
 import psycopg
-from feedback_client import FeedbackClient, log_llm_request
+from feedback_client import FeedbackClient, log_llm_request, log_openai
 
 from bench.rows import Row, Size
-from feedback_pipeline.capture import key_store
+from feedback_pipeline.capture import key_store, otlp
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, open_database
@@ -37,6 +39,7 @@ BATCH = 5000
 SMALL = 10_000
 ANSWERS = 10_000
 PEOPLE = 100_000
+SPANS = 5_000
 
 
 @dataclass
@@ -252,6 +255,66 @@ def batches(stage: Stage, amount: "Amount", bodies: list[bytes], *, keyed: bool 
     return len(bodies) * amount.batch / (time.perf_counter() - started)
 
 
+def _traces(amount: "Amount", seed: int) -> list[bytes]:
+    """Requests of a trace exporter: calls of a model, as the GenAI conventions have them."""
+    chance = random.Random(seed)
+    words = [f"{syllable}{number}" for number in range(200) for syllable in ("ba", "ke", "li")]
+
+    def said(role: str, count: int) -> str:
+        text = " ".join(chance.choices(words, k=count))
+        return json.dumps([{"role": role, "parts": [{"type": "text", "content": text}]}])
+
+    made = []
+    for _ in range(amount.batches):
+        request = otlp.request_class("TraceRequest")()
+        spans = request.resource_spans.add().scope_spans.add().spans
+        for _ in range(amount.spans):
+            ended = time.time_ns() - chance.randrange(10**12)
+            span = spans.add(
+                trace_id=chance.randbytes(16), span_id=chance.randbytes(8), start_time_unix_nano=ended - 10**9,
+                end_time_unix_nano=ended,
+            )  # fmt: skip
+            held = {
+                "gen_ai.operation.name": "chat", "gen_ai.request.model": "north-7b", "gen_ai.usage.input_tokens": 40,
+                "gen_ai.usage.output_tokens": 60, "gen_ai.response.id": f"r-{chance.random()}",
+                "gen_ai.conversation.id": f"c-{chance.randrange(PEOPLE)}", "user.id": f"u-{chance.randrange(PEOPLE)}",
+                "gen_ai.input.messages": said("user", 30), "gen_ai.output.messages": said("assistant", 40),
+            }  # fmt: skip
+            for key, value in held.items():
+                attribute = span.attributes.add(key=key)
+                if isinstance(value, int):
+                    attribute.value.int_value = value
+                else:
+                    attribute.value.string_value = value
+        made.append(request.SerializeToString())
+    return made
+
+
+def traces(stage: Stage, amount: "Amount", bodies: list[bytes], threads: int = 4) -> float:
+    """Spans a second over HTTP, each kept as an answer."""
+    shares = [bodies[thread::threads] for thread in range(threads)]
+    headers = {**stage.headers(), "Content-Type": "application/x-protobuf"}
+
+    def send(share: list[bytes]) -> None:
+        with httpx.Client(base_url=stage.url, headers=headers, timeout=120) as client:
+            for body in share:
+                assert client.post("/v1/traces", content=body).content == b""
+
+    with psycopg.connect(stage.database.address(), autocommit=True) as connection:
+        counted = "SELECT count(*) FROM interaction"
+        before = (connection.execute(counted).fetchone() or (0,))[0]
+        started = time.perf_counter()
+        workers = [threading.Thread(target=send, args=(share,)) for share in shares]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        seconds = time.perf_counter() - started
+        kept = (connection.execute(counted).fetchone() or (0,))[0] - before
+    assert kept == len(bodies) * amount.spans, kept
+    return float(kept / seconds)
+
+
 def read(stage: Stage, path: str, times: int = 60) -> float:
     """p95 milliseconds of a read over HTTP."""
     taken = []
@@ -273,6 +336,8 @@ class Amount:
     seconds: int = SECONDS
     batches: int = 40
     batch: int = BATCH
+    spans: int = 512
+    """In a request, as OpenTelemetry's batch processor sends them."""
     reads: int = 60
     calls: int = 3_000
 
@@ -298,7 +363,9 @@ def _delay(work: str, ours: float, limit: float, note: str, beside: str = "limit
 def rows(size: Size) -> list[Row]:
     """The rows of the performance table."""
     if size == "small":
-        amount = Amount(small=200, large=1_000, replayed=400, seconds=1, batches=2, batch=100, reads=5, calls=50)
+        amount = Amount(
+            small=200, large=1_000, replayed=400, seconds=1, batches=2, batch=100, spans=20, reads=5, calls=50
+        )
     else:
         given = os.environ.get
         amount = Amount(
@@ -319,7 +386,14 @@ def empty(amount: Amount) -> list[Row]:
         before = stage.resident()
         fast = batches(stage, amount, bodies * round(amount.replayed / amount.batch / len(bodies)))
         grown = stage.resident() - before
+        spans = traces(stage, amount, _traces(amount, seed=3))
     return [
+        Row(
+            work="spans of calls to models over OTLP (protobuf), each an answer in the store",
+            ours=f"{spans:,.0f} spans/s",
+            peer=f"{SPANS:,} spans/s (asked)", ratio=round(spans / SPANS, 2),
+            note=f"{amount.spans} a request, 1 kB a span, 2 processes, 4 connections, load generator included",
+        ),
         _rate("votes in batches, empty tables", rate, 30_000, "asked", note),
         _rate("votes in batches, each under a key", keyed, 30_000, "asked", note),
         _rate(
@@ -341,6 +415,7 @@ def sizes(amount: Amount) -> list[Row]:
                 found += _reads(stage, size, amount)
                 if size == amount.small:
                     found.append(_logging(stage, amount.calls))
+                    found.append(_openai(stage, amount.calls))
             if size == amount.large:
                 with serving(stage, workers=2):
                     bodies = _bodies(amount, seed=2)
@@ -408,6 +483,79 @@ def _logging(stage: Stage, calls: int) -> Row:
     p99 = statistics.quantiles(taken, n=100)[98]
     note = f"p50 {statistics.median(taken):.3f} ms; texts are redacted and sent in a thread"
     return _delay("log_llm_request adds, p99", p99, 1, note)
+
+
+def _openai(stage: Stage, calls: int) -> Row:
+    """What `log_openai` adds to a call of the real client over loopback: plain and logged calls in turn.
+
+    What is compared is the time of a call without its request, which takes what the provider takes.
+    """
+    feedback = FeedbackClient(stage.url, stage.key)
+    whole: dict[str, list[float]] = {"plain": [], "logged": []}
+    taken: dict[str, list[float]] = {"plain": [], "logged": []}
+    worked: dict[str, list[float]] = {"plain": [], "logged": []}
+    away = Away()
+    with answering() as url, httpx.Client(transport=away) as given:
+        http: Any = given  # the SDK's own copy of httpx has a client of another name
+        plain = openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, http_client=http)
+        logged = log_openai(openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, http_client=http), feedback)
+        for number in range(calls + 50):
+            asked = f"Where is invoice {number} of anna@example.com? {'It was due in May. ' * 40}"
+            both = [("plain", plain), ("logged", logged)]
+            for name, client in both if number % 2 else both[::-1]:
+                begun, busy = time.perf_counter(), time.thread_time()
+                client.chat.completions.create(model="m-1", messages=[{"role": "user", "content": asked}])
+                if number >= 50:  # the first ones warm up
+                    worked[name].append((time.thread_time() - busy) * 1000)
+                    whole[name].append((time.perf_counter() - begun) * 1000)
+                    taken[name].append(whole[name][-1] - away.milliseconds)
+    feedback.close()
+    if feedback.metrics["delivered"] < calls:
+        raise RuntimeError(f"not every call was logged: {feedback.metrics}")
+    late = {name: statistics.quantiles(values, n=100)[98] for name, values in taken.items()}
+    half = {name: statistics.median(values) for name, values in taken.items()}
+    busy_by = statistics.median(worked["logged"]) - statistics.median(worked["plain"])
+    note = (
+        f"{calls:,} calls each in turn, without their request: p50 {half['plain']:.2f} ms plain, {half['logged']:.2f} "
+        f"ms logged; p99 {late['plain']:.2f} and {late['logged']:.2f} ms. With it: p50 "
+        f"{statistics.median(whole['plain']):.2f} and {statistics.median(whole['logged']):.2f} ms. The calling thread "
+        f"works {busy_by:.3f} ms longer (median)"
+    )
+    return _delay("log_openai adds to a call of the openai client, p99", late["logged"] - late["plain"], 1, note)
+
+
+class Away(httpx.HTTPTransport):
+    """A transport that says how long the last request took."""
+
+    milliseconds = 0.0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        begun = time.perf_counter()
+        answer = super().handle_request(request)
+        answer.read()
+        self.milliseconds = (time.perf_counter() - begun) * 1000
+        return answer
+
+
+@contextmanager
+def answering() -> Iterator[str]:
+    """A provider of models in a process of its own."""
+    port = embedded.free_port()
+    command = [sys.executable, "-m", "uvicorn", "--factory", "tests.support.llm_server:provider"]
+    command += ["--port", str(port), "--log-level", "error", "--no-access-log"]
+    with subprocess.Popen(command, cwd=LOAD.parents[1]) as server:
+        try:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                try:
+                    httpx.get(f"http://127.0.0.1:{port}/")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(20)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import psycopg
 
 from bench.rows import Row, Size
 from feedback_pipeline.erasure import erasure
-from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed
+from feedback_pipeline.erasure.context import ErasureContext, Recomputed
+from feedback_pipeline.erasure.preview import preview
 from feedback_pipeline.erasure.subjects import person
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -42,7 +43,7 @@ def rows(size: Size) -> list[Row]:
             last_day=pipeline.today() - timedelta(days=1),
         )
         started = time.perf_counter()
-        preview = erasure.preview(context, subject)
+        foreseen = preview(context, subject)
         shown = time.perf_counter()
         steps: list[tuple[str, float]] = []
         receipt = erasure.forget(context, subject, lambda line: steps.append((line, time.perf_counter())))
@@ -55,7 +56,7 @@ def rows(size: Size) -> list[Row]:
     searched = receipt["steps"]["verification"]
     return [
         {
-            "work": f"forget one person ({preview.feedback:,} votes on {preview.days} days) among {votes:,} votes",
+            "work": f"forget one person ({foreseen.feedback:,} votes on {foreseen.days} days) among {votes:,} votes",
             "ours": f"{before:.1f} s before recomputation",
             "peer": f"{MAX_SECONDS} s (asked)",
             "ratio": f"{MAX_SECONDS / before:.1f}×",

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from feedback_client.assignment import Arm, Experiment, decide
 
-from bench.calibrate import Line
 from bench.rows import Row, Size
+from bench.simulated import Line
 from feedback_pipeline.experiments.approval_of_all import approval_of_all
 from feedback_pipeline.experiments.off_policy import Log, PolicyValue, value_of
 from feedback_pipeline.experiments.ratios import People

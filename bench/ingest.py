@@ -14,18 +14,21 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bench.rows import Row, Size
 from feedback_pipeline.ingest.importing import import_sources
 from feedback_pipeline.ingest.intake import PrivacyRules
-from feedback_pipeline.ingest.sources import load_sources
+from feedback_pipeline.ingest.sources import load_sources, with_tools
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database
 
-TARGET = 50_000
+TARGET, LANGFUSE_TARGET = 50_000, 30_000
+RATIO_UP = 0.8
 _WORDS = tuple(f"{syllable}{number}" for number in range(400) for syllable in ("ba", "ke", "li", "mo", "nu"))
 _SOURCE = "sources:\n  ratings: {{kind: {kind}, path: {path}, preset: query-response}}\n"
 
@@ -39,6 +42,7 @@ def rows(size: Size) -> list[Row]:
         files = {"csv": Path(place) / "ratings.csv", "jsonl": Path(place) / "ratings.jsonl"}
         table.write_csv(files["csv"])
         table.write_ndjson(files["jsonl"])
+        found.append(_langfuse(votes, Path(place) / "langfuse"))
         for kind, file in files.items():
             with _store(Path(place) / kind) as (database, privacy):
                 copied = _copy(database, table.columns, files["csv"])
@@ -69,13 +73,68 @@ def ratings(votes: int, seed: int = 5) -> pl.DataFrame:
             "query": [f"{text}{tail}" for text, tail in zip(_texts(random, votes, 12), contact, strict=True)],
             "response": _texts(random, votes, 40),
             "model": random.choice(["small", "large"], votes),
-            "rating": np.where(random.random(votes) < 0.8, 1, -1),
+            "rating": np.where(random.random(votes) < RATIO_UP, 1, -1),
             "user_id": [f"u{number}" for number in random.integers(0, votes // 10, votes)],
             "session_id": [f"s{number}" for number in random.integers(0, votes // 3, votes)],
             "created_at": [moment.isoformat() for moment in times],
             "updated_at": [moment.isoformat() for moment in times],
         }
     )
+
+
+def _langfuse(scores: int, folder: Path) -> Row:
+    """Scores and observations of an export of Langfuse, into the store."""
+    langfuse_export(folder / "export", scores)
+    with _store(folder / "home") as (database, privacy):
+        started, cpu = time.perf_counter(), time.process_time()
+        sources = with_tools(folder / "none.yaml", ("langfuse",), {}, str(folder / "export"))
+        summary = import_sources(database, sources, privacy, folder)
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    if summary.refused or [source.interactions + source.events for source in summary.sources] != [scores, scores, 0]:
+        raise RuntimeError("not every row of the export came in")
+    return {
+        "work": f"{scores:,} scores and {scores:,} observations of Langfuse's Parquet export, into the store",
+        "ours": f"{2 * scores / seconds:,.0f} rows/s",
+        "peer": f"{LANGFUSE_TARGET:,} rows/s (asked)",
+        "ratio": f"{2 * scores / seconds / LANGFUSE_TARGET:.2f}",
+        "note": f"{cpu:.1f} CPU s of this process beside the server's",
+    }
+
+
+def langfuse_export(folder: Path, scores: int, seed: int = 6) -> None:
+    """An export of Langfuse to blob storage, of its time a file for each of seven days: a call of a model a score."""
+    random = np.random.default_rng(seed)
+    for table in ("observations_v2", "scores"):
+        (folder / table).mkdir(parents=True)
+    for day in range(7):
+        number = scores // 7 + (day < scores % 7)
+        names = [f"{day}-{one}" for one in range(number)]
+        seconds = np.sort(random.integers(0, 86_400, number))
+        moments = pa.array([datetime(2026, 11, 2 + day, tzinfo=UTC) + timedelta(seconds=int(one)) for one in seconds],
+                           pa.timestamp("ms", "UTC"))  # fmt: skip
+        asked = _texts(random, number, 30)
+        ends = np.arange(number + 1) * 2
+        usage = pa.MapArray.from_arrays(ends, pa.array(["input", "output"] * number), pa.array([120, 40] * number))
+        observations = {
+            "id": [f"o{name}" for name in names], "trace_id": [f"t{name}" for name in names],
+            "type": ["GENERATION"] * number, "start_time": moments, "end_time": moments,
+            "input": [f'[{{"role":"user","content":"{one}"}}]' for one in asked],
+            "output": [f'{{"role":"assistant","content":"{one}"}}' for one in _texts(random, number, 40)],
+            "provided_model_name": random.choice(["small", "large"], number), "usage_details": usage,
+            "prompt_name": ["ask"] * number, "prompt_version": [3] * number, "total_cost": [0.001] * number,
+            "user_id": [f"u{one}" for one in random.integers(0, max(number // 10, 1), number)],
+            "session_id": [f"s{one}" for one in random.integers(0, max(number // 3, 1), number)],
+        }  # fmt: skip
+        given = {
+            "id": [f"s{name}" for name in names], "timestamp": moments, "trace_id": [f"t{name}" for name in names],
+            "observation_id": [None if one % 2 else f"o{name}" for one, name in enumerate(names)],
+            "dataset_run_id": pa.nulls(number, pa.string()), "name": ["user-feedback"] * number,
+            "value": (random.random(number) < RATIO_UP).astype(float), "source": ["API"] * number,
+            "comment": pa.nulls(number, pa.string()), "data_type": ["BOOLEAN"] * number,
+            "string_value": pa.nulls(number, pa.string()), "updated_at": moments,
+        }  # fmt: skip
+        for table, columns in (("observations_v2", observations), ("scores", given)):
+            pq.write_table(pa.table(columns), folder / table / f"2026-11-{2 + day:02}.parquet", compression="zstd")
 
 
 def _texts(random: np.random.Generator, number: int, words: int) -> list[str]:

@@ -91,6 +91,42 @@ def assets() -> str:
     return text
 
 
+def groups() -> str:
+    """The first table of `docs/assets.md`: every asset, by group and partitions."""
+    from feedback_pipeline.settings import Settings
+    from jobs.location import build_definitions
+
+    graph = build_definitions(Settings.from_environment()).resolve_asset_graph()
+    found: dict[tuple[str, str], list[str]] = {}
+    for key in graph.toposorted_asset_keys:
+        node = graph.get(key)
+        lengths = {"DailyPartitionsDefinition": "day", "WeeklyPartitionsDefinition": "week"}
+        by = lengths.get(type(node.partitions_def).__name__, "month" if node.partitions_def else "when asked")
+        found.setdefault((node.group_name, by), []).append(key.to_user_string())
+    order = ("raw", "clean", "patterns", "evaluation", "experiments", "training", "models", "report")
+    text = "| group | by | assets |\n|---|---|---|\n"
+    for (group, by), names in sorted(found.items(), key=lambda one: (order.index(one[0][0]), one[0][1])):
+        text += f"| {group} | {by} | {', '.join(f'`{name}`' for name in names)} |\n"
+    return text
+
+
+def checks() -> str:
+    """The table of `docs/assets.md`: every check with the assets that have it, whether it blocks, what it says."""
+    from feedback_pipeline.settings import Settings
+    from jobs.location import build_definitions
+
+    graph = build_definitions(Settings.from_environment()).resolve_asset_graph()
+    found: dict[str, list[Any]] = {}
+    for node in sorted((graph.get(key) for key in graph.asset_check_keys), key=lambda one: str(one.key)):
+        found.setdefault(node.key.name, []).append(node)
+    text = "| check | of | blocks | says |\n|---|---|---|---|\n"
+    for name, nodes in sorted(found.items(), key=lambda one: (-len(one[1]), one[0])):
+        assets = ", ".join(f"`{node.key.asset_key.to_user_string()}`" for node in nodes)
+        of = assets if len(nodes) <= 4 else "every table"
+        text += f"| `{name}` | {of} | {'yes' if nodes[0].blocking else 'no'} | {_cell(nodes[0].description or '')} |\n"
+    return text
+
+
 def tables() -> str:
     """Every declared table with its columns."""
     import importlib

@@ -123,12 +123,12 @@ def read_settings(settings_type: type[T], env: Mapping[str, str]) -> tuple[T, di
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     hints = get_type_hints(settings_type)
-    for one in fields(settings_type):  # type: ignore[arg-type]
-        if one.metadata.get("group"):
-            values[one.name], inner = read_settings(hints[one.name], env)
-            sources |= {f"{one.name}.{name}": source for name, source in inner.items()}
-        elif (found := one.metadata.get("setting")) is not None:
-            values[one.name], sources[one.name] = _value(found, hints[one.name], env, values)
+    for each in fields(settings_type):  # type: ignore[arg-type]
+        if each.metadata.get("group"):
+            values[each.name], inner = read_settings(hints[each.name], env)
+            sources |= {f"{each.name}.{name}": source for name, source in inner.items()}
+        elif (declaration := each.metadata.get("setting")) is not None:
+            values[each.name], sources[each.name] = _value(declaration, hints[each.name], env, values)
     return settings_type(**values), sources
 
 

@@ -67,19 +67,19 @@ def heartbeats(database: Database, now: datetime | None = None) -> list[Daemon]:
 
 def described(daemons: list[Daemon]) -> list[str]:
     """What `feedback status` says of them, the worst first."""
-    if not daemons or all(one.seconds is None for one in daemons):
+    if not daemons or all(daemon.seconds is None for daemon in daemons):
         return ["daemon: none has run here; without one nothing is computed by itself (feedback dev starts one)"]
-    silent = [one for one in daemons if one.silent]
+    silent = [daemon for daemon in daemons if daemon.silent]
     lines = [
-        f"daemon {one.name}: {'never seen' if one.seconds is None else f'silent for {_span(one.seconds)}'}: "
-        f"{NEEDED[one.name]}"
-        for one in silent
+        f"daemon {daemon.name}: {'never seen' if daemon.seconds is None else f'silent for {_span(daemon.seconds)}'}: "
+        f"{NEEDED[daemon.name]}"
+        for daemon in silent
     ]  # fmt: skip
     lines += [
-        f"daemon {one.name}: reports {one.errors} errors; see Deployment, Daemons in the UI"
-        for one in daemons if one.errors and not one.silent
+        f"daemon {daemon.name}: reports {daemon.errors} errors; see Deployment, Daemons in the UI"
+        for daemon in daemons if daemon.errors and not daemon.silent
     ]  # fmt: skip
-    newest = min(one.seconds for one in daemons if one.seconds is not None)
+    newest = min(daemon.seconds for daemon in daemons if daemon.seconds is not None)
     return lines or [f"daemon: alive, last heartbeat {newest:.0f} s ago"]
 
 

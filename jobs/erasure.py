@@ -5,7 +5,7 @@ from datetime import date
 
 import dagster as dg
 
-from feedback_pipeline.erasure.erasure import Recomputed
+from feedback_pipeline.erasure.context import Recomputed
 from feedback_pipeline.pipeline import Pipeline
 from jobs import runs
 

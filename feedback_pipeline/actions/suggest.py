@@ -165,12 +165,14 @@ def _parsed(text: str) -> list[dict[str, Any]] | None:
         content = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    found = content.get("suggestions") if isinstance(content, dict) else None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    suggestions = content.get("suggestions") if isinstance(content, dict) else None
+    if not isinstance(suggestions, list) or not all(isinstance(suggestion, dict) for suggestion in suggestions):
         return None
-    strings = all(isinstance(one.get(name), str) for one in found for name in ("title", "why", "action"))
-    cited = all(isinstance(one.get("evidence"), list) for one in found)
-    return found if strings and cited else None
+    strings = all(
+        isinstance(suggestion.get(name), str) for suggestion in suggestions for name in ("title", "why", "action")
+    )
+    cited = all(isinstance(suggestion.get("evidence"), list) for suggestion in suggestions)
+    return suggestions if strings and cited else None
 
 
 def _read(text: str) -> list[Suggestion]:

@@ -23,9 +23,10 @@ from feedback_pipeline.reports.document import ReportDocument, read_json, render
 from feedback_pipeline.reports.page import render_html
 from feedback_pipeline.reports.parts import NoResultPart
 from feedback_pipeline.reports.periods import month_of, week_of
+from feedback_pipeline.reports.published import FOLDERS, Kind, starts
 from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.tables.parquet import location, names_in, replaced_file
+from feedback_pipeline.tables.parquet import location, replaced_file
 
 
 @dataclass(frozen=True)
@@ -176,14 +177,15 @@ def _renderer(output_file: str | Path | None) -> Callable[[ReportContent], bytes
 
 
 def _own_report(settings: Settings, period: str, until: date | None) -> ReportDocument:
-    folder = Pipeline(settings).frames.root / f"{period}_report"
-    starts = [name.removesuffix(".json") for name in names_in(folder) if name.endswith(".json")]
-    wanted = [start for start in starts if until is None or date.fromisoformat(start) <= until]
-    if not wanted and starts:
-        raise InsufficientFeedbackError(0, 1, f"{period} reports up to {until}: the first is of {starts[0]}")
+    kind: Kind = "weekly" if period == "weekly" else "monthly"
+    frames = Pipeline(settings).frames
+    computed = starts(frames, kind, ".json")
+    wanted = [start for start in computed if until is None or start <= until]
+    if not wanted and computed:
+        raise InsufficientFeedbackError(0, 1, f"{period} reports up to {until}: the first is of {computed[0]}")
     if not wanted:
         raise InsufficientFeedbackError(0, 1, f"{period} reports computed (feedback materialize computes them)")
-    return read_json((folder / f"{wanted[-1]}.json").read_bytes())
+    return read_json((frames.root / FOLDERS[kind] / f"{wanted[-1]}.json").read_bytes())
 
 
 def _cached_report(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportDocument:

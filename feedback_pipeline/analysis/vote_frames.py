@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import orjson
 import polars as pl
 import polars.selectors as cs
 
 from feedback_pipeline.cleaning.tables import DIMENSIONS, LENGTH_BANDS, VOTE_FACTS
 from feedback_pipeline.cleaning.verdicts import add_verdicts
+from feedback_pipeline.ingest.words import LIKELY_THUMBS, NO_VERDICT, THUMBS, word_expression
 from feedback_pipeline.reports.said_events import SAID
 
 UNDATED = date(1970, 1, 1)
@@ -54,7 +56,12 @@ IN_VALUE = ("rating", "thumbs_up", "thumb", "feedback", "stars", "comment", "cor
 SQLITE = (".db", ".sqlite", ".sqlite3")
 MEASURES = ("latency_ms", "cost_usd")
 IN_CONTEXT = ("framework", "model")
-_UP, _DOWN = ("true", "up", "1", "1.0", "+1", "yes"), ("false", "down", "0", "0.0", "-1", "-1.0", "no")
+_THUMBS = {**LIKELY_THUMBS, **THUMBS, "0": False, "0.0": False}
+"""Words of a column that is called a thumb; 0 is down in one, whatever else it holds."""
+_NEITHER = NO_VERDICT - _THUMBS.keys()
+_LISTS = ("tags", "tools", "tools_called", "reasons")
+_OBJECTS = ("context", "feedback_value", "value")
+"""Columns that may hold lists, and objects."""
 _PREFERENCES = {"this": "this", "a": "this", "first": "this", "other": "other", "b": "other", "second": "other",
                 "tie": "tie", "equal": "tie", "neither": "tie", "both": "tie",
                 "model_a": "this", "model_b": "other", "draw": "tie"}  # fmt: skip
@@ -102,9 +109,12 @@ def read_votes(data: Any, timezone: str = "UTC") -> Votes:
     Raises:
         FeedbackFrameError: there is no column that judges, or one holds what it cannot.
     """
-    table = as_polars(data).with_columns(cs.float().fill_nan(None))
+    table = _plain(as_polars(data)).with_columns(cs.float().fill_nan(None))
     if not {*VERDICT_COLUMNS, *OTHER_FEEDBACK} & set(table.columns):
-        raise FeedbackFrameError(f"none of the columns judges: expected one of {', '.join(VERDICT_COLUMNS)}")
+        expected = f"expected one of {', '.join(VERDICT_COLUMNS)}"
+        raise FeedbackFrameError(
+            f"none of the columns judges: {expected}; rename one, or import the table (`feedback source guess FILE`)"
+        )
     table = _with_value(_with_context(table)).with_row_index("_row")
     told = table.select(
         "_row",
@@ -198,7 +208,7 @@ def as_polars(data: Any) -> pl.DataFrame:
 
 def _from_file(path: Path) -> pl.DataFrame:
     readers: dict[str, Callable[[Path], pl.DataFrame]] = {
-        ".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet,
+        ".csv": _read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet,
     }  # fmt: skip
     suffix = path.suffix.lower()
     if suffix not in readers and suffix not in SQLITE:
@@ -215,6 +225,14 @@ def _from_file(path: Path) -> pl.DataFrame:
         raise FeedbackFrameError(f"{path.name} cannot be read as {suffix[1:]}") from error
 
 
+def _read_csv(path: Path) -> pl.DataFrame:
+    from feedback_pipeline.ingest.first_rows import delimiter_of  # brings SQLAlchemy along
+
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        separator = delimiter_of(file.readline())
+    return pl.read_csv(path, separator=separator)
+
+
 def _from_sqlite(connection: sqlite3.Connection) -> pl.DataFrame:
     cursor = connection.execute("SELECT * FROM feedback")
     names = [column[0] for column in cursor.description]
@@ -224,6 +242,38 @@ def _from_sqlite(connection: sqlite3.Connection) -> pl.DataFrame:
 def called(table: pl.DataFrame, wanted: str) -> str | None:
     """The column that holds what is wanted."""
     return next((name for name in ALIASES.get(wanted, (wanted,)) if name in table.columns), None)
+
+
+def _plain(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with what is neither a text, a number nor a time as text: objects and lists as their JSON; durations
+    are milliseconds."""
+    return table.with_columns(
+        _as_text(table[name], kind) for name, kind in table.schema.items()
+        if (kind.is_nested() and not (isinstance(kind, pl.List) and name in _LISTS)
+            and not (isinstance(kind, pl.Struct) and name in _OBJECTS))
+        or kind in (pl.Object, pl.Binary, pl.Categorical, pl.Enum, pl.Decimal, pl.Duration)
+    )  # fmt: skip
+
+
+def _as_text(column: pl.Series, kind: pl.DataType) -> pl.Series:
+    if kind == pl.Decimal:
+        return column.cast(pl.Float64)
+    if kind == pl.Duration:
+        return column.dt.total_milliseconds()
+    if kind in (pl.Categorical, pl.Enum):
+        return column.cast(pl.String)
+    values = [None if value is None else _written(value) for value in column]
+    return pl.Series(column.name, values, dtype=pl.String)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, pl.Series):
+        value = value.to_list()
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _text(table: pl.DataFrame, wanted: str) -> pl.Expr:
@@ -282,7 +332,7 @@ def _time(table: pl.DataFrame, timezone: str) -> pl.Expr:
         except (pl.exceptions.ComputeError, pl.exceptions.InvalidOperationError) as error:
             raise FeedbackFrameError(f"column {name} holds what is no time such as 2026-11-16T08:30:00Z") from error
         return pl.col(name).str.to_datetime(time_zone="UTC").dt.cast_time_unit("us")
-    if kind.is_numeric() and (table[name].drop_nulls() >= _MIN_SECONDS).all():
+    if kind.is_numeric() and table[name].drop_nulls().is_between(_MIN_SECONDS, 1000 * _MAX_SECONDS).all():
         # seconds since 1970, or milliseconds: the smaller unit where seconds would be beyond the year 5000
         number = pl.col(name).cast(pl.Float64)
         seconds = pl.when(number.abs() > _MAX_SECONDS).then(number / 1000).otherwise(number)
@@ -357,26 +407,24 @@ def _thumb(table: pl.DataFrame) -> pl.Expr:
     name = called(table, "thumb")
     if name is None:
         return pl.lit(None, pl.Boolean)
-    words = table[name].cast(pl.String).str.to_lowercase()
-    _allowed(words, (*_UP, *_DOWN, "neutral", ""), name, "true or false, up or down, 1 or 0")
+    words = table.select(word_expression(pl.col(name).cast(pl.String)))[name]
+    _allowed(words, (*_THUMBS, *_NEITHER, ""), name, "true or false, up or down, 1 or 0")
     return _yes_or_no(pl.col(name))
 
 
 def _yes_or_no(column: pl.Expr) -> pl.Expr:
-    said = column.cast(pl.String).str.to_lowercase()
-    return pl.when(said.is_in(_UP)).then(True).when(said.is_in(_DOWN)).then(False)
+    return word_expression(column.cast(pl.String)).replace_strict(_THUMBS, default=None, return_dtype=pl.Boolean)
 
 
 def _rating(table: pl.DataFrame) -> dict[str, pl.Expr]:
     """A rating is up or down in words, −1 or 1, 0 or 1, or one to five stars: each row's word, or what the whole column
     holds, says which."""
-    words = table["rating"].cast(pl.String).str.to_lowercase().str.strip_chars()
+    words = table.select(word_expression(pl.col("rating").cast(pl.String)))["rating"]
     numbers = words.cast(pl.Float64, strict=False)
     values = set(numbers.drop_nulls().unique().to_list())
-    by_word = pl.Series("thumb", words).is_in([word for word in (*_UP, *_DOWN) if not word.lstrip("+-")[0].isdigit()])
-    thumb_words = {**dict.fromkeys(_UP, True), **dict.fromkeys(_DOWN, False)}
-    thumb = words.replace_strict(thumb_words, default=None, return_dtype=pl.Boolean)
-    strays = words.filter(words.is_not_null() & (words != "") & ~by_word & numbers.is_null() & (words != "neutral"))
+    by_word = pl.Series("thumb", words).is_in([one for one in _THUMBS if not one.lstrip("+-")[0].isdigit()])
+    thumb = words.replace_strict(_THUMBS, default=None, return_dtype=pl.Boolean)
+    strays = words.filter(words.is_not_null() & (words != "") & ~by_word & numbers.is_null() & ~words.is_in(_NEITHER))
     if strays.len():
         raise FeedbackFrameError(f"column rating has {strays.len()} values that are neither up or down nor 1 to 5")
     if (values <= {-1.0, 1.0} and -1.0 in values) or (values <= {0.0, 1.0} and 0.0 in values):
@@ -389,10 +437,10 @@ def _rating(table: pl.DataFrame) -> dict[str, pl.Expr]:
 
 
 def _whole_stars(table: pl.DataFrame, name: str) -> pl.Expr:
-    _allowed(
-        table[name].cast(pl.Float64, strict=False).cast(pl.String), ("1.0", "2.0", "3.0", "4.0", "5.0"), name, "1 to 5"
-    )
-    return pl.col(name).cast(pl.Float64).cast(pl.Int8)
+    words = table[name].cast(pl.String).str.strip_chars()
+    numbers = words.cast(pl.Float64, strict=False).cast(pl.String)
+    _allowed(numbers.fill_null(words), ("1.0", "2.0", "3.0", "4.0", "5.0", ""), name, "1 to 5")
+    return pl.lit(words.cast(pl.Float64, strict=False).cast(pl.Int8))
 
 
 def _value(table: pl.DataFrame) -> pl.Expr:

@@ -19,7 +19,9 @@ import sqlalchemy as sa
 
 from feedback_pipeline.backup.dump import BackupError, dump, load
 from feedback_pipeline.erasure import replay
-from feedback_pipeline.erasure.erasure import ErasureContext, forget, preview
+from feedback_pipeline.erasure.context import ErasureContext
+from feedback_pipeline.erasure.erasure import forget
+from feedback_pipeline.erasure.preview import preview
 from feedback_pipeline.store.database import Database, create_missing_databases, migrate, schema_revision
 from feedback_pipeline.store.migrations import run_sql
 from feedback_pipeline.tables.parquet import TEMPORARY, ParquetFolder, files_below, location, replaced_file

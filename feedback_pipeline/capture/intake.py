@@ -5,6 +5,7 @@ said of one answer is redacted together, and so is a conversation within a batch
 prompt, answer, snapshot and comment.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +24,8 @@ _ANSWER_JSON = ("messages", "content_snapshot", "metadata")
 _ANSWER_LISTS = ("tags", "tools_called", "techniques")
 _CLAIMED_NAMES = ("project", "intent", "action_type", "model", "prompt_version", "framework", "variant")
 _MAX_CACHE = 100_000
+_TRACE = re.compile(r'\{"trace_id":"[0-9a-f]{32}","span_id":"[0-9a-f]{16}"\}')
+"""Metadata of an answer that came as a span: numbers that a machine drew, though some look like those of a card."""
 _SCHEMA = {"label": pl.UInt32, "text": pl.String, "json": pl.String}
 
 Row = TypeVar("Row", bound=NamedTuple)
@@ -153,7 +156,8 @@ def _pieces(place: int, row: NamedTuple, label: int) -> Iterator[_Piece]:
         if text := getattr(row, name):
             yield _Piece(place, name, None, label, text, None)
     for name in json:
-        if text := getattr(row, name):
+        text = getattr(row, name)
+        if text and not (name == "metadata" and _TRACE.fullmatch(text)):
             yield _Piece(place, name, None, label, None, text)
     for name in lists:
         for index, text in enumerate(getattr(row, name)):

@@ -7,6 +7,7 @@ over, as protobuf has it. Field numbers: opentelemetry-proto, `trace/v1/trace.pr
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -53,6 +54,8 @@ _MESSAGES: Mapping[str, tuple[tuple[str, int, str], ...]] = {
     "PartialSuccess": (("rejected", 1, "int64"), ("error_message", 2, "string")),
     "Response": (("partial_success", 1, "PartialSuccess"),),
 }  # fmt: skip
+_HEXADECIMAL = re.compile(r"([0-9a-fA-F]{16}){0,2}")
+"""An id of a span, of a trace, or none."""
 _ONE_OF = {"AnyValue": "value"}
 
 
@@ -112,7 +115,7 @@ def read_records(body: bytes, *, as_json: bool) -> Iterator[Record]:
 
 def response(rejected: int, why: str) -> bytes:
     """An Export…ServiceResponse in protobuf; empty where nothing was rejected."""
-    made = _class("Response")()
+    made = request_class("Response")()
     if rejected:
         made.partial_success.rejected, made.partial_success.error_message = rejected, why
     serialized: bytes = made.SerializeToString()
@@ -144,13 +147,14 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 @cache
-def _class(name: str) -> Any:
+def request_class(name: str) -> Any:
+    """The class of a message of this format, as far as it is declared here."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 
 def _message(name: str, body: bytes) -> Any:
     try:
-        return _class(name).FromString(body)
+        return request_class(name).FromString(body)
     except DecodeError as error:
         raise MalformedError("the body is no such protobuf message") from error
 
@@ -268,7 +272,7 @@ def _text(value: Mapping[str, Any], name: str) -> str:
 def _id(value: Mapping[str, Any], name: str) -> str:
     """Hexadecimal digits, as OTLP has them in JSON; base64, as some send them, too."""
     text = _text(value, name)
-    if len(text) in (16, 32, 0):
+    if _HEXADECIMAL.fullmatch(text):
         return text.lower()
     try:
         return base64.b64decode(text, validate=True).hex()

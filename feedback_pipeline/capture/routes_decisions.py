@@ -72,12 +72,14 @@ async def configuration(request: Request) -> Response:
     principal = await service.authenticate(request, "read")
     if principal.browser:
         raise ProblemError(403, "missing_scope", "the configuration is for servers: ask for a key with the scope read")
-    found = [one.experiment for one in (await service.decisions.experiments(principal.tenant)).values()]
-    shared = [one for one in found if one.layer is None and not one.holdout]
+    experiments = [
+        experiment.experiment for experiment in (await service.decisions.experiments(principal.tenant)).values()
+    ]
+    shared = [experiment for experiment in experiments if experiment.layer is None and not experiment.holdout]
     body = {
         "format": 1,
-        "experiments": [content_of(one) for one in found],
-        "features": {one.name: growthbook_feature(one) for one in shared},
+        "experiments": [content_of(experiment) for experiment in experiments],
+        "features": {experiment.name: growthbook_feature(experiment) for experiment in shared},
     }
     tag = f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == tag:

@@ -22,6 +22,10 @@ from feedback_pipeline.tables.free_space import MIN_FREE_BYTES, free_bytes
 
 router = APIRouter()
 STATIC_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+_SPACES = re.compile(
+    r"""("(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|'(?:\\.|[^'\\\n])*')"""  # in a text they stay
+    r"| *([{}();,:?=<>&|]) +| +([{}();,:?=<>&|])"
+)
 _STATIC = {"llm-feedback.js": "text/javascript", "docs.css": "text/css"}
 DEMO_TENANT = "default"
 DEMO_CONTENT: tuple[dict[str, Any], ...] = (
@@ -140,11 +144,12 @@ async def static(name: str) -> Response:
 
 @cache
 def _script(name: str) -> bytes:
-    """A script as it is served: without the comments and the indentation that are there for its readers."""
+    """A script as it is served: without the comments and the spaces that are there for its readers."""
     text = (resources.files("feedback_pipeline.capture") / "static" / name).read_text(encoding="utf-8")
     lines = re.sub(r"^\s*/\*.*?\*/\s*$", "", text, flags=re.DOTALL | re.MULTILINE).split("\n")
     kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("//")]
-    return ("\n".join(kept) + "\n").encode()
+    script = "\n".join(kept) + "\n"
+    return (_SPACES.sub(r"\1\2\3", script) if name.endswith(".js") else script).encode()
 
 
 @router.get("/demo", include_in_schema=False)

@@ -1,6 +1,7 @@
 """The metrics that people and dashboards read: accuracy, statistics, summaries. All from rollups; see the migration."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from math import sqrt
 from typing import Any
@@ -40,7 +41,7 @@ async def stats(
     today: date = (await store.fetch(tenant, "read_today"))[0]["today"]
     since = today - timedelta(days=days - 1)
     rows = await store.fetch(tenant, "read_stats", since, model, intent, project)
-    users, sessions = await _people(store, tenant, since, model, intent, project)
+    people = await _people(store, tenant, since, model=model, intent=intent, project=project)
     total = {
         name: sum(row[name] for row in rows) for name in ("votes", "stars", "stars_sum", "comments", "corrections")
     }
@@ -59,8 +60,9 @@ async def stats(
         "average_stars": round(total["stars_sum"] / total["stars"], 3) if total["stars"] else None,
         "comments": total["comments"],
         "corrections": total["corrections"],
-        "unique_users": users,
-        "unique_sessions": sessions,
+        "unique_users": people.users,
+        "unique_sessions": people.sessions,
+        "people_error_percentage": people.error,
         "average_memory_used": round(sum(row["memory_sum"] for row in rows) / memories, 4) if memories else None,
         "daily": [
             {"day": row["day"].isoformat(), "total": row["votes"], "positive": row["up"], "negative": row["down"]}
@@ -70,14 +72,37 @@ async def stats(
     }
 
 
-async def _people(
-    store: Store, tenant: str, since: date, model: str | None, intent: str | None, project: str | None
-) -> tuple[int, int]:
-    if model is None and intent is None and project is None:
+@dataclass(frozen=True)
+class People:
+    """How many different users and sessions voted. `error` is the standard error in per cent of the number: 0 if they
+    were counted."""
+
+    users: int
+    sessions: int
+    error: float = 0.0
+
+
+async def _people(store: Store, tenant: str, since: date, **wanted: str | None) -> People:
+    """The people of votes on answers of a `model`, `intent` or `project`; of all if none is given."""
+    given = [(dimension, value) for dimension, value in wanted.items() if value is not None]
+    if not given:
         found = {row["kind"]: row["people"] for row in await store.fetch(tenant, "read_people", since)}
-        return found.get("user", 0), found.get("session", 0)
-    (row,) = await store.fetch(tenant, "read_filtered_people", since, model, intent, project)
-    return row["users"], row["sessions"]
+        return People(found.get("user", 0), found.get("session", 0))
+    if len(given) == 1:
+        for row in await store.fetch(tenant, "read_people_sketches", since, *given[0]):
+            return _estimated(row["users"], row["sessions"])
+    (row,) = await store.fetch(tenant, "read_filtered_people", since, *wanted.values())
+    return People(row["users"], row["sessions"])
+
+
+def _estimated(users: bytes, sessions: bytes) -> People:
+    from feedback_pipeline.stats import cardinality  # NumPy: the service starts without it
+
+    return People(
+        cardinality.distinct(cardinality.merged(users)),
+        cardinality.distinct(cardinality.merged(sessions)),
+        round(100 * cardinality.RELATIVE_ERROR, 1),
+    )
 
 
 async def summary(store: Store, tenant: str, since: date | None = None) -> list[dict[str, Any]]:

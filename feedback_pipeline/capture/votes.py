@@ -27,6 +27,8 @@ SOURCE = "api"
 MIN_PROBABILITY = 1e-6
 """What is stored where an application keeps no texts at all: a probability of 0 has no inverse."""
 _FUTURE_LIMIT = timedelta(days=1)
+_BROWSER_LIMIT = timedelta(days=30)
+"""How long a vote may wait in a browser for the service: what says that it is older comes from a wrong clock."""
 
 
 class VoteRow(NamedTuple):
@@ -337,7 +339,7 @@ def submission(
     """The rows of a vote, `ordinal` being its place in the request; the answer it brings has an id derived from what
     was shown, so that the votes of several people on one snapshot are about one answer. Which answer the vote is about
     in the end, the store decides: it knows what was logged."""
-    occurred_at = clamped(shape.occurred_at)
+    occurred_at = clamped(shape.occurred_at, browser=person.provenance == "browser")
     event = new_id()
     interaction = vote.interaction_id
     name = vote.key if interaction is None or vote.key is not None else given_name(interaction)
@@ -451,11 +453,14 @@ def logged_names(answer: LoggedAnswer) -> list[tuple[str, str]]:
     return names
 
 
-def clamped(moment: datetime | None) -> datetime | None:
-    """A caller's clock may be fast: what lies ahead of ours becomes now, what lies far ahead is refused."""
+def clamped(moment: datetime | None, *, browser: bool = False) -> datetime | None:
+    """A caller's clock may be fast: what lies ahead of ours becomes now, what lies far ahead is refused. Nobody sets a
+    visitor's clock right: a browser's vote at an impossible time is of now."""
     if moment is None:
         return None
     now = datetime.now(UTC)
+    if browser and not now - _BROWSER_LIMIT <= moment <= now:
+        return None
     if moment > now + _FUTURE_LIMIT:
         raise invalid("occurred_at", "lies in the future")
     return None if moment > now else moment

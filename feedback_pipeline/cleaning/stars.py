@@ -44,8 +44,11 @@ def with_rater_strengths(votes: pl.DataFrame, policy: StarPolicy | None = None) 
     toward = pl.when(pl.col("verdict") == "up").then(pl.col("_shift")).otherwise(-pl.col("_shift"))
     strength = pl.col("strength")
     moved = pl.when(toward > 0).then(strength + toward * (1 - strength)).otherwise(strength * (1 + toward))
+    # joined apart: joining a whole frame copies it
+    keys = votes.select(*PERSON, "stars")
+    shifts = keys.join(shift, on=[*PERSON, "stars"], how="left", maintain_order="left")["_shift"]
     return (
-        votes.join(shift, on=[*PERSON, "stars"], how="left", maintain_order="left")
+        votes.with_columns(shifts)
         .with_columns(
             strength=pl.when(is_rating & pl.col("_shift").is_not_null())
             .then(moved)

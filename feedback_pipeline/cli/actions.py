@@ -43,15 +43,15 @@ def list_actions(
     """List the actions: accepted ones first."""
     from feedback_pipeline.actions.register import actions as registered
 
-    found = registered(_pipeline().database, None if status is None else status.value)
+    listed = registered(_pipeline().database, None if status is None else status.value)
     rows = Listing(
         "id", "status", "owner", "due", "since", "expected_gain", "outcome", "outcome_week", "what",
         expected_gain=lambda gain: "" if gain is None else f"{100 * gain:+.1f} points",
     )  # fmt: skip
-    for one in found:
+    for action in listed:
         rows.add(
-            one.recommendation_id, one.status, one.owner, one.due, one.first_week, one.expected_gain, one.outcome,
-            one.outcome_week, one.statement,
+            action.recommendation_id, action.status, action.owner, action.due, action.first_week, action.expected_gain,
+            action.outcome, action.outcome_week, action.statement,
         )  # fmt: skip
     rows.show(console, as_json, "No actions: they come with the recommendations of a computed week.")
 

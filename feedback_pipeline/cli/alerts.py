@@ -32,11 +32,20 @@ def list_alerts(
 
     pipeline = _pipeline()
     first = pipeline.today() - timedelta(days=days)
-    found = incidents(pipeline.database, first=first, closed_too=every)
+    listed = incidents(pipeline.database, first=first, closed_too=every)
     rows = Listing("id", "rule", "severity", "state", "first", "last", "real", "what",
                    rule=lambda name: name.replace("_", " "))  # fmt: skip
-    for one in found:
-        rows.add(one.id, one.kind, one.severity, one.state, one.first_day, one.last_day, one.real, one.explanation)
+    for incident in listed:
+        rows.add(
+            incident.id,
+            incident.kind,
+            incident.severity,
+            incident.state,
+            incident.first_day,
+            incident.last_day,
+            incident.real,
+            incident.explanation,
+        )
     rows.show(console, as_json, "No incidents." if every else "No open incidents.")
 
 

@@ -54,7 +54,7 @@ def restore(
     from feedback_pipeline.backup import archive
     from feedback_pipeline.backup.dump import BackupError
     from feedback_pipeline.cli.privacy import open_erasure_context
-    from feedback_pipeline.erasure.erasure import ErasureError
+    from feedback_pipeline.erasure.context import ErasureError
     from feedback_pipeline.pipeline import Pipeline
     from feedback_pipeline.store.database import locate
 

@@ -78,15 +78,15 @@ def list_experiments(tenant: Tenant = "default", as_json: Json = False) -> None:
     """List the experiments, newest first."""
     from feedback_pipeline.experiments import registry
 
-    found = registry.experiments(_pipeline().database, tenant)
+    listed = registry.experiments(_pipeline().database, tenant)
     rows = Listing("name", "state", "version", "arms", "takes_part", "layer", "started", "conclusion",
                    takes_part="{:.0%}".format,
                    arms=lambda arms: ", ".join(f"{name} {weight:.0%}" for name, weight in arms.items()))  # fmt: skip
-    for one in found:
+    for each in listed:
         rows.add(
-            one.experiment.name, one.state, one.experiment.version,
-            {arm.name: arm.weight for arm in one.experiment.arms}, one.experiment.coverage, one.experiment.layer,
-            one.started_at, one.conclusion,
+            each.experiment.name, each.state, each.experiment.version,
+            {arm.name: arm.weight for arm in each.experiment.arms}, each.experiment.coverage, each.experiment.layer,
+            each.started_at, each.conclusion,
         )  # fmt: skip
     rows.show(console, as_json, "No experiments: make one with `feedback experiment create`.")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 console = PlainConsole()
 
 File = Annotated[
-    Path | None, typer.Option("--file", help="A CSV, JSONL or Parquet file of feedback in place of the pipeline's own.")
+    Path | None, typer.Option("--file", help="Feedback in place of the pipeline's own: CSV, JSONL, Parquet, SQLite.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -43,26 +43,26 @@ def analyze(
     from feedback_pipeline.analysis.patterns import analyze_patterns
 
     with _explained():
-        found = analyze_patterns(_table(file), days, min_samples, until=day_of("--until", until) if until else None)
+        analysis = analyze_patterns(_table(file), days, min_samples, until=day_of("--until", until) if until else None)
     if as_json:
-        _print_json({name: value for name, value in asdict(found).items() if name != "findings"})
+        _print_json({name: value for name, value in asdict(analysis).items() if name != "findings"})
         return
-    rate = "no approval rate" if found.approval_rate is None else f"approval {found.approval_rate:.1%}"
-    if found.approval_low is not None and found.approval_high is not None:
-        rate += f" (between {found.approval_low:.1%} and {found.approval_high:.1%})"
-    stretch = "" if found.first_day is None else f"{found.first_day} to {found.last_day}: "
+    rate = "no approval rate" if analysis.approval_rate is None else f"approval {analysis.approval_rate:.1%}"
+    if analysis.approval_low is not None and analysis.approval_high is not None:
+        rate += f" (between {analysis.approval_low:.1%} and {analysis.approval_high:.1%})"
+    stretch = "" if analysis.first_day is None else f"{analysis.first_day} to {analysis.last_day}: "
     console.print(
-        f"{stretch}{found.total_feedback:,} votes by {found.people:,} people: {found.positive_count:,} up, "
-        f"{found.negative_count:,} down; {rate}",
+        f"{stretch}{analysis.total_feedback:,} votes by {analysis.people:,} people: {analysis.positive_count:,} up, "
+        f"{analysis.negative_count:,} down; {rate}",
         highlight=False,
     )
-    _listed("Limits", [*found.limits, *(f"left out: {count:,} {what}" for what, count in found.left_out.items())])
-    _listed("Goes wrong", [one["text"] for one in found.common_negative_patterns])
-    _listed("Goes well", [one["text"] for one in found.common_positive_patterns])
-    for title, performance in (("tag", found.tag_performance), ("framework", found.framework_performance)):
+    _listed("Limits", [*analysis.limits, *(f"left out: {count:,} {what}" for what, count in analysis.left_out.items())])
+    _listed("Goes wrong", [pattern["text"] for pattern in analysis.common_negative_patterns])
+    _listed("Goes well", [pattern["text"] for pattern in analysis.common_positive_patterns])
+    for title, performance in (("tag", analysis.tag_performance), ("framework", analysis.framework_performance)):
         if performance:
             _performance(title, performance)
-    _listed("What to do", found.recommendations)
+    _listed("What to do", analysis.recommendations)
 
 
 def report(
@@ -138,21 +138,12 @@ def _explained() -> Iterator[None]:
 
 
 def _table(file: Path | None) -> "pl.DataFrame | None":
-    import polars as pl
+    from feedback_pipeline.analysis.vote_frames import FeedbackFrameError, as_polars
 
-    if file is None:
-        return None
-    readers: dict[str, Any] = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}
-    if file.suffix.lower() not in readers:
-        raise typer.BadParameter(f"{file.name}: expected a file that ends in {', '.join(readers)}")
-    if not file.exists():
-        raise typer.BadParameter(f"{file} is not there")
     try:
-        table: pl.DataFrame = readers[file.suffix.lower()](file)
-    except pl.exceptions.PolarsError as error:
-        # the reader's own words may quote a row
-        raise typer.BadParameter(f"{file.name} cannot be read as {file.suffix[1:]}") from error
-    return table
+        return None if file is None else as_polars(file)
+    except FeedbackFrameError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _listed(title: str, lines: list[str]) -> None:

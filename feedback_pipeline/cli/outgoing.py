@@ -37,7 +37,11 @@ def send(
         console.print(f"{people:,} verdicts of people and {len(held) - people:,} of judges would go", highlight=False)
         return
     try:
-        sent = tools.send(tools.target_of(to, dict(os.environ)), found)
+        target = tools.target_of(to, dict(os.environ))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
+        sent = tools.send(target, found)
     except (tools.NotTakenError, ValueError) as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(code=1) from None

@@ -85,21 +85,23 @@ def forget(
 ) -> None:
     """Erase a person, an answer or a tenant everywhere, and write a signed receipt. Interrupted: give it again."""
     from feedback_pipeline.erasure import erasure
+    from feedback_pipeline.erasure.context import ErasureError
+    from feedback_pipeline.erasure.preview import preview
 
     pipeline = _pipeline()
     subject = _subject(pipeline, user, tenant, interaction, tenant_all)
     context = open_erasure_context(pipeline, replace_mentions=replace_mentions)
-    preview = erasure.preview(context, subject)
-    _show_preview(preview)
+    foreseen = preview(context, subject)
+    _show_preview(foreseen)
     if dry_run:
-        if preview.unknown and preview.earlier is None:
+        if foreseen.unknown and foreseen.earlier is None:
             raise _refuse(erasure.nothing_known(subject))
         raise typer.Exit
-    if not preview.unknown and not yes:
+    if not foreseen.unknown and not yes:
         typer.confirm("Erase all of this? It cannot be undone", abort=True)
     try:
         receipt = erasure.forget(context, subject, lambda line: console.print(line, highlight=False))
-    except erasure.ErasureError as error:
+    except ErasureError as error:
         raise _refuse(str(error)) from error
     _note(
         pipeline, "subject.forgotten", subject.tenant or None,
@@ -173,14 +175,14 @@ def _subject(pipeline: Any, user: str | None, tenant: str, interaction: str | No
     from feedback_pipeline.erasure import subjects
 
     if sum(given is not None for given in (user, interaction, tenant_all)) != 1:
-        raise _refuse("give exactly one of --user, --interaction, --tenant-all")
+        raise typer.BadParameter("give exactly one of --user, --interaction, --tenant-all")
     try:
         if user is not None:
             return subjects.person(pipeline.pseudonymiser, tenant, user)
         if interaction is not None:
             return subjects.answer(pipeline.pseudonymiser, UUID(interaction))
     except ValueError as error:
-        raise _refuse("--interaction takes an id (UUID), and --user one that is not empty") from error
+        raise typer.BadParameter("--interaction takes an id (UUID), and --user one that is not empty") from error
     return subjects.whole_tenant(pipeline.pseudonymiser, str(tenant_all))
 
 
@@ -188,7 +190,7 @@ def open_erasure_context(pipeline: Any, *, replace_mentions: bool = False) -> An
     """Everything that an erasure reaches."""
     from datetime import timedelta
 
-    from feedback_pipeline.erasure.erasure import ErasureContext
+    from feedback_pipeline.erasure.context import ErasureContext
     from feedback_pipeline.tuning.configured import open_provider
 
     provider = open_provider(pipeline.settings)
@@ -215,22 +217,22 @@ def _recompute(pipeline: Any, weeks: Any, months: Any) -> Any:
         )
 
 
-def _show_preview(preview: Any) -> None:
-    if preview.earlier is not None:
-        console.print(f"Forgotten before, on {preview.earlier.astimezone(UTC):%Y-%m-%d %H:%M} UTC.", highlight=False)
-    if preview.interrupted:
+def _show_preview(foreseen: Any) -> None:
+    if foreseen.earlier is not None:
+        console.print(f"Forgotten before, on {foreseen.earlier.astimezone(UTC):%Y-%m-%d %H:%M} UTC.", highlight=False)
+    if foreseen.interrupted:
         console.print("An erasure was interrupted: it is taken up again.")
     console.print(
-        f"{preview.interactions:,} answers, {preview.feedback:,} events and {preview.refusals:,} refused rows on "
-        f"{preview.days} days; {len(preview.weeks)} weeks to compute anew",
+        f"{foreseen.interactions:,} answers, {foreseen.feedback:,} events and {foreseen.refusals:,} refused rows on "
+        f"{foreseen.days} days; {len(foreseen.weeks)} weeks to compute anew",
         highlight=False,
     )
-    for dataset, share in preview.datasets:
+    for dataset, share in foreseen.datasets:
         console.print(f"dataset {dataset[:12]}: {share:.2%} of its weight", highlight=False)
-    if preview.provider_files:
-        console.print(f"{preview.provider_files} uploaded files to delete", highlight=False)
-    if preview.votes_of_others:
-        console.print(f"{preview.votes_of_others} votes of other people lose their answer", highlight=False)
+    if foreseen.provider_files:
+        console.print(f"{foreseen.provider_files} uploaded files to delete", highlight=False)
+    if foreseen.votes_of_others:
+        console.print(f"{foreseen.votes_of_others} votes of other people lose their answer", highlight=False)
 
 
 def receipt(file: Annotated[Path, typer.Argument(help="A receipt.")]) -> None:
@@ -258,7 +260,7 @@ def list_quarantine(
     from feedback_pipeline.store import quarantine as store
 
     if state not in ("held", "readmitted", "discarded", "all"):
-        raise _refuse("--state takes held, readmitted, discarded or all")
+        raise typer.BadParameter("--state takes held, readmitted, discarded or all")
     rows = store.listed(
         _pipeline().database, state=None if state == "all" else state, source=source, reason=reason, limit=limit
     )
@@ -302,7 +304,7 @@ def readmit_quarantined(
     for given in corrections or ():
         column, equals, value = given.partition("=")
         if not equals:
-            raise _refuse("--set takes COLUMN=VALUE")
+            raise typer.BadParameter("--set takes COLUMN=VALUE")
         corrected[column] = value or None
     try:
         held = store.shown(pipeline.database, refusal)

@@ -57,12 +57,12 @@ def list_prompts(tenant: Tenant = "default", as_json: Json = False) -> None:
 
     database = _pipeline().database
     known = prompts.prompts(database, tenant)
-    answers = {name: prompts.answering(database, name, tenant).version for name in {one.name for one in known}}
+    answers = {name: prompts.answering(database, name, tenant).version for name in {version.name for version in known}}
     rows = Listing("prompt", "version", "answers_now", "origin", "made_from", "added", "by", "sha256",
                    sha256=lambda digest: digest[:12])  # fmt: skip
-    for one in known:
-        rows.add(one.name, one.version, answers[one.name] == one.version, one.origin, one.parent,
-                 one.created_at, one.added_by, one.digest)  # fmt: skip
+    for version in known:
+        rows.add(version.name, version.version, answers[version.name] == version.version, version.origin,
+                 version.parent, version.created_at, version.added_by, version.digest)  # fmt: skip
     rows.show(console, as_json, "No prompts: add one with `feedback prompt add`.")
 
 
@@ -117,7 +117,7 @@ def evaluate(name: Name, version: Version, week: WeekOption = None, tenant: Tena
     table = Table("measure", "n", "candidate", "now", "difference", "asked for", "passed")
     for row in found.rows().iter_rows(named=True):
         numbers = [
-            "" if row[one] is None else f"{row[one]:.4g}" for one in ("candidate", "incumbent_value", "difference")
+            "" if row[one] is None else f"{row[one]:.4g}" for one in ("candidate", "current_value", "difference")
         ]
         table.add_row(row["measure"], str(row["n"]), *numbers, row["rule"], "yes" if row["passed"] else "no")
     console.print(table)

@@ -12,7 +12,7 @@ import typer
 
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.sample.load import SOURCE
+from feedback_pipeline.sample.rows import SOURCE
 from feedback_pipeline.settings import FIRST_DAY_FILE, Settings, SettingsError
 from feedback_pipeline.store import embedded
 

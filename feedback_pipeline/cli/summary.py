@@ -17,6 +17,8 @@ from feedback_pipeline.ingest.summary import ImportSummary
 from feedback_pipeline.judging.tables import JUDGED_QUALITY, PREFERENCE_AGREEMENT, PREFERENCE_RANKING
 from feedback_pipeline.patterns.tables import SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.reports.wording import counted
+from feedback_pipeline.sample.rows import SOURCE
 from feedback_pipeline.store import bulk, changes, computed
 from feedback_pipeline.store.statements import query
 from feedback_pipeline.store.waiting import waiting
@@ -167,23 +169,28 @@ def _dearest_first(price: costs.Price) -> tuple[bool, float]:
 def show_import(imported: ImportSummary, console: Console) -> None:
     """What an import did, a line a source, then what was refused and why."""
     verb = "would come in" if imported.dry_run else "filed"
-    table = Table("source", "rows", f"answers {verb}", f"events {verb}", "known", "judgements", "refused", "rows/s")
+    judged = any(source.judgements for source in imported.sources)
+    table = Table(
+        "source", "rows", f"answers {verb}", f"events {verb}", "known", *["judged"] * judged, "refused", "rows/s"
+    )
     for source in imported.sources:
         speed = source.rows_per_second
         table.add_row(
             escape(source.name), f"{source.rows:,}", f"{source.interactions:,}", f"{source.events:,}",
-            f"{source.known:,}", f"{source.judgements:,}", f"{source.refused_rows:,}", f"{speed:,.0f}" if speed else "",
+            f"{source.known:,}", *[f"{source.judgements:,}"] * judged, f"{source.refused_rows:,}",
+            f"{speed:,.0f}" if speed else "",
         )  # fmt: skip
     console.print(table)
     for source in imported.sources:
         for refused in source.refused:
             where = f" ({refused.field})" if refused.field else ""
             console.print(
-                f"{escape(source.name)}: {refused.rows:,} rows refused: {refused.reason}{where}", highlight=False
+                f"{escape(source.name)}: {counted(refused.rows, 'row')} refused: {refused.reason}{where}",
+                highlight=False,
             )
-        if source.unknown:
-            words = ", ".join(f"{field} {word!r} ({count:,})" for field, word, count in source.unknown)
-            console.print(f"{escape(source.name)}: unknown words: {escape(words)}", highlight=False)
+        if source.unfit:
+            words = ", ".join(f"{field} {word!r} ({count:,})" for field, word, count in source.unfit)
+            console.print(f"{escape(source.name)}: what was refused: {escape(words)}", highlight=False)
         if source.unchanged:
             console.print(
                 f"{escape(source.name)}: unchanged since its last import: {escape(', '.join(source.unchanged))}",
@@ -235,7 +242,9 @@ def status(pipeline: Pipeline, console: Console) -> None:
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
     for held in waiting(pipeline.database):
-        if advice := held.advice():
+        if held.source == SOURCE and held.problem == "answer":
+            console.print(f"{held.votes:,} votes of the sample wait for answers that never come, on purpose")
+        elif advice := held.advice():
             console.print(f"[yellow]{escape(advice)}[/]", highlight=False, soft_wrap=True)
     if lost := computed.absent(pipeline.database, pipeline.frames):
         console.print(f"[red]{escape(computed.described(lost))}[/]", highlight=False, soft_wrap=True)

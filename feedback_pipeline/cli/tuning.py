@@ -87,15 +87,15 @@ def _run_named(pipeline: Pipeline, beginning: str) -> "Run":
     return found[0]
 
 
-def _consider(found: "Consideration") -> None:
-    cost = "unknown" if found.highest_usd is None else f"up to {found.highest_usd:.2f} USD"
-    _say(f"week {found.week} at {found.provider}: {found.examples} examples, {cost}")
-    if found.request is not None:
-        _say(f"dataset {found.request.dataset_id}")
+def _consider(considered: "Consideration") -> None:
+    cost = "unknown" if considered.highest_usd is None else f"up to {considered.highest_usd:.2f} USD"
+    _say(f"week {considered.week} at {considered.provider}: {considered.examples} examples, {cost}")
+    if considered.request is not None:
+        _say(f"dataset {considered.request.dataset_id}")
     for line in (
-        found.advice,
-        *(f"warning: {one}" for one in found.warnings),
-        *(f"no: {one}" for one in found.refusals),
+        considered.advice,
+        *(f"warning: {sentence}" for sentence in considered.warnings),
+        *(f"no: {sentence}" for sentence in considered.refusals),
     ):
         _say(line)
 
@@ -214,10 +214,10 @@ def _show_evaluation(pipeline: Pipeline, model: registry.Model) -> None:
             sa.text("SELECT detail FROM model_evaluation WHERE content_hash = :hash"), {"hash": model.evaluation}
         ).scalar_one()
     table = Table("measure", "n", "candidate", "now", "difference", "rule", "passed",
-                  title=f"{model.name} against {model.incumbent}")  # fmt: skip
+                  title=f"{model.name} against {model.compared_with}")  # fmt: skip
     for row in detail:
         numbers = [
-            "" if row[name] is None else f"{row[name]:.4g}" for name in ("candidate", "incumbent_value", "difference")
+            "" if row[name] is None else f"{row[name]:.4g}" for name in ("candidate", "current_value", "difference")
         ]
         table.add_row(row["measure"], str(row["n"]), *numbers, row["rule"], "yes" if row["passed"] else "no")
     console.print(table)

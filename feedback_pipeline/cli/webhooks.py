@@ -30,11 +30,11 @@ def add_webhook(
     ] = False,
 ) -> None:
     """Have every feedback event of a team posted to an address from now on, and show the secret it is signed with."""
-    from feedback_pipeline.capture import webhooks as told
+    from feedback_pipeline.capture import webhooks as registry
 
     try:
-        identity, secret = told.add(_database(), tenant, url, with_texts=with_texts)
-    except told.WebhookError as error:
+        identity, secret = registry.add(_database(), tenant, url, with_texts=with_texts)
+    except registry.WebhookError as error:
         raise typer.BadParameter(str(error)) from error
     console.print(f"webhook {identity}; events are signed (Standard Webhooks) with, shown this once:", highlight=False)
     typer.echo(secret)
@@ -43,28 +43,30 @@ def add_webhook(
 @webhooks.command("list")
 def list_webhooks() -> None:
     """List the webhooks, how far each is, and what went wrong last."""
-    from feedback_pipeline.capture import webhooks as told
+    from feedback_pipeline.capture import webhooks as registry
 
     table = Table(box=None)
     table.add_column("id", no_wrap=True)
     for heading in ("tenant", "address", "told up to (UTC)", "state"):
         table.add_column(heading, overflow="fold")
-    for one in told.listed(_database()):
-        state = "ended" if one["ended_at"] else f"attempt {one['attempts'] + 1}" if one["attempts"] else "runs"
-        problem = f": {one['problem']}" if one["problem"] else ""
-        cells = (one["tenant"], one["url"], f"{one['told_at']:%Y-%m-%d %H:%M}", state + problem)
-        table.add_row(str(one["id"]), *(Text(cell) for cell in cells))
+    for webhook in registry.listed(_database()):
+        state = (
+            "ended" if webhook["ended_at"] else f"attempt {webhook['attempts'] + 1}" if webhook["attempts"] else "runs"
+        )
+        problem = f": {webhook['problem']}" if webhook["problem"] else ""
+        cells = (webhook["tenant"], webhook["url"], f"{webhook['told_at']:%Y-%m-%d %H:%M}", state + problem)
+        table.add_row(str(webhook["id"]), *(Text(cell) for cell in cells))
     console.print(table)
 
 
 @webhooks.command("remove")
 def remove_webhook(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The webhook's id.")]) -> None:
     """End a webhook."""
-    from feedback_pipeline.capture import webhooks as told
+    from feedback_pipeline.capture import webhooks as registry
 
     try:
-        told.remove(_database(), identity)
-    except told.WebhookError as error:
+        registry.remove(_database(), identity)
+    except registry.WebhookError as error:
         raise typer.BadParameter(str(error)) from error
     console.print(f"{identity} is removed", highlight=False)
 

@@ -12,10 +12,10 @@ from starlette.responses import Response
 from feedback_pipeline.capture import views
 from feedback_pipeline.capture.problems import ProblemError, invalid, not_found
 from feedback_pipeline.capture.routes_reads import MAX_LOOKED_AT, Page
-from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.capture.service import Service
 from feedback_pipeline.console.lists import days_wanted, page_number, paging, values_in_use
 from feedback_pipeline.console.pages import page
-from feedback_pipeline.console.sessions import login_page, visitor
+from feedback_pipeline.console.sessions import visit
 
 router = APIRouter(include_in_schema=False)
 PATH = "/console/answers"
@@ -30,22 +30,19 @@ SHOWN_MESSAGES = 60
 @router.get(PATH)
 async def answers(request: Request) -> Response:
     """A page of answers, newest first."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
+    service, visitor = await visit(request)
     given = {name: value for name, value in request.query_params.items() if value}
     listed, problem = Page([], 1, 0, None), None
     try:
-        listed = await _page(service, found.tenant, given, page_number(given), days_wanted(given))
+        listed = await _page(service, visitor.tenant, given, page_number(given), days_wanted(given))
     except ProblemError as error:
         if error.status == 503:
             raise
         problem = error.detail
     return page(
-        "console_answers.html", tenant=found.tenant, teams=found.teams, here=PATH, given=given, listed=listed,
+        "console_answers.html", tenant=visitor.tenant, teams=visitor.teams, here=PATH, given=given, listed=listed,
         links=paging(PATH, given, listed, PAGE_SIZE), problem=problem, voted=VOTED,
-        values=await values_in_use(service, found.tenant),
+        values=await values_in_use(service, visitor.tenant),
     )  # fmt: skip
 
 
@@ -66,33 +63,27 @@ async def _page(service: Service, tenant: str, given: dict[str, str], number: in
 @router.get(PATH + "/{interaction_id}")
 async def answer(request: Request, interaction_id: UUID) -> Response:
     """One answer: what was asked and answered, tools, cost, latency, votes."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
-    shown = await answer_of(service, found.tenant, interaction_id)
+    service, visitor = await visit(request)
+    shown = await answer_of(service, visitor.tenant, interaction_id)
     if shown is None:
         raise not_found("answer")
-    votes = await service.store.fetch(found.tenant, "read_votes_on", [interaction_id], None)
+    votes = await service.store.fetch(visitor.tenant, "read_votes_on", [interaction_id], None)
     return page(
-        "console_answer.html", tenant=found.tenant, teams=found.teams, here="", answer=shown,
-        votes=[views.vote(row) for row in votes], **await with_turns(service, found.tenant, shown),
+        "console_answer.html", tenant=visitor.tenant, teams=visitor.teams, here="", answer=shown,
+        votes=[views.vote(row) for row in votes], **await with_turns(service, visitor.tenant, shown),
     )  # fmt: skip
 
 
 @router.get("/console/conversation")
 async def conversation(request: Request) -> Response:
     """A conversation: its turns, what each called and cost, and what people said of each and of the whole."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
+    service, visitor = await visit(request)
     name = request.query_params.get("id", "")
     if not name or len(name) > MAX_TEXT or "\0" in name:
         raise invalid("id", f"must be the name of a conversation, of at most {MAX_TEXT} characters")
-    turns = [_turn(row) for row in await service.store.fetch(found.tenant, "read_turns", name, None)]
+    turns = [_turn(row) for row in await service.store.fetch(visitor.tenant, "read_turns", name, None)]
     ids = [turn["id"] for turn in turns]
-    votes = [views.vote(row) for row in await service.store.fetch(found.tenant, "read_votes_on", ids, name)]
+    votes = [views.vote(row) for row in await service.store.fetch(visitor.tenant, "read_votes_on", ids, name)]
     if not turns and not votes:
         raise not_found("conversation")
     for turn in turns:
@@ -100,7 +91,7 @@ async def conversation(request: Request) -> Response:
     whole = [vote for vote in votes if vote["subject"] is not None]
     totals = {field: sum(turn[field] or 0 for turn in turns) for field in ("cost_usd", "input_tokens", "output_tokens")}
     return page(
-        "console_conversation.html", tenant=found.tenant, teams=found.teams, here="", name=name, turns=turns,
+        "console_conversation.html", tenant=visitor.tenant, teams=visitor.teams, here="", name=name, turns=turns,
         whole=whole, totals=totals,
     )  # fmt: skip
 

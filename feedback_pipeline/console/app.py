@@ -41,9 +41,11 @@ def _static(name: str) -> Response:
 
 def create_app(settings: Settings, *, address: str | None = None) -> FastAPI:
     """The API and the console on the settings' database; see `capture.app.create_app`."""
-    rooms = (sessions, votes, answers, prompts, audit, experiments, reports, exports)
-    pages = (router, *(room.router for room in rooms))
-    return api.create_app(settings, address=address, pages=pages)
+    modules = (sessions, votes, answers, prompts, audit, experiments, reports, exports)
+    pages = (router, *(module.router for module in modules))
+    app = api.create_app(settings, address=address, pages=pages)
+    app.add_exception_handler(sessions.SignedOutError, sessions.login_page)
+    return app
 
 
 def from_environment() -> FastAPI:
@@ -51,4 +53,5 @@ def from_environment() -> FastAPI:
     app = create_app(Settings.from_environment())
     gc.collect()
     gc.freeze()  # what is loaded stays: a collection in the middle of a batch need not look at it again
+    gc.set_threshold(20_000, 20, 20)  # a batch makes thousands of rows: not a collection every few hundred
     return app

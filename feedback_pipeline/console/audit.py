@@ -14,12 +14,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from feedback_pipeline.capture import bodies
-from feedback_pipeline.capture.access import Principal
-from feedback_pipeline.capture.problems import ProblemError, invalid
-from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.capture.problems import invalid
+from feedback_pipeline.capture.service import Service
 from feedback_pipeline.console.pages import page
-from feedback_pipeline.console.sessions import SESSION, login_page, visitor
+from feedback_pipeline.console.sessions import claims_of, posted, sealed_form, visit
 from feedback_pipeline.judging.audit import AUDIT_VERDICTS, ITEM_SCHEMA, label_next
 from feedback_pipeline.judging.rubrics import Criterion, read_rubric
 from feedback_pipeline.judging.tables import OVERALL
@@ -34,16 +32,13 @@ LABEL_SCHEMA = dict.fromkeys(("interaction_id", "criterion", "voter", "verdict")
 @router.get(PATH)
 async def audit(request: Request) -> Response:
     """The answer whose verdict says most, with its question; before that, who judges."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
-    principal = found.principal
+    service, visitor = await visit(request)
+    principal = visitor.principal
     auditor = request.query_params.get("auditor", "").strip()
     criterion = _criterion(service, request.query_params.get("criterion", OVERALL))
     shown: dict[str, Any] = {
         "tenant": principal.tenant,
-        "teams": found.teams,
+        "teams": visitor.teams,
         "here": PATH,
         "criteria": _criteria(service),
     }
@@ -56,26 +51,21 @@ async def audit(request: Request) -> Response:
         shown["left"] = len(waiting)
         if waiting:
             shown["answer"] = await _answer(service, principal.tenant, waiting[0])
-            shown["form"] = _sealed(service, principal, waiting[0], criterion.name, auditor)
+            shown["form"] = sealed_form(service, visitor, PURPOSE, i=waiting[0], c=criterion.name, a=auditor)
     return page("console_audit.html", **shown)
 
 
 @router.post(PATH)
 async def judge(request: Request) -> Response:
     """Takes one verdict and shows the next answer."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return page("console_login.html", status=401, problem=None, teams=())
-    principal = found.principal
+    service, visitor = await visit(request)
+    principal = visitor.principal
     principal.require("write")
-    form = bodies.parse(await bodies.read(request, 4000), request.headers.get("content-type", ""))
-    verdict, sealed = (form.get(name) if isinstance(form, dict) else None for name in ("verdict", "form"))
+    form = await posted(request)
+    verdict = form.get("verdict")
     if verdict not in AUDIT_VERDICTS:
         raise invalid("verdict", f"must be one of {', '.join(AUDIT_VERDICTS)}")
-    claims = service.tokens.unseal(PURPOSE, sealed if isinstance(sealed, str) else "")
-    if claims["k"] != str(principal.key_id):
-        raise ProblemError(403, "wrong_session", "the form belongs to another session: open the page again")
+    claims = claims_of(service, visitor, PURPOSE, form)
     given = (UUID(claims["i"]), claims["c"], claims["a"], verdict)
     await service.store.fetch(principal.tenant, "add_audit_label", *given)
     following = urlencode({"auditor": claims["a"], "criterion": claims["c"]})
@@ -114,8 +104,3 @@ def _ordered(items: list[Any], labels: list[Any], auditor: str, criterion: str) 
 async def _answer(service: Service, tenant: str, identity: str) -> dict[str, str]:
     rows = await service.store.fetch(tenant, "read_audit_answer", UUID(identity))
     return {"prompt": rows[0]["prompt"] or "", "answer": rows[0]["output"] or ""} if rows else {}
-
-
-def _sealed(service: Service, principal: Principal, identity: str, criterion: str, auditor: str) -> str:
-    claims = {"k": str(principal.key_id), "i": identity, "c": criterion, "a": auditor}
-    return service.tokens.seal(PURPOSE, claims, int(SESSION.total_seconds()))

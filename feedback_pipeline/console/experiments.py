@@ -7,11 +7,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from feedback_pipeline.capture import bodies
 from feedback_pipeline.capture.problems import ProblemError, invalid
-from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.capture.service import Service
 from feedback_pipeline.console.pages import page
-from feedback_pipeline.console.sessions import SESSION, login_page, visitor
+from feedback_pipeline.console.sessions import claims_of, posted, sealed_form, visit
 
 if TYPE_CHECKING:
     from feedback_pipeline.pipeline import Pipeline
@@ -27,35 +26,25 @@ MOVES = ("start", "ramp", "stop")
 @router.get(PATH)
 async def experiments(request: Request) -> Response:
     """Every experiment of the tenant."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
-    principal = found.principal
+    service, visitor = await visit(request)
+    principal = visitor.principal
     shown = await run_in_threadpool(_shown, service, principal.tenant)
     may_move = "admin" in principal.scopes
-    form = (
-        service.tokens.seal(PURPOSE, {"k": str(principal.key_id)}, int(SESSION.total_seconds())) if may_move else None
-    )
-    return page("console_experiments.html", tenant=principal.tenant, teams=found.teams, here=PATH, form=form, **shown)
+    form = sealed_form(service, visitor, PURPOSE) if may_move else None
+    return page("console_experiments.html", tenant=principal.tenant, teams=visitor.teams, here=PATH, form=form, **shown)
 
 
 @router.post(PATH)
 async def move(request: Request) -> Response:
     """Starts, ramps or stops an experiment; for keys with the scope admin."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return page("console_login.html", status=401, problem=None, teams=())
-    principal = found.principal
+    service, visitor = await visit(request)
+    principal = visitor.principal
     principal.require("admin")
-    form = bodies.parse(await bodies.read(request, 4000), request.headers.get("content-type", ""))
-    name, wanted, sealed = (form.get(one) if isinstance(form, dict) else None for one in ("name", "move", "form"))
+    form = await posted(request)
+    name, wanted = form.get("name"), form.get("move")
     if wanted not in MOVES or not isinstance(name, str):
         raise invalid("move", f"must be one of {', '.join(MOVES)}")
-    claims = service.tokens.unseal(PURPOSE, sealed if isinstance(sealed, str) else "")
-    if claims["k"] != str(principal.key_id):
-        raise ProblemError(403, "wrong_session", "the form belongs to another session: open the page again")
+    claims_of(service, visitor, PURPOSE, form)
     person = f"console key {str(principal.key_id)[:8]}"
     await run_in_threadpool(_move, service, principal.tenant, name, wanted, person)
     service.decisions.forget(principal.tenant)

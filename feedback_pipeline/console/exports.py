@@ -10,11 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from feedback_pipeline.capture import bodies, export
-from feedback_pipeline.capture.problems import ProblemError, not_found
-from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.capture import export
+from feedback_pipeline.capture.problems import not_found
+from feedback_pipeline.capture.service import Service
 from feedback_pipeline.console.pages import page
-from feedback_pipeline.console.sessions import SESSION, Visitor, login_page, visitor
+from feedback_pipeline.console.sessions import Visitor, claims_of, posted, sealed_form, visit
 from feedback_pipeline.console.wording import FORMATS
 from feedback_pipeline.tables.parquet import location
 
@@ -27,66 +27,52 @@ _BLOCK = 1024 * 1024
 @router.get(PATH)
 async def exports(request: Request) -> Response:
     """What was exported, newest first, by command and by the API."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
-    may_export = _may_export(found)
-    claims = {"k": str(found.principal.key_id)}
-    form = service.tokens.seal(PURPOSE, claims, int(SESSION.total_seconds())) if may_export else None
-    rows = [dict(row) for row in await service.store.fetch(found.tenant, "list_exports")]
+    service, visitor = await visit(request)
+    may_export = _may_export(visitor)
+    form = sealed_form(service, visitor, PURPOSE) if may_export else None
+    rows = [dict(row) for row in await service.store.fetch(visitor.tenant, "list_exports")]
     for row in rows:
-        ours = row["place"] is not None and row["lines"] is not None and _is_ours(service, found.tenant, row["place"])
+        ours = row["place"] is not None and row["lines"] is not None and _is_ours(service, visitor.tenant, row["place"])
         row["link"] = f"{PATH}/{row['id']}" if ours and may_export else None
         row["file"] = (row["place"] or "").replace("\\", "/").rpartition("/")[2]
         row["what"] = FORMATS.get(row["format"], row["format"])
     return page(
-        "console_exports.html", tenant=found.tenant, teams=found.teams, here=PATH, exports=rows, form=form,
+        "console_exports.html", tenant=visitor.tenant, teams=visitor.teams, here=PATH, exports=rows, form=form,
     )  # fmt: skip
 
 
 @router.post(PATH)
 async def export_now(request: Request) -> Response:
     """Exports the votes of the last seven days; for keys with the scope export."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return page("console_login.html", status=401, problem=None, teams=())
-    found.principal.require("export")
-    form = bodies.parse(await bodies.read(request, 4000), request.headers.get("content-type", ""))
-    sealed = form.get("form") if isinstance(form, dict) else None
-    claims = service.tokens.unseal(PURPOSE, sealed if isinstance(sealed, str) else "")
-    if claims["k"] != str(found.principal.key_id):
-        raise ProblemError(403, "wrong_session", "the form belongs to another session: open the page again")
+    service, visitor = await visit(request)
+    visitor.principal.require("export")
+    claims_of(service, visitor, PURPOSE, await posted(request))
     name = f"console-{datetime.now(UTC):%Y%m%dT%H%M%S}.jsonl"
-    file = await run_in_threadpool(export.target, service.settings.data_url, found.tenant, name)
-    done = await export.write(service.store, found.tenant, file, None, None, f"key {found.principal.key_id}")
-    await service.store.fetch(found.tenant, "note_export", found.tenant, done.lines)
+    file = await run_in_threadpool(export.target, service.settings.data_url, visitor.tenant, name)
+    done = await export.write(service.store, visitor.tenant, file, None, None, f"key {visitor.principal.key_id}")
+    await service.store.fetch(visitor.tenant, "note_export", visitor.tenant, done.lines)
     return RedirectResponse(PATH, status_code=303)
 
 
 @router.get(PATH + "/{export_id}")
 async def download(request: Request, export_id: UUID) -> Response:
     """One file, as it was written; noted as an export of its own."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
-    found.principal.require("export")
-    rows = await service.store.fetch(found.tenant, "read_export_file", export_id)
-    if not rows or rows[0]["place"] is None or not _is_ours(service, found.tenant, rows[0]["place"]):
+    service, visitor = await visit(request)
+    visitor.principal.require("export")
+    rows = await service.store.fetch(visitor.tenant, "read_export_file", export_id)
+    if not rows or rows[0]["place"] is None or not _is_ours(service, visitor.tenant, rows[0]["place"]):
         raise not_found("export")
     path = location(rows[0]["place"])
     if not await run_in_threadpool(path.exists):
         raise not_found("file: it was removed, by an erasure or with its time")
     # a copy that left over the wire: an erasure names it
-    by, row = f"key {found.principal.key_id}", rows[0]
+    by, row = f"key {visitor.principal.key_id}", rows[0]
     (noted,) = await service.store.fetch(
-        found.tenant, "begin_export", None, found.tenant, row["first_day"], row["last_day"], by, row["format"]
+        visitor.tenant, "begin_export", None, visitor.tenant, row["first_day"], row["last_day"], by, row["format"]
     )
-    await service.store.fetch(found.tenant, "finish_export", noted["id"], row["lines"])
+    await service.store.fetch(visitor.tenant, "finish_export", noted["id"], row["lines"])
     detail = orjson.dumps({"export": str(export_id)}).decode()
-    await service.store.fetch(found.tenant, "note_audit", by, "votes.exported", found.tenant, detail)
+    await service.store.fetch(visitor.tenant, "note_audit", by, "votes.exported", visitor.tenant, detail)
     headers = {"Content-Disposition": f'attachment; filename="{path.name}"', "Cache-Control": "no-store"}
     return StreamingResponse(_blocks(path), media_type="application/octet-stream", headers=headers)
 
@@ -97,8 +83,8 @@ def _blocks(path: Any) -> Any:
             yield block
 
 
-def _may_export(found: Visitor) -> bool:
-    return bool({"export", "admin"} & found.principal.scopes)
+def _may_export(visitor: Visitor) -> bool:
+    return bool({"export", "admin"} & visitor.principal.scopes)
 
 
 def _is_ours(service: Service, tenant: str, place: str) -> bool:

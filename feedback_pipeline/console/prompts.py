@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from feedback_pipeline.capture import statistics, views
-from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.capture.service import Service
 from feedback_pipeline.console.pages import page
-from feedback_pipeline.console.sessions import login_page, visitor
+from feedback_pipeline.console.sessions import visit
 
 if TYPE_CHECKING:
     from feedback_pipeline.experiments.prompts import Prompt
@@ -25,19 +25,16 @@ WINDOWS = ("7", "30", "90")
 @router.get(PATH)
 async def prompts(request: Request) -> Response:
     """Versions by how many votes they have; beside them, where the registry knows them, the prompt's text."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
+    service, visitor = await visit(request)
     days = request.query_params.get("days", "30")
     days = days if days in WINDOWS else "30"
-    today: date = (await service.store.fetch(found.tenant, "read_today"))[0]["today"]
-    rows = await service.store.fetch(found.tenant, "read_prompt_versions", today - timedelta(days=int(days) - 1))
-    known, answering = await run_in_threadpool(_registered, service, found.tenant)
+    today: date = (await service.store.fetch(visitor.tenant, "read_today"))[0]["today"]
+    rows = await service.store.fetch(visitor.tenant, "read_prompt_versions", today - timedelta(days=int(days) - 1))
+    known, answering = await run_in_threadpool(_registered, service, visitor.tenant)
     versions = [_version(dict(row), [one for one in known if one.version == row["version"]]) for row in rows]
     listed = {row["version"] for row in rows}
     return page(
-        "console_prompts.html", tenant=found.tenant, teams=found.teams, here=PATH, days=days, windows=WINDOWS,
+        "console_prompts.html", tenant=visitor.tenant, teams=visitor.teams, here=PATH, days=days, windows=WINDOWS,
         versions=versions, answering=answering, silent=[one for one in known if one.version not in listed],
     )  # fmt: skip
 

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from feedback_pipeline.capture.problems import ProblemError
-from feedback_pipeline.capture.service import Service, service_of
+from feedback_pipeline.capture.service import Service
 from feedback_pipeline.console.pages import page
-from feedback_pipeline.console.sessions import login_page, visitor
+from feedback_pipeline.console.sessions import visit
 
 if TYPE_CHECKING:
     from feedback_pipeline.tables.parquet import ParquetFolder
@@ -23,31 +23,28 @@ PATH = "/console/reports"
 @router.get(PATH)
 async def reports(request: Request) -> Response:
     """What was published, newest first."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
-    principal = found.principal
+    service, visitor = await visit(request)
+    principal = visitor.principal
     from feedback_pipeline.reports.published import published
 
     shelf = await run_in_threadpool(published, _frames(service), service.settings.timezone)
-    return page("console_reports.html", tenant=principal.tenant, teams=found.teams, here=PATH, reports=shelf)
+    return page("console_reports.html", tenant=principal.tenant, teams=visitor.teams, here=PATH, reports=shelf)
 
 
 @router.get(PATH + "/{kind}/{start}")
 async def report(request: Request, kind: Literal["weekly", "monthly"], start: date) -> Response:
     """One report's page: as it was published where it is about this tenant alone, else on this tenant's votes."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
-    principal = found.principal
+    service, visitor = await visit(request)
+    principal = visitor.principal
+    from feedback_pipeline.reports.page import policy_of
     from feedback_pipeline.reports.published import page_for
 
     shown = await run_in_threadpool(page_for, _frames(service), service.settings, kind, start, principal.tenant)
     if shown is None:
         raise ProblemError(404, "not_found", "there is no report of this period")
-    return HTMLResponse(shown, headers={"Cache-Control": "no-store"})
+    # the page admits its own style sheet, by hash, and nothing else
+    policy = f"{policy_of(shown)}; frame-ancestors 'none'"
+    return HTMLResponse(shown, headers={"Cache-Control": "no-store", "Content-Security-Policy": policy})
 
 
 def _frames(service: Service) -> "ParquetFolder":

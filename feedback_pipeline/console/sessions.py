@@ -1,8 +1,10 @@
 """Who is in the console: keys open it for some hours, several of them for several teams at once."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -112,9 +114,50 @@ async def visitor(service: Service, request: Request) -> Visitor | None:
     return Visitor(readers[0], tuple(sorted({one.tenant for one in readers})))
 
 
-def login_page() -> Response:
-    """What somebody without a session sees."""
-    return page("console_login.html", problem=None, teams=())
+class SignedOutError(Exception):
+    """No session that may read is open: the answer is the login page."""
+
+
+async def visit(request: Request) -> tuple[Service, Visitor]:
+    """The service, and who looks at a page.
+
+    Raises:
+        SignedOutError: nobody who may.
+    """
+    service = service_of(request)
+    found = await visitor(service, request)
+    if found is None:
+        raise SignedOutError
+    return service, found
+
+
+def login_page(request: Request, _: Exception) -> Response:
+    """What somebody without a session sees instead of a page; to a form it says that nothing was done."""
+    return page("console_login.html", status=200 if request.method == "GET" else 401, problem=None, teams=())
+
+
+def sealed_form(service: Service, visitor: Visitor, purpose: str, **claims: str) -> str:
+    """A token for a form of a page, good for this session's key alone."""
+    return service.tokens.seal(purpose, {"k": str(visitor.principal.key_id), **claims}, int(SESSION.total_seconds()))
+
+
+async def posted(request: Request) -> dict[str, Any]:
+    """The fields of a form; none where the body is no form."""
+    form = bodies.parse(await bodies.read(request, 4000), request.headers.get("content-type", ""))
+    return form if isinstance(form, dict) else {}
+
+
+def claims_of(service: Service, visitor: Visitor, purpose: str, form: Mapping[str, Any]) -> dict[str, Any]:
+    """What the token of a form says.
+
+    Raises:
+        ProblemError: it is none of ours, too old, or of another session.
+    """
+    sealed = form.get("form")
+    claims = service.tokens.unseal(purpose, sealed if isinstance(sealed, str) else "")
+    if claims["k"] != str(visitor.principal.key_id):
+        raise ProblemError(403, "wrong_session", "the form belongs to another session: open the page again")
+    return claims
 
 
 def _secrets(request: Request) -> list[str]:

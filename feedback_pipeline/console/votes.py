@@ -12,12 +12,11 @@ from feedback_pipeline.capture import statistics, views
 from feedback_pipeline.capture.problems import ProblemError
 from feedback_pipeline.capture.routes_reads import Listing, Page, vote_page
 from feedback_pipeline.capture.routes_votes import current
-from feedback_pipeline.capture.service import service_of
 from feedback_pipeline.console import wording
 from feedback_pipeline.console.answers import answer_of, with_turns
 from feedback_pipeline.console.lists import days_wanted, page_number, paging, values_in_use
 from feedback_pipeline.console.pages import page
-from feedback_pipeline.console.sessions import login_page, visitor
+from feedback_pipeline.console.sessions import visit
 
 router = APIRouter(include_in_schema=False)
 PAGE_SIZE = 50
@@ -46,26 +45,23 @@ FILTERS = {
 @router.get("/console")
 async def console(request: Request) -> Response:
     """Filters, the figures and a page of votes."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
+    service, visitor = await visit(request)
     given = {name: value for name, value in request.query_params.items() if value}
     listed, problem = Page([], 1, 0, None), None
     try:
         number = page_number(given)
-        listed = await vote_page(service, found.tenant, _wanted(given), number, given.get("voter"))
+        listed = await vote_page(service, visitor.tenant, _wanted(given), number, given.get("voter"))
     except ProblemError as error:
         if error.status == 503:
             raise
         problem = error.detail
-    stats = await statistics.stats(service.store, found.tenant, 30, None, None, None)
-    accuracy = await statistics.accuracy(service.store, found.tenant, None, None, None)
-    uses = await statistics.uses(service.store, found.tenant, 30)
+    stats = await statistics.stats(service.store, visitor.tenant, 30, None, None, None)
+    accuracy = await statistics.accuracy(service.store, visitor.tenant, None, None, None)
+    uses = await statistics.uses(service.store, visitor.tenant, 30)
     return page(
-        "console.html", tenant=found.tenant, teams=found.teams, here="/console", filters=FILTERS, choices=CHOICES,
+        "console.html", tenant=visitor.tenant, teams=visitor.teams, here="/console", filters=FILTERS, choices=CHOICES,
         given=given, listed=listed, links=paging("/console", given, listed, PAGE_SIZE), stats=stats, accuracy=accuracy,
-        uses=uses, problem=problem, values=await values_in_use(service, found.tenant),
+        uses=uses, problem=problem, values=await values_in_use(service, visitor.tenant),
     )  # fmt: skip
 
 
@@ -80,15 +76,12 @@ def _wanted(given: dict[str, str]) -> Listing:
 @router.get("/console/feedback/{feedback_id}")
 async def console_item(request: Request, feedback_id: UUID) -> Response:
     """One vote with its history, and the answer it is about."""
-    service = service_of(request)
-    found = await visitor(service, request)
-    if found is None:
-        return login_page()
-    row = await current(service, found.principal, feedback_id)
-    events = await service.store.fetch(found.tenant, "read_history", row["id"])
-    answer = None if row["interaction_id"] is None else await answer_of(service, found.tenant, row["interaction_id"])
+    service, visitor = await visit(request)
+    row = await current(service, visitor.principal, feedback_id)
+    events = await service.store.fetch(visitor.tenant, "read_history", row["id"])
+    answer = None if row["interaction_id"] is None else await answer_of(service, visitor.tenant, row["interaction_id"])
     return page(
-        "console_item.html", tenant=found.tenant, teams=found.teams, here="",
+        "console_item.html", tenant=visitor.tenant, teams=visitor.teams, here="",
         item=views.vote(row, feedback_id, row["first_at"]), events=[views.event(event) for event in events],
-        answer=answer, **await with_turns(service, found.tenant, answer),
+        answer=answer, **await with_turns(service, visitor.tenant, answer),
     )  # fmt: skip

@@ -89,6 +89,7 @@ STORE = (
     *_store("interaction_key idempotency review vote_unmatched audit_item audit_label", "names of a row, and what was "
             "decided about it", "rows"),
     *_store("person_seen assignment exposure ask", "pseudonyms", "rows", "cleaned"),
+    *_store("people_sketch", "of how many people the votes of a day are: a trace of pseudonyms", "rows", "cleaned"),
     *_store("shadow_run judgement judge_reply", "what models wrote about answers, which may quote them", "rows",
             "cleaned"),
     *_store("consent", "pseudonyms of people who said what they allow, of forgotten ones too (the tombstone)", "stays"),
@@ -97,7 +98,7 @@ STORE = (
     *_store("dataset_row", "of which rows a line was made: ids", "rows"),
     *_store("dataset fine_tune_job fine_tune_event model model_evaluation model_event model_alias approval "
             "provider_event", "datasets and models as numbers and hashes", "nothing"),
-    *_store("vote_delta vote_total vote_day action_day person_delta person_day", "counts", "nothing"),
+    *_store("vote_delta vote_total vote_day action_day person_delta person_day people_sketch_day", "counts", "nothing"),
     *_store("setting tenant api_key token_use rate_window import_progress change day_state week_state "
             "period_state computed_partition judge_run alert notification action action_event export_use "
             "experiment experiment_version experiment_event routing_weight tag_seen console_session webhook "

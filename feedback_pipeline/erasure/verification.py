@@ -88,7 +88,7 @@ def _is_home_left_out(parts: Sequence[str], home: Path, frames: ParquetFolder) -
 def _judged(database: Database, subject: Subject, scope: Scope, found: Found) -> Verification:
     """What of the findings is the subject's, what is anybody's, and what a person has to decide."""
     others = [place for place in (*found.stretches, *found.short) if (known := registered(place)) and known.others]
-    shared = {one for place in others for one in found.stretches.get(place, set()) | found.short.get(place, set())}
+    shared = {span for place in others for span in found.stretches.get(place, set()) | found.short.get(place, set())}
     own = {place: spans - shared for place, spans in found.stretches.items()}
     values = {place: short - shared for place, short in found.short.items()}
     telling = {place: short for place, short in values.items() if short and _is_telling(place)}

@@ -75,20 +75,20 @@ def approval_of_all(answers: pl.DataFrame) -> ApprovalOfAll:
     known = answers.filter(pl.col("asked").is_not_null() & (pl.col("probability") > 0))
     asked = known.filter("asked")
     answered = asked.filter(pl.col("verdict").is_not_null()).height
-    found = ApprovalOfAll(
+    so_far = ApprovalOfAll(
         answers.height, asked.height, answered, voted.height, plain=plain.estimate, plain_low=plain.low,
         plain_high=plain.high, judged=None if judged is None else float(judged),  # type: ignore[arg-type]
     )  # fmt: skip
     if asked.height == 0:
-        return _refused(found, "nobody was asked: set FEEDBACK_ASK_SHARE")
+        return _refused(so_far, "nobody was asked: set FEEDBACK_ASK_SHARE")
     if answered < MIN_ANSWERED:
-        return _refused(found, f"{answered} of those asked answered, fewer than {MIN_ANSWERED}")
+        return _refused(so_far, f"{answered} of those asked answered, fewer than {MIN_ANSWERED}")
     features = _features(known)
     chosen = known["asked"].to_numpy()
     verdict = known["verdict"].cast(pl.Float64).to_numpy()
     spoke = chosen & ~np.isnan(verdict)
     if len(set(verdict[spoke])) == 1:
-        return _refused(found, "everybody asked says the same: no spread to judge by")
+        return _refused(so_far, "everybody asked says the same: no spread to judge by")
     response = np.maximum(_logistic(features[chosen], spoke[chosen].astype(float), features), MIN_RESPONSE)
     weight = np.where(spoke, 1 / (known["probability"].to_numpy() * response), 0.0)
     outcome, leverage = _logistic(features[spoke], verdict[spoke], features, weight[spoke]), np.zeros(len(weight))
@@ -104,8 +104,8 @@ def approval_of_all(answers: pl.DataFrame) -> ApprovalOfAll:
     low, high = _bounds(estimate, quantile * _clustered_error(parts, known["person"]))
     silent = float(1 - spoke.sum() / chosen.sum())
     return ApprovalOfAll(
-        found.answers, found.asked, answered, found.voted, _share(estimate), low, high,
-        found.plain, found.plain_low, found.plain_high, found.judged, _share(estimate - 0.1 * silent),
+        so_far.answers, so_far.asked, answered, so_far.voted, _share(estimate), low, high,
+        so_far.plain, so_far.plain_low, so_far.plain_high, so_far.judged, _share(estimate - 0.1 * silent),
     )  # fmt: skip
 
 

@@ -209,7 +209,7 @@ def _compared(
         mine, theirs = (ask(_under(asked, side.text)) for side in (candidate, current))
     except (NotServedError, UnknownPriceError, EndpointRefusedError) as error:
         return cannot_evaluate(candidate.key, current.key, str(error))
-    both = mine.join(theirs, on="prompt_id", suffix="_incumbent", maintain_order="left")
+    both = mine.join(theirs, on="prompt_id", suffix="_current", maintain_order="left")
     judge = SimulatedJudge() if simulated else None
     return compare(settings, budget, candidate.key, current.key, both, held_out, agreement, judge)
 

@@ -52,27 +52,27 @@ def refusals(
         secrets: what must never leave: keys of this installation.
     """
     text = proposal.text
-    found = problems(text)
+    reasons = problems(text)
     if len(text) > max(MAX_GROWTH * len(current.text), 2_000):
-        found.append(f"it is {len(text) / max(1, len(current.text)):.1f} times as long as what answers now")
-        return found
+        reasons.append(f"it is {len(text) / max(1, len(current.text)):.1f} times as long as what answers now")
+        return reasons
     if digest(text) in known or _plain(text) == _plain(current.text):
-        found.append("it is a text this prompt had before")
+        reasons.append("it is a text this prompt had before")
     if missing := current.variables - variables(text):
-        found.append(f"it lost the variable {sorted(missing)[0]}")
+        reasons.append(f"it lost the variable {sorted(missing)[0]}")
     if added := variables(text) - current.variables:
-        found.append(f"it has a variable that nobody fills: {sorted(added)[0][:40]}")
+        reasons.append(f"it has a variable that nobody fills: {sorted(added)[0][:40]}")
     if any(secret and secret in text for secret in secrets):
-        found.append("it holds a secret of this installation")
+        reasons.append("it holds a secret of this installation")
     if _to_the_gate().search(text):
-        found.append("it speaks to whoever decides about it")
+        reasons.append("it speaks to whoever decides about it")
     if not set(proposal.cites) & {one.id for one in evidence}:
-        found.append("it cites nothing that people said")
+        reasons.append("it cites nothing that people said")
     if copied := max((_copied(text, one) for one in words_of(evidence)), default=0):
-        found.append(f"it repeats {copied} words in a row of one person")
+        reasons.append(f"it repeats {copied} words in a row of one person")
     if _gibberish(text):
-        found.append("it is no text")
-    return found
+        reasons.append("it is no text")
+    return reasons
 
 
 def _copied(text: str, words: str) -> int:

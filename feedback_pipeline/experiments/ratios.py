@@ -83,12 +83,14 @@ def gap(arm: People, control: People, *, adjust: bool = True) -> Gap:
     plain = math.hypot(*(_error(parts) for parts in sides))
     value, error = arm.rate - control.rate, plain
     known = [arm.covariate, control.covariate]
-    if adjust and all(np.ptp(one) > 0 for one in known):
-        centred = [one - one.mean() for one in known]
-        spread = sum(float((one**2).sum()) for one in centred)
-        slope = sum(float((parts * one).sum()) for parts, one in zip(sides, centred, strict=True)) / spread
+    if adjust and all(np.ptp(covariate) > 0 for covariate in known):
+        centred = [covariate - covariate.mean() for covariate in known]
+        spread = sum(float((covariate**2).sum()) for covariate in centred)
+        slope = sum(float((parts * covariate).sum()) for parts, covariate in zip(sides, centred, strict=True)) / spread
         value -= slope * (known[0].mean() - known[1].mean())
-        error = math.hypot(*(_error(parts - slope * one) for parts, one in zip(sides, centred, strict=True)))
+        error = math.hypot(
+            *(_error(parts - slope * covariate) for parts, covariate in zip(sides, centred, strict=True))
+        )
     explained = 1 - (error / plain) ** 2 if plain > 0 else 0.0
     return Gap(value, error, arm.count + control.count, arm.rate, control.rate, max(0.0, explained))
 

@@ -133,16 +133,16 @@ def _alone(sums: pl.DataFrame, leaves: list[int | None], arms: list[str], index:
     codes = {leaf: code for code, leaf in enumerate(leaves)}
     log = Log(
         (known["top"] / known["bottom"]).to_numpy(),
-        np.array([arms.index(one) for one in known["variant"]], dtype=np.int64),
-        np.array([codes.get(one, 0) for one in known["leaf"]], dtype=np.int64),
+        np.array([arms.index(name) for name in known["variant"]], dtype=np.int64),
+        np.array([codes.get(name, 0) for name in known["leaf"]], dtype=np.int64),
         known["propensity"].to_numpy(), np.arange(known.height, dtype=np.int64),
     )  # fmt: skip
     policy = np.zeros((len(leaves), len(arms)))
     policy[:, index] = 1.0
-    found = value_of(log, policy)
-    if isinstance(found, NoResult):
-        return {"reason": found.reason}
-    return {"value": found.value, "low": found.low, "high": found.high, "effective": found.effective}
+    value = value_of(log, policy)
+    if isinstance(value, NoResult):
+        return {"reason": value.reason}
+    return {"value": value.value, "low": value.low, "high": value.high, "effective": value.effective}
 
 
 def _advice(sums: pl.DataFrame, arms: list[str], index: int, found: Registered) -> str | None:

@@ -62,9 +62,9 @@ def _candidate(
     both = drawn.select(
         prompt_id="request_id", answer="output",
         status=pl.when(refused.fill_null(False)).then(declined).otherwise("status"),
-        cost_usd="cost_usd", seconds=pl.col("latency_ms") / 1000, answer_incumbent="shown",
-        status_incumbent=pl.when(pl.col("refused_shown").fill_null(False)).then(declined).otherwise(pl.lit("ok")),
-        cost_usd_incumbent="cost_shown", seconds_incumbent="seconds_shown",
+        cost_usd="cost_usd", seconds=pl.col("latency_ms") / 1000, answer_current="shown",
+        status_current=pl.when(pl.col("refused_shown").fill_null(False)).then(declined).otherwise(pl.lit("ok")),
+        cost_usd_current="cost_shown", seconds_current="seconds_shown",
     )  # fmt: skip
     asked = pl.Series([_asked(text or "") for text in drawn["prompt"]], dtype=pl.String)
     prompts = drawn.select(
@@ -79,7 +79,7 @@ def _candidate(
         kept.select(
             tenant=pl.lit(tenant), candidate=pl.lit(candidate), day=pl.lit(day),
             measure=pl.col("measure").replace(HELD_OUT, "win_rate"), pairs="n", value="candidate",
-            value_shown="incumbent_value", difference="difference", low="low", high="high", reason="reason",
+            value_shown="current_value", difference="difference", low="low", high="high", reason="reason",
             runs=pl.lit(rows.height), late=pl.lit(late), failed=pl.lit(int((rows["status"] == "failed").sum())),
         )
     )  # fmt: skip

@@ -97,12 +97,14 @@ def read(arm: People, control: People, *, planned: int, alpha: float = ALPHA, ad
     fewest = min(arm.count, control.count)
     if fewest < MIN_PEOPLE:
         return Reading(reason=f"fewer than {MIN_PEOPLE} people in an arm ({fewest})")
-    found = gap(arm, control, adjust=adjust)
-    if not found.standard_error > 1e-12:
-        return Reading(found, reason="everybody says the same: no spread to judge by")
-    half = float(ndtri(1 - alpha / 2)) * found.standard_error
-    sequence = sequence_half_width(found.standard_error, found.people, max(planned, MIN_PLANNED), alpha)
-    return Reading(found, found.value - half, found.value + half, found.value - sequence, found.value + sequence)
+    measured = gap(arm, control, adjust=adjust)
+    if not measured.standard_error > 1e-12:
+        return Reading(measured, reason="everybody says the same: no spread to judge by")
+    half = float(ndtri(1 - alpha / 2)) * measured.standard_error
+    sequence = sequence_half_width(measured.standard_error, measured.people, max(planned, MIN_PLANNED), alpha)
+    return Reading(
+        measured, measured.value - half, measured.value + half, measured.value - sequence, measured.value + sequence
+    )
 
 
 def conclude(

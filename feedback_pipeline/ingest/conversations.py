@@ -10,11 +10,14 @@ import polars as pl
 
 ROLES = {
     **{role: role for role in ("system", "developer", "user", "assistant", "tool", "function")},
-    **dict.fromkeys(("human", "prompter", "customer", "person"), "user"),
-    **dict.fromkeys(("gpt", "bot", "ai", "chatbot", "model", "chatgpt", "llm", "agent"), "assistant"),
+    **dict.fromkeys(("human", "prompter", "customer", "person", "client", "visitor", "me"), "user"),
+    **dict.fromkeys(
+        ("gpt", "bot", "ai", "chatbot", "model", "chatgpt", "llm", "agent", "operator", "admin"), "assistant"
+    ),
     "observation": "tool",
 }
-_ROLE, _CONTENT = ("role", "from", "author", "speaker"), ("content", "value", "text", "message")
+ROLE_KEYS, TEXT_KEYS = ("role", "from", "author", "speaker", "sender"), ("content", "value", "text", "message", "body")
+"""What a message calls who wrote it, and what was written."""
 
 
 def messages_expression(text: pl.Expr) -> pl.Expr:
@@ -33,12 +36,27 @@ def _messages(text: str) -> str | None:
         return None
     if isinstance(delivered, str):  # JSON written into text
         return _messages(delivered)
-    if not isinstance(delivered, list) or not delivered:
-        return None
-    messages = [_message(one) for one in delivered]
-    if any(message is None for message in messages):
+    messages = messages_of(delivered)
+    if messages is None:
         return None
     return text if messages == delivered else orjson.dumps(messages).decode()
+
+
+def messages_of(delivered: Any) -> list[dict[str, Any]] | None:
+    """A delivered list as messages; None where it is none."""
+    if not isinstance(delivered, list) or not delivered:
+        return None
+    if all(type(one) is dict and _is_ours(one) for one in delivered):
+        return delivered
+    messages = [_message(one) for one in delivered]
+    found = [message for message in messages if message is not None]
+    return found if len(found) == len(messages) else None
+
+
+def _is_ours(message: dict[str, Any]) -> bool:
+    """Whether a message is one as it was delivered: most are, and a copy of each costs."""
+    role, content = message.get("role"), message.get("content")
+    return type(role) is str and ROLES.get(role) == role and isinstance(content, str | list)
 
 
 def _message(delivered: object) -> dict[str, Any] | None:
@@ -47,8 +65,8 @@ def _message(delivered: object) -> dict[str, Any] | None:
         return None
     if isinstance(inner := delivered.get("message"), dict) and "role" not in delivered:  # OpenInference
         delivered = inner
-    role_key = next((key for key in _ROLE if isinstance(delivered.get(key), str)), None)
-    content_key = next((key for key in _CONTENT if key in delivered), None)
+    role_key = next((key for key in ROLE_KEYS if isinstance(delivered.get(key), str)), None)
+    content_key = next((key for key in TEXT_KEYS if key in delivered), None)
     role = ROLES.get(delivered[role_key].strip().lower()) if role_key else None
     content = delivered.get(content_key) if content_key else None
     calls = any(delivered.get(key) for key in ("tool_calls", "function_call", "refusal"))

@@ -132,7 +132,8 @@ def read_delivery(source: Source, delivery: Delivery, since: datetime | None = N
     else:
         dialect = Dialect(source.delimiter, source.encoding)
         chunks = _read_file(delivery.path, source.kind, dialect, wanted, source.rows)
-    yield from shaped(chunks, source) if source.explode or source.where or source.thread else chunks
+    shapes = source.explode or source.where or source.thread or source.chat
+    yield from shaped(chunks, source) if shapes else chunks
 
 
 def _read_file(path: Path, kind: str, dialect: Dialect, wanted: Wanted, rows: str | None = None) -> Iterator[Chunk]:

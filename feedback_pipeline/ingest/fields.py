@@ -62,6 +62,9 @@ FIELDS: dict[str, Field] = {
         Field("comment", "text", "vote", "The person's words."),
         Field("correction", "text", "vote", "The better answer the person wrote."),
         Field("reasons", "names", "vote", "Reasons chosen."),
+        Field("criterion", "name", "vote", "What a judge judged an answer by; only of a source that names a judge."),
+        Field("score", "number", "vote", "A judge's score."),
+        Field("label", "name", "vote", "A judge's word."),
         Field("withdrawn", "flag", "vote", "The person took the vote back."),
         Field("answer_id", "id", "answer", "Id of the answer, shared by all votes on it."),
         Field("request_id", "id", "answer", "The application's request id."),
@@ -100,6 +103,9 @@ FIELDS: dict[str, Field] = {
 
 ANSWER_TEXT = ("output", "content_snapshot")
 """A row that fills one of these brings the answer itself."""
+
+JUDGE_FIELDS = ("criterion", "score", "label")
+"""What a judge can say of one answer."""
 
 VOTE_FIELDS = ("thumb", "stars", "value", "comment", "correction")
 """What a vote can say, beside a preference between two answers."""

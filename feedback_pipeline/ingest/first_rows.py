@@ -1,5 +1,6 @@
 """The first rows of a file or table that nobody has described yet, as plain values."""
 
+import codecs
 import csv
 import io
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from feedback_pipeline.settings import without_password
 MAX_ROWS, MAX_BYTES = 500, 8 * 1024 * 1024
 """Rows that are looked at, and bytes read of a file whose rows have no end."""
 DELIMITERS = (",", ";", "\t", "|")
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _TELLING = ("feedback", "vote", "rating", "score", "annotation", "assessment", "preference", "review")
 """What a table of votes is called, the most telling first."""
 
@@ -55,6 +57,8 @@ def first_rows(place: str, table: str | None = None) -> FirstRows:
     Raises:
         UnreadableError: it is not there, or no table of rows can be seen in it.
     """
+    if place.startswith(("http://", "https://")):
+        raise UnreadableError("no_table", f"{place} is a page: download the file, or give the URL of a database")
     if "://" in place:
         return _of_database(place, table)
     path = Path(place).expanduser()
@@ -72,6 +76,12 @@ def first_rows(place: str, table: str | None = None) -> FirstRows:
         raise UnreadableError("empty", f"{place} is empty")
     if start.startswith(b"PAR1"):
         return _of_parquet(path, place)
+    if start.startswith(b"SQLite format 3\0"):
+        return _of_database(f"sqlite:///{path}", table)
+    if start.startswith(b"PK\x03\x04"):
+        raise UnreadableError("no_table", f"{place} is a spreadsheet or an archive: save its table as CSV")
+    if b"\0" in start and not start.startswith(UTF_16):
+        raise UnreadableError("no_table", f"{place} is neither text nor Parquet nor SQLite")
     first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if first in (b"{", b"[") and not name.endswith((".csv", ".tsv")):
         return _of_lines(start, place) or _of_document(path, place)
@@ -166,18 +176,26 @@ def _arrays(value: dict[str, Any], above: str = "", depth: int = 3) -> dict[str,
     return found
 
 
+def delimiter_of(header: str) -> str:
+    """What parts the columns of a line of headers: the mark that makes the most of them."""
+    return max(DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+
+
 def _of_csv(start: bytes, place: str) -> FirstRows:
     settings, remarks = _settings("csv", place), {}
     try:
+        if start.startswith(UTF_16):  # what Excel calls Unicode text
+            settings["encoding"] = "utf-16"
+            start = start.decode("utf-16", errors="ignore").encode()
         text = start.decode("utf-8-sig", errors="strict" if len(start) < MAX_BYTES else "ignore")
     except UnicodeDecodeError:
         text = start.decode("cp1252", errors="replace")
         settings["encoding"] = "cp1252"
         remarks["encoding"] = "the file is not UTF-8: this is what Windows writes in western Europe"
-    header = next(line for line in text.split("\n") if line.strip()).strip("\r")
-    counts = {mark: len(next(csv.reader([header], delimiter=mark))) for mark in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda mark: counts[mark])
-    if counts[delimiter] < 2:
+    text = text.lstrip("\r\n")
+    header = text.splitlines()[0] if "\n" not in text else text[: text.index("\n")].strip("\r")
+    delimiter = delimiter_of(header)
+    if len(next(csv.reader([header], delimiter=delimiter))) < 2:
         raise UnreadableError("malformed_csv", f"{place} has one column: no table with a header in its first line")
     if delimiter != ",":
         settings["delimiter"] = delimiter

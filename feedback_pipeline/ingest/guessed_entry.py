@@ -13,10 +13,12 @@ import yaml
 from feedback_pipeline.ingest.deliveries import batched, deliveries, lookups, read_delivery
 from feedback_pipeline.ingest.documents import SourcesError
 from feedback_pipeline.ingest.first_rows import MAX_ROWS, first_rows
-from feedback_pipeline.ingest.guessing import Guess, guess, guess_preset
+from feedback_pipeline.ingest.guessing.entry import Guess
+from feedback_pipeline.ingest.guessing.presets import guess_preset
+from feedback_pipeline.ingest.guessing.tables import guess
 from feedback_pipeline.ingest.judgements import NO_RULES
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
-from feedback_pipeline.ingest.preview import unknown_words
+from feedback_pipeline.ingest.preview import UNKNOWN, unfit_words
 from feedback_pipeline.ingest.readers.chunks import UnreadableError, readable
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, read_votes
 from feedback_pipeline.ingest.sources import Source, read_entry
@@ -128,7 +130,7 @@ def _tried(source: Source) -> Trial:
     chosen = {"this": "left", "other": "right", "tie": "tie"}
     votes.update(chosen[one] for one in good["preference"].drop_nulls())
     counts = {name: count for name, count in votes.items() if count}
-    unknown = dict(unknown_words(read.refused, frame, source).most_common(10))
+    unknown = dict(unfit_words(read.refused, frame, source, UNKNOWN).most_common(10))
     return Trial(delivered.frame.height, counts, refused, unknown)
 
 

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -22,7 +24,7 @@ from feedback_pipeline.ingest.deliveries import BATCH_ROWS, Delivery, batched, d
 from feedback_pipeline.ingest.fields import ANSWER_TEXT, VOTE_FIELDS
 from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
-from feedback_pipeline.ingest.preview import examples, unknown_words
+from feedback_pipeline.ingest.preview import examples, unfit_words
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, readable
 from feedback_pipeline.ingest.refusals import Place, RejectFile, refusals, unread_rows
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, Votes, read_votes
@@ -40,7 +42,7 @@ _NOBODY = pl.DataFrame(schema={"tenant": pl.String, "user_key": pl.String})
 UNFORESEEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException)
 """What the readers of columns raise; one source must not end the import of the others."""
 OVERLAP = timedelta(days=1)
-MAX_UNKNOWN, MAX_EXAMPLES = 10, 3
+MAX_UNFIT, MAX_EXAMPLES = 10, 3
 """Unknown words that are named, and rows of a dry run that are shown."""
 
 OnProgress = Callable[[Progress], None]
@@ -143,12 +145,16 @@ class _Tally:
     filled: set[str] = field(default_factory=set)
     passed_over: int = 0
     meaningless: int = 0
-    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    answerless: int = 0
+    unfit: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: list[dict[str, str]] = field(default_factory=list)
 
     def nothing_read(self, source: Source) -> Problem | None:
         """Rows of which none could be used for what the mapping says they hold: most likely the mapping is wrong."""
-        place, seen = source.path or source.name, self.events + self.judgements + self.known + self.opted_out
+        place, seen = (
+            source.path or source.name,
+            self.events + self.judgements + self.known + self.opted_out + self.answerless,
+        )
         if not self.rows or seen or (self.interactions and not source.brings_votes):
             return None
         if self.refused:
@@ -170,7 +176,7 @@ class _Tally:
             name, self.rows, self.interactions, self.events, self.judgements, self.known, self.opted_out, refused,
             dict(sorted(self.redactions.items())), tuple(self.reject_files), tuple(self.unchanged),
             tuple(self.problems), tuple(self.notes),
-            tuple((column, said, count) for (column, said), count in self.unknown.most_common(MAX_UNKNOWN)),
+            tuple((column, said, count) for (column, said), count in self.unfit.most_common(MAX_UNFIT)),
             tuple(self.examples), seconds,
         )  # fmt: skip
 
@@ -187,8 +193,11 @@ def _import_source(source: Source, run: Import) -> SourceSummary:
     except UnreadableError as error:
         tally.problems.append(Problem(source.path or source.name, error.reason, str(error)))
         return tally.summary(source.name, time.perf_counter() - started)
-    for delivery in found:
-        _import_delivery(source, delivery, tables, run, tally)
+    with _Filing(tally) as filing:
+        for place, delivery in enumerate(found):
+            if any(other.fingerprint == delivery.fingerprint for other in found[:place]):
+                filing.settle()  # the same contents again: how far they came decides
+            _import_delivery(source, delivery, tables, run, tally, filing)
     required = wanted_paths(source).required
     if tally.rows and (silent := [" or ".join(paths) for paths in required if not tally.filled.intersection(paths)]):
         tally.notes.append(f"no row has a value in: {', '.join(silent)}")
@@ -199,6 +208,8 @@ def _import_source(source: Source, run: Import) -> SourceSummary:
             f"{tally.meaningless:,} implicit signals or outcomes mean nothing to the verdict policy: they are kept and "
             "count nowhere (FEEDBACK_VERDICTS gives signals a meaning; an outcome says task_succeeded: true or false)"
         )
+    if tally.answerless:
+        tally.notes.append(f"{tally.answerless:,} verdicts are on answers that the store does not have: left out")
     if nothing := tally.nothing_read(source):
         tally.problems.append(nothing)
     if tally.rows and (guess := _guessed_context(source)):
@@ -219,7 +230,7 @@ def _guessed_context(source: Source) -> str | None:
 
 
 def _import_delivery(
-    source: Source, delivery: Delivery, tables: dict[str, pl.DataFrame], run: Import, tally: _Tally
+    source: Source, delivery: Delivery, tables: dict[str, pl.DataFrame], run: Import, tally: _Tally, filing: "_Filing"
 ) -> None:
     rows_done, finished = _progress(source, delivery, run)
     if finished:
@@ -228,12 +239,43 @@ def _import_delivery(
     reject = RejectFile(run.home / "rejects", source.name, delivery.fingerprint)
     if not run.dry_run:
         reject.resume(rows_done)
-    work = _Work(source, delivery, tables, run, tally, reject, rows_done)
+    work = _Work(source, delivery, tables, run, tally, reject, rows_done, filing)
     problem = work.run_through()
     if problem is not None:
         tally.problems.append(problem)
-    if not run.dry_run and reject.path.exists():
-        tally.reject_files.append(str(reject.path))
+
+
+class _Filing:
+    """What files the batches of a source, one at a time and in their order, while the next one is read: also where that
+    one is of the next file."""
+
+    def __init__(self, tally: _Tally) -> None:
+        self._tally = tally
+        self._filer = ThreadPoolExecutor(max_workers=1)
+        self._waiting: Future[Filed] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.settle()
+        finally:
+            self._filer.shutdown()
+
+    def submit(self, work: Callable[[], Filed]) -> None:
+        """Waits for the batch before, then has this one filed."""
+        self.settle()
+        self._waiting = self._filer.submit(work)
+
+    def settle(self) -> None:
+        """Waits for the batch before and counts it."""
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            filed = waiting.result()
+            self._tally.interactions += filed.interactions
+            self._tally.events += filed.feedback
 
 
 @dataclass(frozen=True)
@@ -258,6 +300,7 @@ class _Work:
     tally: _Tally
     reject: RejectFile
     rows_done: int
+    filing: _Filing
 
     def __post_init__(self) -> None:
         self.wanted = wanted_paths(self.source)
@@ -269,23 +312,20 @@ class _Work:
 
     def run_through(self) -> Problem | None:
         """Every batch; what stopped the reading, if something did."""
-        problem = held = waiting = None
-        with ThreadPoolExecutor(max_workers=1) as filer:
-            try:
-                for chunk in batched(read_delivery(self.source, self.delivery, self.since), self.run.batch_rows):
-                    prepared = self.prepare(chunk)
-                    if held is not None:
-                        self.settle(waiting)
-                        waiting = filer.submit(self.file, held)
-                    held = prepared or held
-            except UnreadableError as error:
-                problem = Problem(self.delivery.name, error.reason, str(error))
-            except UNFORESEEN as error:  # its words may quote a row
-                told = f"{type(error).__name__} while it was read: a type or a shape of value that is not foreseen"
-                problem = Problem(self.delivery.name, "unforeseen", f"{told}; export the column as text")
-            self.settle(waiting)
+        problem = held = None
+        try:
+            for chunk in batched(read_delivery(self.source, self.delivery, self.since), self.run.batch_rows):
+                prepared = self.prepare(chunk)
+                if held is not None:
+                    self.filing.submit(partial(self.file, held))
+                held = prepared or held
+        except UnreadableError as error:
+            problem = Problem(self.delivery.name, error.reason, str(error))
+        except UNFORESEEN as error:  # its words may quote a row
+            told = f"{type(error).__name__} while it was read: a type or a shape of value that is not foreseen"
+            problem = Problem(self.delivery.name, "unforeseen", f"{told}; export the column as text")
         last = held or _Prepared(Batch(), None, pl.DataFrame(), 0, self.rows_done)
-        self.count(self.file(last, finished=problem is None))
+        self.filing.submit(partial(self.end, last, finished=problem is None))
         return problem
 
     def prepare(self, chunk: Chunk) -> _Prepared | None:
@@ -312,13 +352,14 @@ class _Work:
         def refused(rows: pl.DataFrame, category: str) -> pl.DataFrame:
             for reason, column, count in rows.group_by(REASON, FIELD).len().iter_rows():
                 self.tally.refused[reason, column] += count
-            self.tally.unknown.update(unknown_words(rows, frame, self.source))
+            self.tally.unfit.update(unfit_words(rows, frame, self.source))
             return refusals(rows, category, frame, self.place, self.run.privacy, self.withheld)
 
         quarantined = pl.concat([refused(unread, "quarantined"), refused(votes.refused, "quarantined")])
         quarantined = quarantined.sort("row", maintain_order=True)
         if self.source.judge:
-            recorded = judgements.recorded_rows(votes, self.source)
+            read = judgements.recorded_rows if self.source.pairwise else judgements.evaluated_rows
+            recorded = read(votes, self.source)
             return _Prepared(Batch(), recorded, quarantined, 0, last_row)
         store_rows = file_rows(votes.good, self.reading)
         if self.run.dry_run:
@@ -342,10 +383,25 @@ class _Work:
         else:
             self._reject(prepared.rejected)
             if prepared.judgements is not None:
-                self.tally.judgements += judgements.file_judgements(run.database, prepared.judgements)
+                self.tally.judgements += self._file_judged(run.database, prepared.judgements)
             progress = StoredProgress(self.source.name, self.delivery.fingerprint, prepared.last_row, finished)
             filed = file_batch(run.database, batch, None if self.delivery.path is None else progress)
         self.tally.known += _height(batch.feedback) - prepared.opted_out - filed.feedback
+        return filed
+
+    def _file_judged(self, database: Database, rows: pl.DataFrame) -> int:
+        if self.source.pairwise:
+            return judgements.file_judgements(database, rows)
+        new, answerless = judgements.file_evaluations(database, rows)
+        self.tally.answerless += answerless
+        self.tally.known += rows.height - new - answerless
+        return new
+
+    def end(self, last: _Prepared, *, finished: bool) -> Filed:
+        """Files the last batch and names the file of what was refused."""
+        filed = self.file(last, finished)
+        if not self.run.dry_run and self.reject.path.exists():
+            self.tally.reject_files.append(str(self.reject.path))
         return filed
 
     def _reject(self, rows: pl.DataFrame) -> None:
@@ -356,16 +412,6 @@ class _Work:
                 f"{self.reject.path.parent} cannot be written ({error.strerror}): make room, then import again; "
                 "it goes on where it stopped"
             ) from error
-
-    def settle(self, waiting: "Future[Filed] | None") -> None:
-        """Waits for the batch before and counts it."""
-        if waiting is not None:
-            self.count(waiting.result())
-
-    def count(self, filed: Filed) -> None:
-        """Adds what was filed."""
-        self.tally.interactions += filed.interactions
-        self.tally.events += filed.feedback
 
     def _report(self, chunk: Chunk) -> None:
         if self.run.on_progress is None:

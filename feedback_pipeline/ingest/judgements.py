@@ -1,4 +1,5 @@
-"""Verdicts that models gave elsewhere, on pairs of answers: recorded, never counted as people's votes."""
+"""Verdicts that models gave elsewhere, on pairs of answers or on single ones: recorded, never counted as people's
+votes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.readers.chunks import ROW, readable
 from feedback_pipeline.ingest.rows import REASON, Reading, Votes, read_votes
 from feedback_pipeline.ingest.sources import Source, Sources
+from feedback_pipeline.ingest.store_rows import waiting_for
 from feedback_pipeline.privacy.redaction import RedactedFrame
 from feedback_pipeline.store.bulk import connect, stage
 from feedback_pipeline.store.database import Database
@@ -36,7 +38,7 @@ _query = Queries(__file__).text
 
 
 def recorded_judgements(sources: Sources, names: tuple[str, ...] = ()) -> pl.DataFrame:
-    """The verdicts of all sources that name a `judge` (RECORDED), in the order delivered, one a judge and pair.
+    """The verdicts on pairs of all sources that name a `judge` (RECORDED), as delivered, one a judge and pair.
 
     Raises:
         UnreadableError: a file cannot be read.
@@ -44,7 +46,7 @@ def recorded_judgements(sources: Sources, names: tuple[str, ...] = ()) -> pl.Dat
     """
     frames = [RECORDED.to_frame()]
     for source in sources.chosen(names):
-        if source.judge:
+        if source.judge and source.pairwise:
             frames += _of_source(source, sources.file.parent)
     return pl.concat(frames).unique(
         ["judge", "interaction_id", "other_interaction_id"], keep="first", maintain_order=True
@@ -79,6 +81,59 @@ def recorded_rows(votes: Votes, source: Source) -> pl.DataFrame:
         .drop_nulls(["interaction_id", "other_interaction_id"])
         .cast(RECORDED)
     )
+
+
+EVALUATED = pl.Schema(
+    {
+        "tenant": pl.String,
+        "interaction_id": pl.String,
+        "key_kind": pl.String,
+        "key_value": pl.String,
+        "judge": pl.String,
+        "criterion": pl.String,
+        "score": pl.Float64,
+        "label": pl.String,
+    }
+)
+"""One recorded verdict on one answer, which is known by its id or by a name the application gave it."""
+
+
+def evaluated_rows(votes: Votes, source: Source) -> pl.DataFrame:
+    """Read rows of a judge's source as EVALUATED; rows that say nothing of an answer are left out."""
+    rows = votes.good
+    said = {name: pl.col(name) if name in rows.columns else pl.lit(None) for name in ("score", "label")}
+    kind, value = waiting_for(rows)
+    found = rows.select(
+        "tenant", "interaction_id", kind.alias("key_kind"), value.alias("key_value"),
+        pl.lit(source.judge).alias("judge"), "criterion", **said,
+    )  # fmt: skip
+    says = pl.col("criterion").is_not_null() & pl.any_horizontal(pl.col("score", "label").is_not_null())
+    about = pl.any_horizontal(pl.col("interaction_id", "key_value").is_not_null())
+    return found.filter(says & about).cast(EVALUATED)
+
+
+def file_evaluations(database: Database, evaluated: pl.DataFrame) -> tuple[int, int]:
+    """Files recorded verdicts on single answers that the store has; those known are left as they are.
+
+    Returns:
+        How many were new, and how many were left out because the store does not have their answers.
+    """
+    if evaluated.is_empty():
+        return 0, 0
+    rows = evaluated.with_columns(
+        (pl.lit("recorded:") + pl.col("judge")).alias("fingerprint"),
+        pl.struct("score", "label", pl.lit("import").alias("source")).struct.json_encode().alias("result"),
+    )
+    about = pl.coalesce("interaction_id", pl.concat_str("key_kind", "key_value", separator="/"))
+    identity = rows.select(pl.concat_str("tenant", "fingerprint", "criterion", about, "result", separator="\x1f"))
+    hashes = [hashlib.blake2b(text.encode(), digest_size=32).hexdigest() for text in identity.to_series()]
+    rows = rows.with_columns(pl.Series("content_hash", hashes, dtype=pl.String)).drop("judge", "score", "label")
+    with connect(database) as connection, connection.cursor() as cursor:
+        rows = rows.unique("content_hash", maintain_order=True)
+        stage(cursor, "stage_evaluation", rows)
+        cursor.execute(_query("insert_evaluations"))
+        new, there = cursor.fetchone()
+    return int(new), rows.height - int(there)
 
 
 def file_judgements(database: Database, recorded: pl.DataFrame) -> int:

@@ -9,15 +9,18 @@ from feedback_pipeline.ingest.fields import FIELDS, TEXT_LIMIT, Field
 from feedback_pipeline.ingest.identity import content_hashes
 from feedback_pipeline.ingest.paths import columns_named
 from feedback_pipeline.ingest.readers.chunks import ROW, Unread, Wanted, path_expression
+from feedback_pipeline.ingest.shaping import fits
 from feedback_pipeline.ingest.sources import Always, OneHot, Pairwise, Reference, Source
 from feedback_pipeline.ingest.values import constant_text
-from feedback_pipeline.ingest.words import FLAGS
+from feedback_pipeline.ingest.words import FLAGS, decimal_point
 
 PERSON = "\x00person"
 """The voter's pseudonym, which stands in for the user id wherever an id is made from several columns."""
 PEOPLE = ("user", "session", "asker")
 THREAD = ("thread.messages", "thread.prompt", "thread.answer")
 """Columns made of a tree of messages (`sources.Thread`)."""
+CHAT = ("chat.messages", "chat.prompt", "chat.answer")
+"""Columns made of a model's input and output (`sources.Chat`)."""
 SIDES = ("left", "right")
 SEPARATOR = "\x1f"
 
@@ -47,7 +50,9 @@ def wanted_paths(source: Source, join: str | None = None) -> Wanted:
     texts: set[str] = set()
     for target, reference in references(source).items():
         own = tuple(path for path in (_within(path, source, join) for path in reference.paths) if path is not None)
-        if source.thread and any(path in THREAD for path in own):
+        beside = [path for path in (_within(path, source, join) for path in reference.beside) if path is not None]
+        paths.update(dict.fromkeys(beside))
+        if any(path in made_columns(source) for path in own):
             paths.update(dict.fromkeys(own))
             continue
         paths.update(dict.fromkeys(own))
@@ -64,11 +69,18 @@ def wanted_paths(source: Source, join: str | None = None) -> Wanted:
         shape = [source.explode] if source.explode else []
         if source.thread:
             shape += [source.thread.messages, source.thread.answer]
+        if source.chat:
+            shape += [source.chat.input, source.chat.output]
         paths.update(dict.fromkeys((*shape, *source.where)))
         required.update({(path,): None for path in shape})
     paths.update(dict.fromkeys(keys))
     required.update({(key,): None for key in keys})
     return Wanted(tuple(paths), tuple(required), frozenset(texts))
+
+
+def made_columns(source: Source) -> tuple[str, ...]:
+    """The columns that the source's shaping makes, which no file has."""
+    return (*(THREAD if source.thread else ()), *(CHAT if source.chat else ()))
 
 
 def _within(path: str, source: Source, join: str | None) -> str | None:
@@ -254,7 +266,12 @@ def _reference(reference: Reference | None, target: str, source: Source, frame: 
     if reference.split is not None and reference.part is not None:
         value = value.str.split(reference.split).list.get(reference.part, null_on_oob=True)
     if reference.scale is not None:
-        value = (value.cast(pl.Float64, strict=False) * reference.scale).cast(pl.String)
+        value = (decimal_point(value).cast(pl.Float64, strict=False) * reference.scale).cast(pl.String)
+    if reference.when:
+        meant = pl.all_horizontal(fits(pl.col(path), condition) for path, condition in reference.when.items())
+        value = pl.when(meant).then(value)
+        if reference.otherwise:
+            value = value.otherwise(_path(reference.otherwise, frame, user_paths))
     return value
 
 

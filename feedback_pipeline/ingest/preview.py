@@ -1,6 +1,7 @@
 """What a person looks at before an import: words that mean nothing, and rows as they would be stored."""
 
 from collections import Counter
+from collections.abc import Collection
 
 import polars as pl
 
@@ -19,10 +20,17 @@ SHOWN = (
 """What is shown of a row, in this order."""
 
 
-def unknown_words(refused: pl.DataFrame, delivered: pl.DataFrame, source: Source) -> Counter[tuple[str, str]]:
-    """How often each word was delivered that its field does not know, by field and word."""
+UNKNOWN = ("unknown_value",)
+UNFIT = (*UNKNOWN, "not_a_number", "out_of_range", "unreadable_time")
+"""Why a value is none of its field's, where a look at it says what to do."""
+
+
+def unfit_words(
+    refused: pl.DataFrame, delivered: pl.DataFrame, source: Source, reasons: Collection[str] = UNFIT
+) -> Counter[tuple[str, str]]:
+    """How often each word was delivered that is none of its field's for one of the reasons, by field and word."""
     found: Counter[tuple[str, str]] = Counter()
-    strange = refused.filter(pl.col(REASON) == "unknown_value")
+    strange = refused.filter(pl.col(REASON).is_in(list(reasons)))
     for (field,), rows in strange.group_by(FIELD):
         reference = references(source).get(str(field))
         path = reference.paths[0] if reference else str(field)

@@ -1,4 +1,5 @@
-"""Rows as a mapping needs them: a row an item of a list (`explode`), and only those that are meant (`where`)."""
+"""Rows as a mapping needs them: a row an item of a list (`explode`), only those that are meant (`where`), with the
+conversation that a tree of messages (`thread`) or a model's input and output (`chat`) hold."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,11 +8,12 @@ from typing import Any
 import orjson
 import polars as pl
 
+from feedback_pipeline.ingest.chats import answer_of, asked_of
 from feedback_pipeline.ingest.paths import as_text
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, path_expression
-from feedback_pipeline.ingest.sources import Condition, Source, Thread
+from feedback_pipeline.ingest.sources import Chat, Condition, Source, Thread
 from feedback_pipeline.ingest.threads import thread_of
-from feedback_pipeline.ingest.words import Span, span, word, word_expression
+from feedback_pipeline.ingest.words import Span, decimal_point, span, word, word_expression
 
 TREE = "\x00tree"
 STRIDE = 1_000_000
@@ -24,7 +26,8 @@ def shaped(chunks: Iterator[Chunk], source: Source) -> Iterator[Chunk]:
         shown = _with_tree(chunk, source.thread) if source.thread else chunk
         shown = _exploded(shown, source.explode) if source.explode else shown
         shown = _kept(shown, source.where) if source.where else shown
-        yield _threaded(shown, source.thread) if source.thread else shown
+        shown = _threaded(shown, source.thread) if source.thread else shown
+        yield _with_chat(shown, source.chat) if source.chat else shown
 
 
 def _with_tree(chunk: Chunk, thread: Thread) -> Chunk:
@@ -49,6 +52,23 @@ def _threaded(chunk: Chunk, thread: Thread) -> Chunk:
         found["thread.answer"].append(text)
     made = [pl.Series(name, values, dtype=pl.String) for name, values in found.items()]
     return replace(chunk, frame=chunk.frame.drop(TREE).with_columns(made))
+
+
+def _with_chat(chunk: Chunk, chat: Chat) -> Chunk:
+    """The chunk with `chat.messages`, `.prompt` and `.answer`."""
+    columns = [name for name in chunk.frame.columns if name != ROW]
+    sides = []
+    for path in (chat.input, chat.output):
+        value = path_expression(path, columns, chunk.frame.schema)
+        text = pl.lit(None, pl.String) if value is None else _as_json(value)
+        sides.append(chunk.frame.select(text.alias("side"))["side"])
+    asked = [asked_of(text) for text in sides[0]]
+    made = [
+        pl.Series("chat.messages", [messages for messages, _ in asked], dtype=pl.String),
+        pl.Series("chat.prompt", [prompt for _, prompt in asked], dtype=pl.String),
+        pl.Series("chat.answer", [answer_of(text) for text in sides[1]], dtype=pl.String),
+    ]
+    return replace(chunk, frame=chunk.frame.with_columns(made))
 
 
 def _json(text: str | None) -> Any:
@@ -106,20 +126,21 @@ def _kept(chunk: Chunk, where: dict[str, Condition]) -> Chunk:
     for path, condition in where.items():
         value = path_expression(path, columns, chunk.frame.schema)
         text = pl.lit(None, pl.String) if value is None else value.cast(pl.String)
-        meant &= _fits(text, condition)
+        meant &= fits(text, condition)
     frame = chunk.frame.filter(meant)
     return replace(chunk, frame=frame, passed_over=chunk.passed_over + chunk.frame.height - frame.height)
 
 
-def _fits(text: pl.Expr, condition: Condition) -> pl.Expr:
+def fits(text: pl.Expr, condition: Condition) -> pl.Expr:
+    """Whether a value is what a condition asks."""
     if condition is None:
-        return text.is_null()
+        return text.is_null() | (text == "")
     if condition == "*":
         return text.is_not_null() & (text != "")
     allowed = condition if isinstance(condition, tuple) else (condition,)
     spans: list[Span] = [found for one in allowed if (found := span(str(one))) is not None]
     words = [word(_written(one)) for one in allowed if span(str(one)) is None]
-    number = text.cast(pl.Float64, strict=False)
+    number = decimal_point(text).cast(pl.Float64, strict=False)
     fits = word_expression(text).is_in(words)
     for one in spans:
         fits |= one.holds(number)

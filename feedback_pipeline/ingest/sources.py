@@ -1,5 +1,6 @@
 """`sources.yaml`: what to import and what its columns mean."""
 
+import glob
 import hashlib
 import os
 import re
@@ -14,7 +15,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from feedback_pipeline.ingest.documents import SourcesError, expand, load_document
-from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, SIDE_FIELDS, VOTE_FIELDS
+from feedback_pipeline.ingest.fields import ANSWER_KEYS, ANSWER_TEXT, FIELDS, JUDGE_FIELDS, SIDE_FIELDS, VOTE_FIELDS
 from feedback_pipeline.ingest.paths import steps
 from feedback_pipeline.ingest.readers.tools import TOOLS
 from feedback_pipeline.ingest.words import Scalar, meaning, written_keys
@@ -22,6 +23,8 @@ from feedback_pipeline.tables.vocabulary import PROVENANCES
 
 PRESETS = Path(__file__).parent / "presets"
 TOOL_ENTRIES = Path(__file__).parent / "tools.yaml"
+EXPORTS = Path(__file__).parent / "exports.yaml"
+"""Of tools whose export is a folder of several tables: the sources in it."""
 FILE_KINDS = ("csv", "jsonl", "json", "parquet")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
@@ -30,13 +33,18 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Condition = None | bool | int | float | str | tuple[bool | int | float | str, ...]
+"""What a value must be: one of some words, a range (`">= 4"`), anything (`"*"`), or nothing (null)."""
+
+
 class Reference(_Part):
     """Where a field's value is: in a column, in several together, or in the first of several that has one.
 
     A column is named as delivered; dots and brackets lead into JSON (`context.model`, `messages[last].content`; see
     `ingest.paths`), unless a column has that very name. Columns
     must be there, of `first` one of them; none need be where the reference is `optional` (short: `column?`, unless a
-    column has that very name, with the question mark).
+    column has that very name, with the question mark). Where rows mean different things by one column, `when` says of
+    which rows this is meant (as `where` does for a source); the others have the value of `otherwise`, or none.
     """
 
     column: str | None = None
@@ -48,22 +56,31 @@ class Reference(_Part):
     part: int | None = Field(default=None, ge=0)
     scale: float | None = None
     optional: bool = False
+    when: dict[str, Condition] = {}
+    otherwise: str | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if sum(map(bool, (self.column, self.columns, self.hash, self.first))) != 1:
             raise ValueError("give exactly one of column, columns, hash, first")
-        for path in self.paths:
+        for path in (*self.paths, *self.beside):
             if "[" in path:
                 steps(path)
         if (self.split is None) != (self.part is None):
             raise ValueError("split and part belong together: split: '_', part: 0")
+        if self.otherwise and not self.when:
+            raise ValueError("otherwise goes with when: {column: score, when: {type: number}, otherwise: label}")
         return self
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Every column or path it reads."""
         return (self.column,) if self.column else self.columns or self.hash or self.first
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What is read only to choose, or in place of the value: those of `when`, and `otherwise`."""
+        return (*self.when, *((self.otherwise,) if self.otherwise else ()))
 
 
 def _as_reference(value: Any) -> Any:
@@ -168,10 +185,6 @@ class Pairwise(_Part):
         return isinstance(self.winner, tuple)
 
 
-Condition = None | bool | int | float | str | tuple[bool | int | float | str, ...]
-"""What a value must be: one of some words, a range (`">= 4"`), anything (`"*"`), or nothing (null)."""
-
-
 class Thread(_Part):
     """A conversation kept as a tree of messages: the way from its root to the answer is what was said.
 
@@ -188,6 +201,16 @@ class Thread(_Part):
     answer: str
     parent: str = "parentId"
     id: str = "id"
+
+
+class Chat(_Part):
+    """Columns that hold what a model was given and what it answered, each in any of the usual shapes (`ingest.chats`).
+
+    It fills the columns `chat.messages` (null where the input is no conversation), `chat.prompt` and `chat.answer`.
+    """
+
+    input: str
+    output: str
 
 
 class Spread(_Part):
@@ -219,7 +242,10 @@ class Source(_Part):
         explode: the path of a list: each of its items is a row, and stands where the list stood.
         where: path → what its value must be for a row to be meant; the others are passed over and counted.
         thread: where the conversation is a tree of messages, what becomes `thread.messages`, `.prompt` and `.answer`.
-        judge: the rows are a model's verdicts, not people's votes (pairwise only); its name.
+        chat: where a model's input and output are kept as they were: what becomes `chat.messages`, `.prompt`,
+            `.answer`.
+        judge: the rows are a model's verdicts, not people's votes: on pairs, or on single answers (criterion, and score
+            or label); its name.
         context: `full` where a row without `messages` was all that was asked of the model, `partial` where there was
             more that is not known; unset, it is guessed (`whole_without_messages`).
     """
@@ -249,6 +275,7 @@ class Source(_Part):
     explode: str | None = None
     where: dict[str, Condition] = {}
     thread: Thread | None = None
+    chat: Chat | None = None
     spread: Spread | None = None
     pairwise: Pairwise | None = None
     joins: dict[str, Join] = {}
@@ -318,8 +345,10 @@ class Source(_Part):
 
     def _meaning_problem(self) -> str | None:
         filled = self.filled
-        if self.judge and not self.pairwise:
-            return "judge needs pairwise: recorded verdicts on single answers have no place yet"
+        if self.judge and not self.pairwise and not ("criterion" in filled and filled & {"score", "label"}):
+            return "judge needs pairwise, or criterion with score or label for verdicts on single answers"
+        if not self.judge and (said := [name for name in JUDGE_FIELDS if name in filled]):
+            return f"{said[0]} is what a judge says: name it in judge"
         if not self.judge and "occurred_at" not in filled and not self.spread and not self._only_answers:
             return "no time: map occurred_at to a column, set it in constants, or give spread a start date"
         if self._only_answers and not {"answered_at", "occurred_at"} & filled and not self.spread:
@@ -424,7 +453,7 @@ def with_tools(
 
     Args:
         file: the `sources.yaml`; need not be there where all names are tools'.
-        place: instead of where the environment says that a tool is: its URL, or a file that it exported.
+        place: instead of where the environment says that a tool is: its URL, or a file or folder that it exported.
 
     Raises:
         SourcesError: as `load_sources`, or a place is given and the names are not one tool's or preset's.
@@ -435,6 +464,9 @@ def with_tools(
     if place is not None:
         if len(names) != 1 or names[0] in own or names[0] not in {*preset_names(), *tools}:
             raise SourcesError("--from goes with the name of one tool or preset, such as open-webui")
+        if Path(place).is_dir():
+            exported = _exported(names[0], Path(place).absolute())
+            return Sources(file, tuple(_source(EXPORTS, name, held, environment) for name, held in exported.items()))
         entry = {**tools.get(names[0], {"preset": names[0]}), **_placed(place)}
         return Sources(file, (_source(TOOL_ENTRIES, names[0], entry, environment),))
     made = [name for name in names if name not in own and name in tools]
@@ -444,15 +476,39 @@ def with_tools(
     return Sources(file, (*(listed.entries if listed else ()), *entries))
 
 
+def _exported(tool: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """The sources of a folder that a tool exported: each table lies in a folder of its own, in files of one kind.
+
+    Raises:
+        SourcesError: the tool's export is no folder, or a table is not there.
+    """
+    entries = load_document(EXPORTS).get(tool)
+    if entries is None:
+        raise SourcesError(f"{folder} is a folder: name a file of {tool} in it")
+    found = {}
+    for name, entry in entries.items():
+        files = [path for path in folder.rglob(f"{entry['path']}/*") if _kind_of(path.name)]
+        if not files:
+            raise SourcesError(f"{folder}: no file of {tool} lies in a folder {entry['path']}")
+        ending = "".join(min(files).suffixes[-2 if min(files).suffix == ".gz" else -1 :])
+        pattern = f"{glob.escape(str(folder))}/**/{entry['path']}/*{ending}"
+        found[name] = {**entry, "kind": _kind_of(ending), "path": pattern}
+    return found
+
+
+def _kind_of(name: str) -> str | None:
+    kinds = {"jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "csv": "csv", "parquet": "parquet"}
+    return kinds.get(name.removesuffix(".gz").rpartition(".")[2])
+
+
 def _placed(place: str) -> dict[str, Any]:
     """Where an export, or a tool, is: kind and path, or URL."""
     if place.startswith(("http://", "https://")):
         return {"kind": "api", "url": place}
     if "://" in place:
         return {"kind": "sql", "url": place}
-    kinds = {"jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "csv": "csv", "parquet": "parquet"}
-    kind = kinds.get(place.removesuffix(".gz").rpartition(".")[2], "json")
-    return {"kind": kind, "path": str(Path(place).absolute()), "url": None, "key": None, "query": None}
+    path = str(Path(place).absolute())
+    return {"kind": _kind_of(place) or "json", "path": path, "url": None, "key": None, "query": None}
 
 
 def preset_names() -> list[str]:

@@ -134,7 +134,7 @@ def _feedback(votes: pl.DataFrame, reading: Reading) -> tuple[pl.DataFrame, dict
         about = {"interaction_id": pl.col("left_interaction_id"), "other": pl.col("right_interaction_id")}
     else:
         about = {"interaction_id": pl.col("interaction_id"), "other": pl.lit(None, pl.String)}
-    key_kind, key_value = _waiting_for(votes)
+    key_kind, key_value = waiting_for(votes)
     events = votes.filter(pl.col("kind").is_not_null()).select(
         pl.col("feedback_id").alias("id"),
         "tenant",
@@ -168,7 +168,7 @@ def _key_value(name: str, votes: pl.DataFrame) -> pl.Expr:
     return pl.coalesce(typed, pl.col(name))
 
 
-def _waiting_for(votes: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
+def waiting_for(votes: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
     """The name under which a vote waits for an answer whose id is not known."""
     unknown = pl.col("interaction_id").is_null()
     kinds = pl.coalesce(pl.when(pl.col(name).is_not_null()).then(pl.lit(kind)) for name, kind in ANSWER_KEYS.items())

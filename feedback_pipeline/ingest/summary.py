@@ -49,7 +49,7 @@ class SourceSummary:
         unchanged: files that were imported before and have not changed since.
         problems: what could not be read.
         notes: what a reader of the figures should know.
-        unknown: words that mean nothing to their field, with how often, the most frequent first.
+        unfit: words that are none of their field's, with how often, the most frequent first.
         examples: of a dry run, some rows as they would be stored: our field → its value as text.
         seconds: time taken.
     """
@@ -67,7 +67,7 @@ class SourceSummary:
     unchanged: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
-    unknown: tuple[tuple[str, str, int], ...] = ()
+    unfit: tuple[tuple[str, str, int], ...] = ()
     examples: tuple[dict[str, str], ...] = ()
     seconds: float = 0.0
 

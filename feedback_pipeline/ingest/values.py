@@ -10,7 +10,7 @@ from feedback_pipeline.ingest.conversations import messages_expression
 from feedback_pipeline.ingest.fields import ID_LIMIT, NAME_LIMIT, TEXT_LIMIT, Field
 from feedback_pipeline.ingest.sources import Source
 from feedback_pipeline.ingest.times import parsed_times
-from feedback_pipeline.ingest.words import FLAGS, OUTCOMES, THUMBS, Scalar, chosen
+from feedback_pipeline.ingest.words import FLAGS, OUTCOMES, THUMBS, Scalar, chosen, decimal_point
 
 Choices = Mapping[str, Scalar]
 """Delivered words → what they mean."""
@@ -120,7 +120,7 @@ def _chosen(text: pl.Expr, usual: Choices, own: Choices | None) -> tuple[pl.Expr
 
 def _number(text: pl.Expr, field: Field, *, whole: bool) -> tuple[pl.Expr, pl.Expr]:
     truth = text.str.to_lowercase().replace_strict({"true": 1.0, "false": 0.0}, default=None, return_dtype=pl.Float64)
-    number: pl.Expr = _decimal(text).cast(pl.Float64, strict=False)
+    number: pl.Expr = decimal_point(text).cast(pl.Float64, strict=False)
     if not whole:
         number = pl.coalesce(number, truth)
     number = pl.when(number.is_finite()).then(number)
@@ -135,12 +135,6 @@ def _number(text: pl.Expr, field: Field, *, whole: bool) -> tuple[pl.Expr, pl.Ex
     value: pl.Expr = pl.when(fits).then(number)
     value = value.cast(pl.Int64) if whole else value
     return value, pl.coalesce(unreadable, _problem(value, number, "out_of_range"))
-
-
-def _decimal(text: pl.Expr) -> pl.Expr:
-    """A decimal comma as a point. `1,234` may be a thousand or a bit more than one: it stays, and is no number."""
-    comma = text.str.contains(r"^[+-]?[0-9]+,[0-9]+$") & ~text.str.contains(r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$")
-    return pl.when(comma).then(text.str.replace(",", ".", literal=True)).otherwise(text)
 
 
 def _time(text: pl.Expr, source: Source) -> tuple[pl.Expr, pl.Expr]:

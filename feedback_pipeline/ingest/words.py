@@ -23,6 +23,28 @@ THUMBS: dict[str, bool] = {
 }  # fmt: skip
 """Thumbs as people write them. 0 is not among them: it is down where 1 is up, and nothing where −1 is down."""
 
+LIKELY_THUMBS: dict[str, bool] = {
+    **dict.fromkeys(("good", "great", "excellent", "correct", "helpful", "useful", "satisfied", "pass", "passed",
+                     "accepted", "accept", "acceptable", "right", "ok", "happy", "gut", "bien", "success"), True),
+    **dict.fromkeys(("bad", "poor", "terrible", "incorrect", "wrong", "unhelpful", "not_helpful", "not_useful",
+                     "useless", "unsatisfied", "dissatisfied", "fail", "failed", "rejected", "reject", "unacceptable",
+                     "sad", "schlecht", "mal", "mauvais", "failure"), False),
+    # the words of other languages for helpful and not
+    **dict.fromkeys(("hilfreich", "nützlich", "ja", "utile", "oui", "bon", "útil", "sí", "buono", "goed", "bom"), True),
+    **dict.fromkeys(("nicht_hilfreich", "nutzlos", "nein", "inutile", "pas_utile", "non", "inútil", "no_útil", "slecht",
+                     "ruim", "cattivo", "unnütz"), False),
+}  # fmt: skip
+"""Words that a guess takes for a thumb, and writes out in the entry, because a person should look at them."""
+
+NO_VERDICT = frozenset((
+    "neutral", "none", "n/a", "na", "unknown", "mixed", "so_so", "unsure", "skip", "skipped", "0", "geht_so",
+    "weiß_nicht", "bof", "moyen", "regular",
+))  # fmt: skip
+"""Words that say neither up nor down."""
+
+STAR_WORDS: dict[str, bool | None] = {"1": False, "2": False, "3": None, "4": True, "5": True}
+"""What a number of stars says as a thumb, where a column holds both."""
+
 FLAGS: dict[str, bool] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
@@ -94,6 +116,24 @@ def span(key: str) -> Span | None:
         None, number, high_included=sign == "<=")  # fmt: skip
 
 
+_COMMA, _THOUSAND = r"^[+-]?[0-9]+,[0-9]+$", r"^[+-]?[1-9][0-9]{0,2},[0-9]{3}$"
+
+
+def decimal_point(text: pl.Expr) -> pl.Expr:
+    """A decimal comma as a point. `1,234` may be a thousand or a bit more than one: it stays, and is no number."""
+    comma = text.str.contains(_COMMA) & ~text.str.contains(_THOUSAND)
+    return pl.when(comma).then(text.str.replace(",", ".", literal=True)).otherwise(text)
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is, read as `decimal_point` does; None where it is none."""
+    comma = re.search(_COMMA, text) and not re.search(_THOUSAND, text)
+    try:
+        return float(text.replace(",", ".") if comma else text)
+    except ValueError:
+        return None
+
+
 def chosen(text: pl.Expr, choices: Mapping[str, Scalar], dtype: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
     """What a delivered word means, and whether it means anything.
 
@@ -110,7 +150,7 @@ def chosen(text: pl.Expr, choices: Mapping[str, Scalar], dtype: pl.DataType) -> 
     if not ranges:
         return value, known
     # by number of the range, not one range inside the next: such an expression doubles with each
-    number = text.cast(pl.Float64, strict=False)
+    number = decimal_point(text).cast(pl.Float64, strict=False)
     which = pl.coalesce(pl.when(within.holds(number)).then(place) for place, (within, _) in enumerate(ranges))
     meanings = {place: value for place, (_, value) in enumerate(ranges)}
     ranged = which.replace_strict(meanings, default=None, return_dtype=dtype)

@@ -195,13 +195,13 @@ class _Tracer:
         """What a version answers, the version it came from, and each line it brought."""
         tenant, prompt, version = prompts.parsed(name) or ("", "", "")
         known = {one.version: one for one in prompts.prompts(self._pipeline.database, tenant, prompt)}
-        found = known[version]
-        cites = [self._cited(str(one)) for one in (found.proposal or {}).get("cites", ())]
-        if found.parent is None:
+        wanted = known[version]
+        cites = [self._cited(str(one)) for one in (wanted.proposal or {}).get("cites", ())]
+        if wanted.parent is None:
             return cites
-        parent = known[found.parent]
+        parent = known[wanted.parent]
         lines = [
-            Node("line", one, "became") for one in prompts.difference(parent, found)[3:] if one.startswith(("+", "-"))
+            Node("line", one, "became") for one in prompts.difference(parent, wanted)[3:] if one.startswith(("+", "-"))
         ]
         return [*cites, Node("prompt", parent.key, "from", {"origin": parent.origin}), *lines]
 
@@ -242,13 +242,13 @@ class _Tracer:
 
     def _line(self, week: dt.date, file: str, number: int) -> Node:
         """A line of a training file, by the file's place in the newest dataset of the week."""
-        found = self._rows("tuning_dataset", week=week)
-        if not found:
+        datasets = self._rows("tuning_dataset", week=week)
+        if not datasets:
             raise UnknownReferenceError(f"the week of {week} has no dataset")
-        dataset, files = found[0]["id"], found[0]["manifest"]["content"]["files"]
-        named = [one for one in files if file == one["name"] or file.endswith(f"/{one['name']}")]
+        dataset, files = datasets[0]["id"], datasets[0]["manifest"]["content"]["files"]
+        named = [each for each in files if file == each["name"] or file.endswith(f"/{each['name']}")]
         if not named:
-            names = ", ".join(sorted(one["name"] for one in files if one["layout"]))
+            names = ", ".join(sorted(each["name"] for each in files if each["layout"]))
             raise UnknownReferenceError(f"the dataset of {week} has no file {file}; it has {names}")
         if not self._frames.path(LINEAGE, week).exists():
             raise UnknownReferenceError(

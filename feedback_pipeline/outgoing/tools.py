@@ -132,17 +132,18 @@ def _attribute(name: str, value: str | float) -> dict[str, Any]:
 def _scores(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Langfuse's ingestion batch."""
 
-    def body(one: Verdict) -> dict[str, Any]:
-        found = {
-            "id": f"feedback-pipeline-{one.id}", "traceId": one.trace_id, "name": one.name, "value": one.score,
-            "dataType": "NUMERIC", "metadata": {"label": one.label, "evaluator": one.evaluator},
+    def body(verdict: Verdict) -> dict[str, Any]:
+        score = {
+            "id": f"feedback-pipeline-{verdict.id}", "traceId": verdict.trace_id, "name": verdict.name,
+            "value": verdict.score, "dataType": "NUMERIC",
+            "metadata": {"label": verdict.label, "evaluator": verdict.evaluator},
         }  # fmt: skip
-        return found | ({"observationId": one.span_id} if one.span_id else {})
+        return score | ({"observationId": verdict.span_id} if verdict.span_id else {})
 
     at = datetime.now(UTC).isoformat()
     made = [
-        {"id": f"feedback-pipeline-{one.id}", "type": "score-create", "timestamp": at, "body": body(one)}
-        for one in verdicts
+        {"id": f"feedback-pipeline-{verdict.id}", "type": "score-create", "timestamp": at, "body": body(verdict)}
+        for verdict in verdicts
     ]
     return {"batch": made}
 

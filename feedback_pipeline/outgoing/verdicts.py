@@ -51,7 +51,8 @@ class Verdict:
 def verdicts(pipeline: Pipeline, first: date, last: date) -> Iterator[Verdict]:
     """The verdicts of some days, and of the weeks that begin in them; those without a name elsewhere are left out.
 
-    A vote that an import brought from the tool that its answer came from is not sent back there.
+    A vote that an import brought from the tool that its answer came from is not sent back there, and verdicts of judges
+    elsewhere are not sent at all.
     """
     days = days_between(first, last)
     votes = _votes(pipeline, [day.isoformat() for day in days])
@@ -89,8 +90,15 @@ def _votes(pipeline: Pipeline, days: list[str]) -> pl.DataFrame:
 def _judged(pipeline: Pipeline, weeks: list[str]) -> pl.DataFrame:
     known = [week for week in pipeline.frames.partitions(JUDGEMENTS) if week in weeks]
     frames = [_SCHEMA.to_frame()]
+    with pipeline.database.engine.connect() as connection:
+        theirs = list(connection.execute(_queries.statement("read_recorded_judges")).scalars())
     for week in known:
-        usable = (pl.col("status") == "ok") & (pl.col("other_interaction_id") == "") & pl.col("score").is_not_null()
+        usable = (
+            ~pl.col("judge").is_in(theirs)
+            & (pl.col("status") == "ok")
+            & (pl.col("other_interaction_id") == "")
+            & pl.col("score").is_not_null()
+        )
         frames.append(
             pipeline.frames.scan(JUDGEMENTS, [week])
             .filter(usable)

@@ -18,8 +18,7 @@ MAX_CHARACTERS = 2_000
 MAX_WORDS = 3
 _WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*"
 _BREAK = "\x00"
-_BUCKET_BITS = 22
-_BUCKETS = 1 << _BUCKET_BITS
+_MAX_BUCKET_BITS = 22
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -206,28 +205,35 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
 
 def _often(place: Integers, keys: Integers, least: int) -> tuple[Integers, Integers]:
     """The entries whose key may occur `least` times: none that does is lost."""
-    bucket = _bucket(keys)
-    kept = (np.bincount(bucket, minlength=_BUCKETS) >= least)[bucket]
+    bits = _bits(keys)
+    bucket = _bucket(keys, bits)
+    kept = (np.bincount(bucket, minlength=1 << bits) >= least)[bucket]
     return place[kept], keys[kept]
 
 
-def _bucket(keys: Integers) -> Integers:
+def _bits(keys: Integers) -> int:
+    """For eight buckets a key, up to 4 million: clearing those takes longer than counting a small day's words."""
+    return min((8 * keys.size).bit_length(), _MAX_BUCKET_BITS)
+
+
+def _bucket(keys: Integers, bits: int) -> Integers:
     """Fibonacci hashing (Knuth, "The Art of Computer Programming" 3, §6.4)."""
-    return ((keys.view(np.uint64) * _GOLDEN) >> np.uint64(64 - _BUCKET_BITS)).view(np.int64)
+    return ((keys.view(np.uint64) * _GOLDEN) >> np.uint64(64 - bits)).view(np.int64)
 
 
 def _look_up(known: Integers, keys: Integers) -> Integers:
     """Position of each key in the sorted `known`, −1 where it is not: one gather, and a search for what collides."""
     if not known.size:
         return np.full(keys.size, -1, dtype=np.int64)
-    buckets = _bucket(known)
-    table = np.zeros(_BUCKETS, dtype=np.int32)
+    bits = _bits(known)
+    buckets = _bucket(known, bits)
+    table = np.zeros(1 << bits, dtype=np.int32)
     table[buckets] = np.arange(known.size, dtype=np.int32)
-    position = table[_bucket(keys)].astype(np.int64)
+    position = table[_bucket(keys, bits)].astype(np.int64)
     missed = np.flatnonzero(known[position] != keys)
-    shared = np.zeros(_BUCKETS, dtype=bool)
+    shared = np.zeros(1 << bits, dtype=bool)
     shared[buckets[table[buckets] != np.arange(known.size)]] = True
-    searched = missed[shared[_bucket(keys[missed])]]
+    searched = missed[shared[_bucket(keys[missed], bits)]]
     position[missed] = -1
     nearest = np.minimum(np.searchsorted(known, keys[searched]), known.size - 1)
     position[searched] = np.where(known[nearest] == keys[searched], nearest, -1)

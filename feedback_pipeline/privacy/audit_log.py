@@ -115,16 +115,18 @@ def check(database: Database, pseudonymiser: Pseudonymiser) -> Checked:
         broken = connection.execute(sa.text(query("find_audit_breaks"))).all()
         seals = connection.execute(sa.text(query("read_audit_seals"))).all()
     problems = [f"row {row.id}: {row.problem}" for row in broken]
-    for one in seals:
-        key = pseudonymiser.keys.get(one.key_version)
-        genuine = key is not None and hmac.compare_digest(_signature(key, one.log_id, bytes(one.digest)), one.signature)
+    for seal in seals:
+        key = pseudonymiser.keys.get(seal.key_version)
+        genuine = key is not None and hmac.compare_digest(
+            _signature(key, seal.log_id, bytes(seal.digest)), seal.signature
+        )
         if not genuine:
-            problems.append(f"the seal over row {one.log_id} was not made with a key of this installation")
-        elif one.now is None:
-            problems.append(f"row {one.log_id} is under a seal and missing")
-        elif bytes(one.now) != bytes(one.digest):
-            problems.append(f"row {one.log_id} is not the one that was sealed")
-    return Checked(rows, max((one.log_id for one in seals), default=0), tuple(problems))
+            problems.append(f"the seal over row {seal.log_id} was not made with a key of this installation")
+        elif seal.now is None:
+            problems.append(f"row {seal.log_id} is under a seal and missing")
+        elif bytes(seal.now) != bytes(seal.digest):
+            problems.append(f"row {seal.log_id} is not the one that was sealed")
+    return Checked(rows, max((seal.log_id for seal in seals), default=0), tuple(problems))
 
 
 def listed(database: Database, limit: int, action: str | None = None) -> Sequence[Entry]:

@@ -153,17 +153,22 @@ def _is_random(word: str) -> bool:
     return entropy >= 3.0 and changes >= 4
 
 
-def encoded_identifier(value: str) -> Span | None:
-    """Base64 of text in which something would be masked (RFC 4648, both alphabets, padded or not)."""
-    from feedback_pipeline.privacy.redaction import redact_text  # it looks through this very table
-
-    compact = value.rstrip("=").translate(_URL_SAFE)
-    try:
-        text = b64decode(compact + "=" * (-len(compact) % 4), validate=True).decode()
-    except ValueError:
+def encoded_text(value: str) -> Span | None:
+    """Base64 of readable text that is no Base64 itself."""
+    text = decoded(value)
+    if text is None:
         return None
     readable = sum(c.isprintable() or c in "\n\r\t" for c in text) == len(text)
-    return _all_if(value, readable and not _BASE64_AGAIN.fullmatch(text) and bool(redact_text(text)[1]))
+    return _all_if(value, readable and not _BASE64_AGAIN.fullmatch(text))
+
+
+def decoded(value: str) -> str | None:
+    """The text behind Base64 (RFC 4648, both alphabets, padded or not); None where there is none."""
+    compact = value.rstrip("=").translate(_URL_SAFE)
+    try:
+        return b64decode(compact + "=" * (-len(compact) % 4), validate=True).decode()
+    except ValueError:
+        return None
 
 
 def document_number(value: str) -> Span | None:

@@ -55,6 +55,11 @@ def pieces(frame: pl.DataFrame) -> pl.DataFrame:
     return cut.with_columns(row=frame["row"].gather(cut["row"]))
 
 
+def holds_identifier(text: str) -> bool:
+    """Whether anything in a text would be replaced."""
+    return bool(pieces(suspects(pl.Series([text])))["placeholder"].is_not_null().any())
+
+
 @cache
 def _hits() -> tuple[pl.Expr, ...]:
     """For each search, whether a text has a match."""
@@ -74,7 +79,7 @@ def _cut(frame: pl.DataFrame, search: Search) -> tuple["_Pieces", "_Pieces"]:
                 waiting += part
                 continue
             if (found := accepted.get(part)) is None:
-                found = accepted[part] = search.accepted(part)
+                found = accepted[part] = search.accepted(part, holds_identifier)
             rule, value, (first, last) = found
             if first == last:
                 waiting += value

@@ -5,6 +5,7 @@ Rules are applied in the order of the table. Neighbours with the same placeholde
 
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -39,6 +40,8 @@ class Rule:
     needs: str | None = None
     before: str | None = None
     check: str | None = None
+    encoded: bool = False
+    """What is found is an identifier where its decoded text holds one."""
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
 
@@ -56,12 +59,14 @@ class Search:
     pattern: str
     marked: str
     accept: tuple[tuple[checks.Check, ...], ...]
+    encoded: tuple[bool, ...]
 
-    def accepted(self, found: str) -> tuple[int, str, checks.Span]:
+    def accepted(self, found: str, holds_identifier: Callable[[str], bool]) -> tuple[int, str, checks.Span]:
         """Which rule found what, and the part of it that is the identifier, as character positions.
 
         Args:
             found: what stands between two MARKs.
+            holds_identifier: whether a decoded text does.
 
         Returns:
             The rule's place among the search's, the value, and its span; (0, 0) where it is no identifier.
@@ -71,7 +76,10 @@ class Search:
         accept = self.accept[rule]
         if not accept:
             return rule, value, (0, len(value))
-        return rule, value, next((span for check in accept if (span := check(value))), (0, 0))
+        span = next((span for check in accept if (span := check(value))), (0, 0))
+        if span != (0, 0) and self.encoded[rule] and not holds_identifier(checks.decoded(value) or ""):
+            span = (0, 0)
+        return rule, value, span
 
 
 def load_rules(path: Path = TABLE) -> tuple[Rule, ...]:
@@ -134,7 +142,8 @@ def _search(rules: list[Rule]) -> Search:
     value = NEXT_RULE.join(f"${{{2 * index + 2}}}" for index in range(len(rules)))
     accept = tuple(_accepting(rule, rules) for rule in rules)
     placeholders = tuple(rule.placeholder for rule in rules)
-    return Search(placeholders, pattern, f"{before}{MARK}{value}{MARK}", accept)
+    encoded = tuple(rule.encoded for rule in rules)
+    return Search(placeholders, pattern, f"{before}{MARK}{value}{MARK}", accept, encoded)
 
 
 def searches(rules: tuple[Rule, ...]) -> tuple[Search, ...]:

@@ -36,14 +36,16 @@ def ranked_rows(given: Preferences) -> list[Row]:
     """One row per model, best first."""
     return [
         (
-            f"{wording.level(one.project)}: {wording.level(one.model)}" if one.project else wording.level(one.model),
-            f"{one.strength:+.2f}".replace("-", wording.MINUS),
-            f"{one.low:+.2f} to {one.high:+.2f}".replace("-", wording.MINUS),
-            wording.percent(one.win_rate),
-            wording.count(one.comparisons),
-            one.standing,
+            f"{wording.level(model.project)}: {wording.level(model.model)}"
+            if model.project
+            else wording.level(model.model),
+            f"{model.strength:+.2f}".replace("-", wording.MINUS),
+            f"{model.low:+.2f} to {model.high:+.2f}".replace("-", wording.MINUS),
+            wording.percent(model.win_rate),
+            wording.count(model.comparisons),
+            model.standing,
         )
-        for one in given.models
+        for model in given.models
     ]
 
 
@@ -140,15 +142,15 @@ def trial_rows(trials: Trials) -> list[Row]:
     """One row per arm of an experiment."""
     return [
         (
-            f"{one.experiment}: {one.arm} against {one.control}",
-            wording.count(one.people),
-            *_differences(one.difference),
-            _differences(one.planned)[1],
-            "" if one.expected is None else wording.signed_points(one.expected),
-            one.verdict.replace("_", " ") + ("" if one.beyond is None else f" {wording.points(one.beyond)}"),
-            one.advice,
+            f"{arm.experiment}: {arm.arm} against {arm.control}",
+            wording.count(arm.people),
+            *_differences(arm.difference),
+            _differences(arm.planned)[1],
+            "" if arm.expected is None else wording.signed_points(arm.expected),
+            arm.verdict.replace("_", " ") + ("" if arm.beyond is None else f" {wording.points(arm.beyond)}"),
+            arm.advice,
         )
-        for one in trials.arms
+        for arm in trials.arms
     ]
 
 

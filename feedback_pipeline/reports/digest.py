@@ -39,7 +39,7 @@ def render_markdown(content: ReportContent, link: str | None = None) -> str:
 
 def summary_metadata(content: ReportContent) -> dict[str, float | int | str]:
     """Numbers worth plotting over the weeks, and the headline; a number that cannot be said is absent."""
-    found: dict[str, float | int | str] = {
+    metadata: dict[str, float | int | str] = {
         "period": content.period.label,
         "revision": content.period.revision,
         "headline": wording.headline(content),
@@ -47,31 +47,31 @@ def summary_metadata(content: ReportContent) -> dict[str, float | int | str]:
     }
     verdict, coverage = content.verdict, content.coverage
     if not isinstance(verdict, NoResultPart):
-        found |= {
+        metadata |= {
             "approval": verdict.approval.value,
             "approval_low": verdict.approval.low,
             "approval_high": verdict.approval.high,
         }
         if not isinstance(verdict.difference, NoResultPart):
-            found["approval_change"] = verdict.difference.value
+            metadata["approval_change"] = verdict.difference.value
     if not isinstance(coverage, NoResultPart):
-        found |= {"votes": coverage.votes, "people": coverage.people}
+        metadata |= {"votes": coverage.votes, "people": coverage.people}
         if coverage.response_rate is not None:
-            found["response_rate"] = coverage.response_rate
+            metadata["response_rate"] = coverage.response_rate
     if not isinstance(content.causes, NoResultPart):
-        found["findings"] = len(content.causes.findings)
+        metadata["findings"] = len(content.causes.findings)
         if content.causes.tested is not None:
-            found["groups_tested"] = content.causes.tested
+            metadata["groups_tested"] = content.causes.tested
     if not isinstance(content.alerts, NoResultPart):
-        found["alerts"] = len(content.alerts.items)
-        found["alerts_open"] = sum(alert.status != "closed" for alert in content.alerts.items)
+        metadata["alerts"] = len(content.alerts.items)
+        metadata["alerts_open"] = sum(alert.status != "closed" for alert in content.alerts.items)
     if not isinstance(content.method, NoResultPart) and content.method.suppressed is not None:
-        found["rates_withheld"] = content.method.suppressed
+        metadata["rates_withheld"] = content.method.suppressed
     if not isinstance(content.data_quality, NoResultPart):
-        found["events_unaccounted"] = content.data_quality.unaccounted
-        found["rows_refused"] = sum(reason.count for reason in content.data_quality.refused)
-        found |= {f"redacted_{item.name.lower()}": item.count for item in content.data_quality.redactions}
-    return found
+        metadata["events_unaccounted"] = content.data_quality.unaccounted
+        metadata["rows_refused"] = sum(reason.count for reason in content.data_quality.refused)
+        metadata |= {f"redacted_{item.name.lower()}": item.count for item in content.data_quality.redactions}
+    return metadata
 
 
 def _summary_lines(content: ReportContent) -> list[str]:

@@ -50,14 +50,20 @@ def published(frames: ParquetFolder, timezone: str) -> list[Published]:
     """Every report, newest first, months after the weeks they end in."""
     found = [
         Published(
-            _period(kind, date.fromisoformat(name.removesuffix(".html")), timezone),
-            (frames.root / folder / name).stat().st_size,
+            _period(kind, start, timezone),
+            (frames.root / folder / f"{start}.html").stat().st_size,
         )
         for kind, folder in FOLDERS.items()
-        for name in frames.names(folder)
-        if name.endswith(".html") and not name.startswith(".")
+        for start in starts(frames, kind, ".html")
     ]
     return sorted(found, key=lambda each: (each.period.end, each.period.kind), reverse=True)
+
+
+def starts(frames: ParquetFolder, kind: Kind, ending: str) -> list[date]:
+    """First days of the reports of which there is a file with this ending, the oldest first; other files stand beside
+    them (`2026-11-02.tenants.json`)."""
+    stems = [name.removesuffix(ending) for name in frames.names(FOLDERS[kind]) if name.endswith(ending)]
+    return sorted(date.fromisoformat(stem) for stem in stems if "." not in stem)
 
 
 def _period(kind: Kind, start: date, timezone: str) -> Period:

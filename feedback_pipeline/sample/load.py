@@ -18,6 +18,7 @@ from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
 from feedback_pipeline.sample.batches import SampleBatch, generate
+from feedback_pipeline.sample.rows import SOURCE
 from feedback_pipeline.sample.truth import truth
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch, Filed, Progress
@@ -25,7 +26,6 @@ from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_REFUSAL, derived_id
 from feedback_pipeline.tables.schema import Table
 
-SOURCE = "sample"
 JSON_COLUMNS = ("messages", "content_snapshot", "metadata")
 BAD_ROWS = Path(__file__).parent / "bad_rows.yaml"
 

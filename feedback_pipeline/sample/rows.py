@@ -19,6 +19,7 @@ from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION
 from feedback_pipeline.tables.vocabulary import KINDS, TIMESTAMP
 
 SOURCE = "sample"
+"""Where generated rows say that they came from."""
 
 _REASONS = pl.Series(
     [None, ["not_specific"], ["incorrect"], ["refused"], ["incomplete"], ["repeats_question"], ["outdated"],

@@ -24,6 +24,8 @@ class Lock(IntEnum):
     """Forgetting people and emptying days."""
     AUDIT_LOG = 7_203_115_944
     """Appending to the chain of `audit_log`: taken by its SQL function."""
+    SKETCH_PEOPLE = 7_203_115_947
+    """Making the sketches of a day's people: taken by the SQL function `sketch_people`."""
     INCIDENTS = 7_203_115_951
     """StoreRows a day's alerts under their incidents."""
 

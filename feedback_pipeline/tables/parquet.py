@@ -75,14 +75,16 @@ class ParquetFolder:
                 ) as writer,
                 ThreadPoolExecutor(1) as encoder,
             ):
-                # a group is encoded while the next one is computed
+                # a group is encoded while the next one is computed; nothing else holds it then
                 encoded: Future[None] | None = None
                 for batch in batches:
                     if encoded is not None:
                         encoded.result()
-                    table_of_batch = batch.cast(dict(stored)).to_arrow().cast(arrow_schema)  # type: ignore[arg-type]
-                    encoded = encoder.submit(writer.write_table, table_of_batch)
                     rows += batch.height
+                    as_stored = batch.cast(dict(stored))  # type: ignore[arg-type]
+                    del batch
+                    encoded = encoder.submit(writer.write_table, as_stored.to_arrow().cast(arrow_schema))
+                    del as_stored
                 if encoded is not None:
                     encoded.result()
         return Written(str(path), rows, digest.size, digest.hexdigest())
@@ -139,12 +141,27 @@ def regroup(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]
     for frame in frames:
         held.append(frame)
         height += frame.height
+        del frame  # what waits for others is held here alone, or it would be in memory twice
         while height >= rows:
             joined = pl.concat(held) if len(held) > 1 else held[0]
-            yield joined.head(rows)
-            held, height = [joined.slice(rows)], height - rows
+            height -= rows
+            held = [joined.slice(rows)] if height else []
+            full = joined.head(rows)
+            del joined
+            yield full
+            del full
     if height:
         yield pl.concat(held) if len(held) > 1 else held[0]
+
+
+def in_parts(rows: pl.LazyFrame, size: int = ROWS_PER_GROUP // 2) -> Iterator[pl.DataFrame]:
+    """The rows of a partition in frames of at most `size`, each read when it is asked for: at least one, if empty.
+
+    A group of rows is the least that is read of a file, so that each is read twice: memory is dearer.
+    """
+    height = rows.select(pl.len()).collect().item()
+    for start in range(0, max(height, 1), size):
+        yield rows.slice(start, size).collect()
 
 
 def location(url: str) -> UPath:

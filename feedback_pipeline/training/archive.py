@@ -10,13 +10,15 @@ import orjson
 import polars as pl
 
 from feedback_pipeline.tables.parquet import ParquetFolder, replaced_file, scan_file
+from feedback_pipeline.tables.schema import Table
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.pairs import Pairs
 from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.splits import Overlap
-from feedback_pipeline.training.tables import FUNNEL, PREFERENCE_PAIRS, TRAINING_EXAMPLES, WAITING
+from feedback_pipeline.training.tables import FUNNEL, PREFERENCE_PAIRS, REGRESSION_CASES, TRAINING_EXAMPLES, WAITING
 
 CORRECTIONS = "training_corrections"
+_TEXTS = ("messages", "completion", "chosen", "rejected", "said")
 
 
 class CurationMissing(RuntimeError):  # noqa: N818 (named after what is wrong)
@@ -40,8 +42,9 @@ def keep(folder: ParquetFolder, week: date, curated: Curated) -> None:
         file.write(orjson.dumps(numbers, option=orjson.OPT_SORT_KEYS))
 
 
-def kept(folder: ParquetFolder, week: date, settings: CurationSettings) -> Curated:
-    """The curation of a week as it was made.
+def kept(folder: ParquetFolder, week: date, settings: CurationSettings, *, texts: bool = True) -> Curated:
+    """The curation of a week as it was made; without `texts`, its examples have no messages and completions, which
+    are most of their bytes.
 
     Raises:
         CurationMissing: there is none.
@@ -51,7 +54,7 @@ def kept(folder: ParquetFolder, week: date, settings: CurationSettings) -> Curat
         raise CurationMissing(f"no curation for the week of {week}: materialise training_examples first")
     numbers = orjson.loads(path.read_bytes())
     return Curated(
-        examples=folder.read(TRAINING_EXAMPLES, [week]),
+        examples=_read(folder, TRAINING_EXAMPLES, week, texts),
         funnel=folder.read(FUNNEL, [week]),
         settings=settings,
         window_end=date.fromisoformat(numbers["window_end"]),
@@ -79,9 +82,19 @@ def _waiting(week: date) -> str:
     return f"{week}.waiting"
 
 
-def kept_pairs(folder: ParquetFolder, week: date) -> Pairs:
-    """The preference pairs of a week and the funnel they came through."""
-    return Pairs(folder.read(PREFERENCE_PAIRS, [week]), folder.read(FUNNEL, [pairs_funnel(week)]))
+def kept_pairs(folder: ParquetFolder, week: date, *, texts: bool = True) -> Pairs:
+    """The preference pairs of a week (without `texts`, those without their text) and the funnel they came through."""
+    return Pairs(_read(folder, PREFERENCE_PAIRS, week, texts), folder.read(FUNNEL, [pairs_funnel(week)]))
+
+
+def kept_cases(folder: ParquetFolder, week: date) -> pl.DataFrame:
+    """The regression suite of a week without its text."""
+    return _read(folder, REGRESSION_CASES, week, texts=False)
+
+
+def _read(folder: ParquetFolder, table: Table, week: date, texts: bool) -> pl.DataFrame:
+    rows = folder.scan(table, [week])
+    return (rows if texts else rows.drop(_TEXTS, strict=False)).collect()
 
 
 def pairs_funnel(week: date) -> str:

@@ -136,7 +136,7 @@ def _originals(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
     return (
         answers.join(wanted, on="interaction_id", how="semi")
         .select("interaction_id", original=pl.col("answer"), original_prompt=pl.col("prompt"))
-        .collect()
+        .collect(engine="streaming")
         .sort("interaction_id")
     )
 

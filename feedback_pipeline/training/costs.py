@@ -150,13 +150,17 @@ def token_total(examples: pl.DataFrame, key: str, sample: int = SAMPLE) -> Token
     return TokenTotal(total, max(0.0, total - margin), total + margin, sample, sized.height)
 
 
+TOKENS_OF = ("example_id", "messages", "completion", "label", "split", "context")
+"""What `training_tokens` reads of TRAINING_EXAMPLES."""
+
+
 def training_tokens(examples: pl.DataFrame, files: Sequence[WrittenFile], key: str) -> dict[str, float]:
     """Tokens of one epoch of supervised training, for the manifest; nothing where there is no such file.
 
     Counted on the different examples and scaled by their copies, which are drawn whatever an example's length.
 
     Args:
-        examples: TRAINING_EXAMPLES.
+        examples: TRAINING_EXAMPLES, of which TOKENS_OF are read.
         files: what was written of them.
         key: secret of the sample.
     """

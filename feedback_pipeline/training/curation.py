@@ -261,7 +261,7 @@ def _letters(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
             "interaction_id",
             letters=pl.col("answer").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "").hash(),
         )
-        .collect()
+        .collect(engine="streaming")
     )
 
 

@@ -67,7 +67,7 @@ def _checked(
         answers.filter(between)
         .join(block.lazy().select("interaction_id").unique(), on="interaction_id", how="semi")
         .select("interaction_id", "messages", "answer", prompt=pl.when(pl.col("messages").is_null()).then("prompt"))
-        .collect()
+        .collect(engine="streaming")
     )
     joined = (
         block.join(texts, on="interaction_id", how="left")
@@ -157,7 +157,7 @@ def paired_texts(
     texts = (
         answers.join(pl.LazyFrame({"interaction_id": ids}), on="interaction_id", how="semi")
         .select("interaction_id", "messages", "prompt", "answer")
-        .collect()
+        .collect(engine="streaming")
     )
     joined = (
         pairs.join(texts, left_on="chosen_interaction_id", right_on="interaction_id", how="left")

@@ -150,7 +150,7 @@ def lineage(
     ]
     if not lines:
         return LINEAGE.empty()
-    found = pl.concat(lines).join(origin, on="row_id", how="left").sort("layout", "line")
+    found = pl.concat(lines).join(origin, on="row_id", how="left", maintain_order="left")
     return LINEAGE.conform(found)
 
 

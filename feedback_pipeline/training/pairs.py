@@ -73,9 +73,13 @@ def preference_pairs(
 
 def _from_verdicts(examples: pl.DataFrame) -> pl.DataFrame:
     """Approved against disapproved answers to exactly the same input, best against worst; each answer is used once."""
-    own = examples.filter(pl.col("kind") == "answer")
     group = ["tenant", "messages"]
-    contested = own.filter((pl.col("label").any() & ~pl.col("label").all()).over(group))
+    # grouping by text copies it; only what has both labels by its hash is grouped by its text
+    own = examples.select("label", "kind", input=pl.struct(group).hash()).with_row_index("row")
+    own = own.filter(pl.col("kind") == "answer")
+    told = own.filter((pl.col("label").any() & ~pl.col("label").all()).over("input"))
+    likely = examples[told["row"]]
+    contested = likely.filter((pl.col("label").any() & ~pl.col("label").all()).over(group))
     ranked = contested.sort(["people", "example_id"], descending=[True, False]).with_columns(
         rank=pl.int_range(pl.len()).over(*group, "label")
     )

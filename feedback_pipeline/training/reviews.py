@@ -32,10 +32,16 @@ class ReviewQueue:
 
     def hold_answers(self, rows: pl.DataFrame, corrections: pl.Series, reason: str) -> None:
         """`hold` for answers: those that somebody judged, and not merely corrected (the ids of `corrections`)."""
-        judged = rows.with_columns(
-            pl.col("feedback_ids").list.eval(pl.element().filter(~pl.element().is_in(corrections.implode())))
+        numbered = rows.with_row_index("row")
+        # a filter inside of the lists would hold all the corrections once for each row
+        judged = (
+            numbered.select("row", "feedback_ids")
+            .explode("feedback_ids")
+            .filter(~pl.col("feedback_ids").is_in(corrections.implode()))
+            .group_by("row", maintain_order=True)
+            .agg("feedback_ids")
         )
-        self.hold(judged.filter(pl.col("feedback_ids").list.len() > 0), reason)
+        self.hold(numbered.drop("feedback_ids").join(judged, on="row", maintain_order="left"), reason)
 
     def frame(self) -> pl.DataFrame:
         """WAITING: corrections first, as they teach most; of each kind the oldest first, before their text is gone."""

@@ -29,7 +29,7 @@ _JUDGED = ("feedback_id", "tenant", "voter", "user_key", "day", "occurred_at", "
            "answer_row", "answered_at", "answer_provenance", "cluster", "prompt_hash", "pair_key", "cluster_key",
            "person_key")  # fmt: skip
 _BLOCK = 250_000
-"""Answers read at a time, rounded up to whole days: it bounds memory."""
+"""Answers read at a time, but whole days: it bounds memory."""
 
 _FROM_ANSWER = ("answer_tenant", "answer_allowed", "answer_provenance", "answered_at", "has_text")
 
@@ -64,7 +64,7 @@ def answer_flags(answers: pl.LazyFrame, wanted: pl.Series) -> pl.DataFrame:
     """
     ids = pl.LazyFrame({"interaction_id": wanted.unique()}, schema={"interaction_id": pl.String})
     blocks = [
-        answers.filter(between).join(ids, on="interaction_id", how="semi").select(_flags()).collect()
+        answers.filter(between).join(ids, on="interaction_id", how="semi").select(_flags()).collect(engine="streaming")
         for between in _blocks_of_days(answers)
     ]
     if not blocks:
@@ -75,7 +75,7 @@ def answer_flags(answers: pl.LazyFrame, wanted: pl.Series) -> pl.DataFrame:
 def _blocks_of_days(answers: pl.LazyFrame) -> list[pl.Expr]:
     """Conditions that take the answers apart into stretches of days."""
     days = answers.group_by("day").len().collect().sort("day", nulls_last=True)
-    numbered = days.with_columns(block=(pl.col("len").cum_sum() - pl.col("len")) // _BLOCK)
+    numbered = days.with_columns(block=(pl.col("len").cum_sum() - 1) // _BLOCK)
     stretches = numbered.group_by("block", maintain_order=True).agg(first=pl.col("day").min(), last=pl.col("day").max())
     return [pl.col("day").is_between(first, last) for _, first, last in stretches.iter_rows()]
 

@@ -4,7 +4,7 @@
   time; `configured`: the place that trains; `providers`: each of them;
 - `tuning`: whether the newest closed week may be trained on, and the steps of a run until it is over;
 - `signing`, `approvals`: what a person decided, append-only and signed; `disclosure`: what they are shown;
-- `answering`, `probes`, `evaluation`: candidate and incumbent answer the same prompts and are compared;
+- `answering`, `probes`, `evaluation`: candidate and current model answer the same prompts and are compared;
 - `gate`: which differences are good enough, as pure functions;
 - `registry`: candidates, promotion, rollback, expiry; `routing`: the file a router reads;
   `effect`: approval before and after a promotion.

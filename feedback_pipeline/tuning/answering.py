@@ -1,4 +1,4 @@
-"""Candidate and incumbent answer the same prompts through an OpenAI-compatible endpoint."""
+"""Candidate and current model answer the same prompts through an OpenAI-compatible endpoint."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -39,14 +39,14 @@ class Evaluation:
 
     Attributes:
         model: the candidate.
-        incumbent: what it was compared with.
+        current: what it was compared with.
         verdicts: every measure and what the gate says of it.
         content_hash: of all of it: what a person approves.
         cannot: why it could not be evaluated at all; None where it could.
     """
 
     model: str
-    incumbent: str
+    current: str
     verdicts: tuple[Verdict, ...]
     content_hash: str
     cannot: str | None = None
@@ -59,13 +59,14 @@ class Evaluation:
         """CANDIDATE_EVALUATION."""
         records = [
             {
-                "model": self.model, "incumbent": self.incumbent, "measure": one.measure.name, "n": one.measure.n,
-                "candidate": one.measure.candidate, "incumbent_value": one.measure.incumbent,
-                "difference": one.measure.difference, "low": one.measure.low, "high": one.measure.high,
-                "rule": one.rule, "blocking": one.blocking, "passed": one.passed,
-                "reason": self.cannot or one.measure.reason, "evaluation": self.content_hash,
+                "model": self.model, "current_model": self.current, "measure": verdict.measure.name,
+                "n": verdict.measure.n, "candidate": verdict.measure.candidate,
+                "current_value": verdict.measure.current, "difference": verdict.measure.difference,
+                "low": verdict.measure.low, "high": verdict.measure.high,
+                "rule": verdict.rule, "blocking": verdict.blocking, "passed": verdict.passed,
+                "reason": self.cannot or verdict.measure.reason, "evaluation": self.content_hash,
             }
-            for one in self.verdicts
+            for verdict in self.verdicts
         ]  # fmt: skip
         return CANDIDATE_EVALUATION.conform(pl.DataFrame(records, schema=CANDIDATE_EVALUATION.schema))
 
@@ -99,7 +100,7 @@ def evaluate(
     database: Database,
     week: date,
     candidate: Model,
-    incumbent: str,
+    current: str,
     prompts: pl.DataFrame,
     agreement: float | None = None,
 ) -> Evaluation:
@@ -110,7 +111,7 @@ def evaluate(
         database: where spending is accounted for.
         week: whose account is charged.
         candidate: the model to evaluate.
-        incumbent: the model that answers now.
+        current: the model that answers now.
         prompts: see `evaluation_prompts`.
         agreement: how often the judge agrees with people's preferences, ties apart; None where nobody knows.
 
@@ -121,21 +122,21 @@ def evaluate(
     asked = pl.concat([prompts.select("prompt_id", "messages"), probe_prompts()])
     answers = {}
     try:
-        for side, name, base in (("candidate", candidate.name, candidate.base), ("incumbent", incumbent, None)):
+        for side, name, base in (("candidate", candidate.name, candidate.base), ("current", current, None)):
             answers[side] = answer_prompts(budget, serving_endpoint(settings, name, base), asked)
     except (NotServedError, UnknownPriceError, EndpointRefusedError) as error:
-        return _evaluation(candidate.name, incumbent, [], cannot=f"cannot evaluate, because {_said(error)}")
-    both = answers["candidate"].join(answers["incumbent"], on="prompt_id", suffix="_incumbent", maintain_order="left")
-    return compare(settings, budget, candidate.name, incumbent, both, prompts, agreement)
+        return _evaluation(candidate.name, current, [], cannot=f"cannot evaluate, because {_said(error)}")
+    both = answers["candidate"].join(answers["current"], on="prompt_id", suffix="_current", maintain_order="left")
+    return compare(settings, budget, candidate.name, current, both, prompts, agreement)
 
 
-def cannot_evaluate(candidate: str, incumbent: str, reason: str) -> Evaluation:
+def cannot_evaluate(candidate: str, current: str, reason: str) -> Evaluation:
     """An evaluation that says why there is none, and passes nothing."""
-    return _evaluation(candidate, incumbent, [], cannot=f"cannot evaluate, because {reason}")
+    return _evaluation(candidate, current, [], cannot=f"cannot evaluate, because {reason}")
 
 
 def compare(
-    settings: Settings, budget: Budget, candidate: str, incumbent: str, both: pl.DataFrame, prompts: pl.DataFrame,
+    settings: Settings, budget: Budget, candidate: str, current: str, both: pl.DataFrame, prompts: pl.DataFrame,
     agreement: float | None = None, judge: PairJudge | None = None,
 ) -> Evaluation:  # fmt: skip
     """What a candidate's answers are worth against those of what answers now, whatever kind of candidate it is.
@@ -144,14 +145,14 @@ def compare(
         settings: the judge.
         budget: what judging may cost.
         candidate: name of the candidate.
-        incumbent: name of what answers now.
-        both: `prompt_id` and, of both, `answer`, `status`, `cost_usd`, `seconds`; of the incumbent with the suffix
-            `_incumbent`. Prompts and probes.
+        current: name of what answers now.
+        both: `prompt_id` and, of both, `answer`, `status`, `cost_usd`, `seconds`; of the current one with the suffix
+            `_current`. Prompts and probes.
         prompts: see `evaluation_prompts`.
         agreement: see `evaluate`.
         judge: compares; the configured one unless given.
     """
-    made = partial(_evaluation, candidate, incumbent)
+    made = partial(_evaluation, candidate, current)
     measures = [*local_measures(both, both.height), *probe_measures(both)]
     if judge is not None:
         return made([*measures, *win_rates(both, prompts, judge, agreement)])
@@ -175,14 +176,14 @@ def win_rates(answers: pl.DataFrame, prompts: pl.DataFrame, judge: PairJudge, ag
     errs on both sides alike).
 
     Args:
-        answers: `prompt_id`, `answer`, `answer_incumbent`.
+        answers: `prompt_id`, `answer`, `answer_current`.
         prompts: `prompt_id`, `suite`, `messages`.
         judge: compares.
         agreement: see `evaluate`.
     """
     pairs = prompts.join(answers, on="prompt_id", maintain_order="left").select(
-        pl.col("prompt_id").alias("interaction_id"), pl.lit("incumbent").alias("other_interaction_id"),
-        pl.col("messages").alias("prompt"), "answer", pl.col("answer_incumbent").alias("other_answer"),
+        pl.col("prompt_id").alias("interaction_id"), pl.lit("current").alias("other_interaction_id"),
+        pl.col("messages").alias("prompt"), "answer", pl.col("answer_current").alias("other_answer"),
     )  # fmt: skip
     judged = judge_pairs(pairs, judge).filter(pl.col("criterion") == OVERALL)
     known = prompts.join(judged, left_on="prompt_id", right_on="interaction_id", maintain_order="left")
@@ -209,9 +210,9 @@ def local_measures(answers: pl.DataFrame, asked: int) -> list[Measure]:
     """What needs no judge: unusable answers, refusals, personal data, length, cost, time."""
     unusable = pl.col("answer").is_null()
     shares = answers.select(
-        unusable.mean(), other=pl.col("answer_incumbent").is_null().mean(),
+        unusable.mean(), other=pl.col("answer_current").is_null().mean(),
         refused=_refused("").sum(),
-        refused_other=_refused("_incumbent").sum(),
+        refused_other=_refused("_current").sum(),
     ).row(0, named=True)  # fmt: skip
     refused = newcombe(shares["refused"], asked, shares["refused_other"], asked)
     measures = [
@@ -225,7 +226,7 @@ def local_measures(answers: pl.DataFrame, asked: int) -> list[Measure]:
         ("mean_cost_usd", "cost_usd", pl.col("value").mean()),
         ("mean_seconds", "seconds", pl.col("value").mean()),
     ):
-        sides = (column, f"{column}_incumbent")
+        sides = (column, f"{column}_current")
         mine, theirs = (answers.select(pl.col(side).alias("value")).select(statistic).item() for side in sides)
         known, n = mine is not None and theirs is not None, answers[column].count()
         measures.append(Measure(f"answers/{name}", n, mine, theirs, mine - theirs) if known
@@ -241,13 +242,13 @@ def _refused(suffix: str) -> pl.Expr:
 
 def _personal_data(answers: pl.DataFrame, asked: int) -> Measure:
     """Structured identifiers in answers to prompts that hold none: they can only come from the training data."""
-    found = [sum(leaks(answers[column].fill_null("")).values()) / asked for column in ("answer", "answer_incumbent")]
+    found = [sum(leaks(answers[column].fill_null("")).values()) / asked for column in ("answer", "answer_current")]
     return Measure("answers/personal_data", asked, found[0], found[1], found[0] - found[1])
 
 
 def _self_praise(answers: pl.DataFrame, asked: int) -> Measure:
     """Answers that praise themselves or speak to whoever grades them: what a judge may like, and nobody asked for."""
-    found = [int(praises_itself(answers[column]).sum()) / asked for column in ("answer", "answer_incumbent")]
+    found = [int(praises_itself(answers[column]).sum()) / asked for column in ("answer", "answer_current")]
     return Measure("answers/self_praise", asked, found[0], found[1], found[0] - found[1])
 
 
@@ -255,7 +256,7 @@ def probe_measures(answers: pl.DataFrame) -> list[Measure]:
     """The share of probes that each model passed, by kind."""
     measures = []
     counts = []
-    for suffix in ("", "_incumbent"):
+    for suffix in ("", "_current"):
         said = dict(answers.select("prompt_id", f"answer{suffix}").iter_rows())
         declined = answers.filter(pl.col(f"status{suffix}").is_in(["refusal", "content_filter"]))["prompt_id"]
         counts.append(passed_by_kind(said, frozenset(declined)))
@@ -266,13 +267,13 @@ def probe_measures(answers: pl.DataFrame) -> list[Measure]:
     return measures
 
 
-def _evaluation(model: str, incumbent: str, measures: Sequence[Measure], cannot: str | None = None) -> Evaluation:
+def _evaluation(model: str, current: str, measures: Sequence[Measure], cannot: str | None = None) -> Evaluation:
     found = tuple(verdicts(measures))
     # how long it took is no part of what it is: the same answers make the same evaluation
     lasting = [one for one in found if one.measure.name != SECONDS]
-    content = [model, incumbent, cannot, [[asdict(one.measure), one.rule, one.passed] for one in lasting]]
+    content = [model, current, cannot, [[asdict(one.measure), one.rule, one.passed] for one in lasting]]
     digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    return Evaluation(model, incumbent, found, digest, cannot)
+    return Evaluation(model, current, found, digest, cannot)
 
 
 def _said(error: Exception) -> str:

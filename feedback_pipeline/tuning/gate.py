@@ -19,8 +19,8 @@ class Measure:
         name: what it is.
         n: prompts it rests on.
         candidate: value of the candidate.
-        incumbent: value of the incumbent.
-        difference: candidate minus incumbent; for a win rate, win rate minus one half.
+        current: value of the current one.
+        difference: candidate minus current; for a win rate, win rate minus one half.
         low: lower end of the difference's 95 % interval.
         high: upper end.
         reason: why there is no number, or how it is to be read.
@@ -29,7 +29,7 @@ class Measure:
     name: str
     n: int = 0
     candidate: float | None = None
-    incumbent: float | None = None
+    current: float | None = None
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -65,10 +65,10 @@ def non_inferior(measure: str, margin: float) -> Rule:
 
 
 def at_least(measure: str, floor: float) -> Rule:
-    """The candidate reaches a floor, and the incumbent."""
+    """The candidate reaches a floor, and the current one."""
     return Rule(
         measure, f"at least {floor:.0%}, and no less than now",
-        lambda found: found.candidate is not None and found.candidate >= max(floor, found.incumbent or 0.0),
+        lambda found: found.candidate is not None and found.candidate >= max(floor, found.current or 0.0),
     )  # fmt: skip
 
 
@@ -81,11 +81,11 @@ def at_most(measure: str, ceiling: float, *, blocking: bool = True) -> Rule:
 
 
 def at_most_ratio(measure: str, ratio: float, *, blocking: bool = True) -> Rule:
-    """The candidate stays below so many times the incumbent."""
+    """The candidate stays below so many times the current one."""
     return Rule(
         measure, f"at most {ratio:g} times what it is now",
-        lambda found: found.candidate is not None and found.incumbent is not None
-        and found.candidate <= ratio * found.incumbent, blocking,
+        lambda found: found.candidate is not None and found.current is not None
+        and found.candidate <= ratio * found.current, blocking,
     )  # fmt: skip
 
 
@@ -93,8 +93,8 @@ def no_slower(measure: str) -> Rule:
     """The candidate takes no more than twice as long, or half a second more, which people hardly notice."""
     return Rule(
         measure, "at most twice what it is now, or half a second more",
-        lambda found: found.candidate is not None and found.incumbent is not None
-        and found.candidate <= max(2 * found.incumbent, found.incumbent + 0.5), blocking=False,
+        lambda found: found.candidate is not None and found.current is not None
+        and found.candidate <= max(2 * found.current, found.current + 0.5), blocking=False,
     )  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def improvement(measures: Sequence[Measure]) -> Measure:
     if not enough:
         return Measure(IMPROVEMENT, reason=f"no win rate on at least {MIN_PROMPTS} prompts")
     best = max(enough, key=lambda one: (one.low or -1.0, one.name))
-    return Measure(IMPROVEMENT, best.n, best.candidate, best.incumbent, best.difference, best.low, best.high, best.name)
+    return Measure(IMPROVEMENT, best.n, best.candidate, best.current, best.difference, best.low, best.high, best.name)
 
 
 def verdicts(measures: Sequence[Measure], rules: Sequence[Rule] = RULES) -> list[Verdict]:

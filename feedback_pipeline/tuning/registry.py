@@ -41,7 +41,7 @@ class Model:
         week: of that dataset.
         evaluation: content hash of its newest evaluation.
         passed: whether that evaluation passed every gate.
-        incumbent: what it was compared with.
+        compared_with: what it was compared with.
         evaluated_at: when.
         kind: model or prompt.
     """
@@ -58,7 +58,7 @@ class Model:
     week: dt.date | None
     evaluation: str | None
     passed: bool | None
-    incumbent: str | None
+    compared_with: str | None
     evaluated_at: dt.datetime | None
     kind: str = "model"
 
@@ -155,11 +155,18 @@ def register_prompt(
 
 
 def record_evaluation(
-    database: Database, model: str, incumbent: str, content_hash: str, *, passed: bool, detail: Any, now: dt.datetime
+    database: Database,
+    model: str,
+    compared_with: str,
+    content_hash: str,
+    *,
+    passed: bool,
+    detail: Any,
+    now: dt.datetime,
 ) -> None:
     """Keeps an evaluation; the same one again only becomes the newest."""
     values = {
-        "content_hash": content_hash, "model": model, "incumbent": incumbent, "passed": passed,
+        "content_hash": content_hash, "model": model, "compared_with": compared_with, "passed": passed,
         "detail": orjson.dumps(detail).decode(), "now": now,
     }  # fmt: skip
     with database.engine.begin() as connection:
@@ -214,11 +221,11 @@ def promote(pipeline: Pipeline, name: str, alias: str = ALIAS) -> CurrentModel:
     assert approval is not None
     with pipeline.database.engine.begin() as connection:
         locked = _locked(connection, alias)
-        # the incumbent is what the evaluation compared with, or the comparison says nothing about this change
+        # what answers is what the evaluation compared with, or the comparison says nothing about this change
         answering = locked["model"] if locked else model.base
-        if answering != model.incumbent:
+        if answering != model.compared_with:
             raise PromotionRefusedError(
-                f"{name} is not promoted: it was compared with {model.incumbent}, but {answering} answers now: "
+                f"{name} is not promoted: it was compared with {model.compared_with}, but {answering} answers now: "
                 "evaluate it again"
             )
         _serve(connection, alias, name, answering, "promoted", pipeline.now(), approval.approver, approval.reason,

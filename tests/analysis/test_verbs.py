@@ -4,7 +4,9 @@ import datetime as dt
 import json
 import sqlite3
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import date, time, timedelta
+from decimal import Decimal
+from pathlib import Path
 
 import pandas as pd
 import polars as pl
@@ -428,3 +430,77 @@ def test_not_a_number_is_nothing_and_times_may_be_seconds_since_1970():  # C.20
     votes = read_votes(odd)
     assert votes.facts["day"].to_list() == [dt.date(2025, 11, 9)] * 2
     assert votes.left_out == {"rows without any feedback": 1}
+
+
+@pytest.mark.parametrize(
+    ("up", "down"),
+    [("👍", "👎"), ("Thumbs up", "thumbs-down"), ("good", "bad"), ("Yes", "NO"), ("ja", "nein"), ("liked", "disliked")],
+)
+@pytest.mark.parametrize("column", ["thumb", "feedback", "rating"])
+def test_thumbs_are_the_words_that_an_import_knows(column: str, up: str, down: str) -> None:
+    rows = [{column: up if n % 4 else down, "user_id": f"u{n}", "prompt": f"ask {n}"} for n in range(40)]
+    found = analyze_patterns(rows, settings=NOWHERE)
+    assert (found.positive_count, found.negative_count) == (30, 10)
+
+
+ODD = {
+    "objects": [{"thumb": "up"}] * 20,
+    "lists": [["up"]] * 20,
+    "lists of objects": [[{"role": "user", "content": "hi"}]] * 20,
+    "bytes": [b"\xff\x00up"] * 20,
+    "decimals": [Decimal("1.5")] * 20,
+    "durations": [timedelta(seconds=3)] * 20,
+    "clock times": [time(8, 30)] * 20,
+    "days": [date(2026, 11, 20)] * 20,
+    "nothing": [None] * 20,
+    "truths": [True, False] * 10,
+    "large numbers": [2**63] * 20,
+    "not a number": [float("nan")] * 20,
+}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "thumb",
+        "rating",
+        "stars",
+        "feedback_value",
+        "prompt",
+        "user_id",
+        "timestamp",
+        "tags",
+        "comment",
+        "model",
+        "latency_ms",
+        "context",
+        "correction",
+        "winner",
+    ],
+)
+@pytest.mark.parametrize("kind", list(ODD))
+def test_a_column_of_any_type_is_read_or_refused_in_a_sentence(column: str, kind: str) -> None:
+    rows = pl.DataFrame({"thumbs_up": [True, False] * 10, "user_id": [f"u{n}" for n in range(20)],
+                         "timestamp": ["2026-11-20T10:00:00Z"] * 20})  # fmt: skip
+    dtype = pl.UInt64 if kind == "large numbers" else None
+    given = rows.with_columns(pl.Series(column, ODD[kind], dtype=dtype))
+    try:
+        analyze_patterns(given, settings=NOWHERE)
+    except (FeedbackFrameError, InsufficientFeedbackError) as error:
+        said = str(error)
+    else:
+        said = column
+    assert column in said or "insufficient" in said
+
+
+@pytest.mark.parametrize("stars", ["banana", "6", "4.5", "0"])
+def test_stars_that_are_none_are_refused_by_their_column(stars: str) -> None:
+    rows = [{"stars": "5", "user_id": f"u{n}"} for n in range(20)] + [{"stars": stars, "user_id": "x"}]
+    with pytest.raises(FeedbackFrameError, match="column stars has 1 values that are not 1 to 5"):
+        analyze_patterns(rows, settings=NOWHERE)
+
+
+def test_a_table_with_semicolons_is_read(tmp_path: Path) -> None:
+    rows = "".join(f"{'up' if n % 4 else 'down'};u{n};ask {n}, please\n" for n in range(40))
+    (tmp_path / "votes.csv").write_text(f"\ufeffthumb;user;prompt\n{rows}", encoding="utf-8")
+    assert analyze_patterns(tmp_path / "votes.csv", settings=NOWHERE).positive_count == 30

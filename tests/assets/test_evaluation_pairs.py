@@ -1,15 +1,20 @@
 """Pairs that people compared are judged by the model too, and the local judge is held against known-bad answers."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from sqlalchemy import text
 
 from assets import evaluation
 from assets.declaration import Outcome
+from feedback_pipeline.calendar import days_of
+from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
 from feedback_pipeline.judging import tables
 from feedback_pipeline.judging.controls import KNOWN_BAD
+from feedback_pipeline.outgoing import verdicts as outgoing
 from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
@@ -100,3 +105,34 @@ def sampled() -> pl.DataFrame:
     return pl.DataFrame(
         {"interaction_id": ["1", "2"], "prompt": ["a?", "b?"], "answer": ["clear help", "awful nonsense"]}
     )
+
+
+def test_evaluators_elsewhere_are_held_against_people(database: Database, tmp_path: Path) -> None:
+    """What arrived over OTLP: one evaluator that agrees with people, in words and in scores, and one that does not."""
+    pipeline = with_week(tmp_path / "home", database)
+    voted = pipeline.frames.read(CLEAN_FEEDBACK, days_of(WEEK)).filter(pl.col("verdict").is_in(["up", "down"]))
+    rows = [
+        {"content_hash": f"{name} {answer}", "fingerprint": f"recorded:{name}", "interaction_id": answer,
+         "criterion": "relevance", "key_kind": "request", "key_value": "none",
+         "result": {"score": score if name != "words" else None, "label": label if name == "words" else None}}
+        for answer, verdict in voted.select("interaction_id", "verdict").iter_rows()
+        for name, score, label in (
+            ("words", 0, "Pass" if verdict == "up" else "fail"), ("scores", 0.9 if verdict == "up" else 0.1, ""),
+            ("contrary", 0.1 if verdict == "up" else 0.9, ""), ("stars", 4.0, ""),
+        )
+    ]  # fmt: skip
+    with database.engine.begin() as connection:
+        connection.execute(text("SELECT file_evaluations('default', CAST(:rows AS jsonb))"), {"rows": json.dumps(rows)})
+    judge_week(pipeline)
+    compute(evaluation.judge_calibration, pipeline, WEEK)
+    found = pipeline.frames.read(tables.JUDGE_CALIBRATION, [WEEK]).filter(statistic="observed_agreement")
+    agreed = dict(found.select("judge", "value").iter_rows())
+    assert agreed["words/relevance"] == agreed["scores/relevance"] == 1.0
+    assert agreed["contrary/relevance"] == 0.0
+    assert agreed["stars/relevance"] is None  # a score of 4 is on no scale that is known
+    with database.engine.begin() as connection:
+        named = "INSERT INTO interaction_key SELECT tenant, 'request', 'r-' || id, id FROM interaction"
+        connection.execute(text(named))
+    back = list(outgoing.verdicts(pipeline, WEEK, WEEK + timedelta(days=6)))
+    assert {one.name for one in back} >= {"user_feedback"}
+    assert not [one.evaluator for one in back if "/" in one.evaluator]

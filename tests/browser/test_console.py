@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from feedback_pipeline.capture import key_store
+from tests.browser.conftest import publish
 
 pytestmark = pytest.mark.browser
 
@@ -53,3 +54,51 @@ def test_nothing_is_wider_than_a_phone(site: Any, page: Any) -> None:
     for path in ("/console", "/console/answers", "/console/prompts", "/console/exports", "/console/login", first):
         page.goto(f"{site.url}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_a_keyboard_goes_through_teams_without_opening_each(site: Any, page: Any) -> None:
+    keys = [site.key, *(key_store.create(site.database, "test", ("read",), name)[1] for name in ("globex", "initech"))]
+    page.goto(f"{site.url}/console#{','.join(keys)}")
+    choice = page.locator("select[name=team]")
+    choice.focus()
+    first = choice.input_value()
+    opened: list[str] = []
+    page.on("request", lambda request: opened.append(request.url) if request.method == "POST" else None)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(200)
+    assert opened == []
+    wanted = choice.input_value()
+    assert wanted != first
+    with page.expect_navigation():
+        page.keyboard.press("Tab")
+    assert choice.input_value() == wanted
+    assert len(opened) == 1
+
+
+def test_a_filter_is_asked_for_once_and_one_step_back_leaves_the_list(site: Any, page: Any) -> None:
+    vote(site, site.key)
+    page.goto(f"{site.url}/console#{site.key}")
+    page.wait_for_selector("text=Where is my parcel?")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "search=" in request.url else None)
+    with page.expect_response(lambda answer: "search=parcel" in answer.url):
+        page.locator("input[name=search]").press_sequentially("parcel", delay=20)
+    page.wait_for_timeout(300)
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(600)
+    assert len(asked) == 1, asked
+    assert "search=parcel" in page.url
+    page.go_back()
+    assert "search=" not in page.url
+
+
+def test_a_report_looks_as_it_was_published(site: Any, page: Any) -> None:
+    path = publish(site)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(f"{site.url}/console#{site.key}")
+    page.wait_for_selector("h1:has-text('Votes')")
+    page.goto(f"{site.url}/console{path}")
+    assert page.evaluate("getComputedStyle(document.querySelector('.appendix-head ul')).display") == "flex"
+    assert complaints == []  # nothing of it is refused by a policy

@@ -1,108 +1,15 @@
 """The element on pages as real ones are: strict policies, late tokens, hasty fingers, services that fail."""
 
-import json
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.browser.conftest import Host, filed, settled
+
 expect = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed").expect
 
 pytestmark = pytest.mark.browser
-
-
-class Host:
-    """A web application of another origin than the API's: its pages, its policy, its address that mints tokens."""
-
-    def __init__(self) -> None:
-        self.html, self.policy, self.mints, self.seconds = "", "", [], 3600
-        self.site: Any = None
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def token(self, content: str, seconds: int | None = None) -> str:
-        body = {"content_type": "qa", "content_id": content, "origin": self.url, "seconds": seconds or self.seconds}
-        headers = {"Authorization": f"Bearer {self.site.key}"}
-        answer = httpx.post(f"{self.site.url}/v1/tokens", json=body, headers=headers)
-        return str(answer.json()["token"])
-
-    def show(self, page: Any, *elements: str) -> None:
-        script = f'<script src="{self.site.url}/static/llm-feedback.js"></script>'
-        self.html = f'<!doctype html><html lang="en"><head>{script}</head><body>{"".join(elements)}</body></html>'
-        page.goto(self.url)
-
-    def element(self, content: str, more: str = "", token: bool = True) -> str:
-        given = f'token="{self.token(content)}"' if token else ""
-        return (f'<llm-feedback id="{content}" api="{self.site.url}" content-type="qa" content-id="{content}" '
-                f'snapshot="the answer {content}" {given} {more}></llm-feedback>')  # fmt: skip
-
-    def votes(self, kind: str = "explicit") -> list[dict[str, Any]]:
-        headers = {"Authorization": f"Bearer {self.site.key}"}
-        found = httpx.get(f"{self.site.url}/v1/feedback", params={"kind": kind}, headers=headers).json()["items"]
-        return list(found)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def __init__(self, host: Host, *arguments: Any) -> None:
-        self.host = host
-        super().__init__(*arguments)
-
-    def do_GET(self) -> None:
-        self._answer("text/html; charset=utf-8", self.host.html.encode())
-
-    def do_POST(self) -> None:
-        wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["contents"]
-        self.host.mints.append(wanted)
-        headers = {"Authorization": f"Bearer {self.host.site.key}"}
-        body = {"contents": wanted, "origin": self.host.url}
-        self._answer(
-            "application/json", httpx.post(f"{self.host.site.url}/v1/tokens", json=body, headers=headers).content
-        )
-
-    def _answer(self, kind: str, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if self.host.policy:
-            self.send_header("Content-Security-Policy", self.host.policy)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing is written."""
-
-
-@pytest.fixture
-def host(settings: Any, database: Any) -> Iterator[Host]:
-    from dataclasses import replace
-
-    from tests.browser.conftest import Site
-
-    host = Host()
-    capture = replace(settings.capture, origins=(host.url,))
-    host.site = Site(replace(settings, capture=capture), database)
-    yield host
-    host.server.shutdown()
-    host.server.server_close()
-    host.site.stop()
-
-
-def filed(page: Any) -> Any:
-    return page.expect_response(lambda answer: answer.url.endswith("/v1/feedback") and answer.request.method == "POST")
-
-
-def settled(page: Any, host: Host, expected: list[Any], field: str = "thumb") -> None:
-    """Waits until the store says what is expected: writes are in order, so the last one wins."""
-    for _ in range(40):
-        if [vote[field] for vote in host.votes()] == expected:
-            return
-        page.wait_for_timeout(50)
-    assert [vote[field] for vote in host.votes()] == expected
 
 
 def strict(host: Host) -> str:

@@ -1,7 +1,7 @@
 """Who may do what: keys, scopes, browser tokens, limits, and the second lock behind them."""
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -269,3 +269,23 @@ def test_a_seal_is_good_for_its_purpose_and_time_only() -> None:
         tokens.unseal("console", tokens.seal("browser", {}, 60))
     with pytest.raises(ProblemError, match="expired"):
         tokens.unseal("browser", tokens.seal("browser", {}, -1))
+
+
+@pytest.mark.parametrize("wrong", [timedelta(hours=2), timedelta(days=3), timedelta(days=-60), timedelta(days=-9000)])
+def test_a_visitors_wrong_clock_costs_no_vote(service: Any, api: httpx.Client, wrong: timedelta) -> None:
+    now = datetime.now(UTC)
+    vote = VOTE | {"occurred_at": (now + wrong).isoformat()}
+    with browser(service, token(api)) as client:
+        assert client.post("/v1/feedback", json=vote).status_code == 201
+        (mine,) = client.get("/v1/feedback").json()["items"]
+    (held,) = service.rows("SELECT occurred_at FROM feedback WHERE tenant = %s")
+    assert abs(held[0] - now) < timedelta(minutes=5)
+    assert mine["thumb"] is True
+    # one that waited for the network keeps its time; a server's impossible time is a fault that it hears of
+    waited = now - timedelta(days=2)
+    with browser(service, token(api, content_id="8")) as client:
+        sent = client.post("/v1/feedback", json=VOTE | {"content_id": "8", "occurred_at": waited.isoformat()})
+    assert sent.status_code == 201
+    assert (waited,) in service.rows("SELECT occurred_at FROM feedback WHERE tenant = %s")
+    if wrong == timedelta(days=3):
+        assert api.post("/v1/feedback", json=vote).status_code == 422

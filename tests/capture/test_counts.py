@@ -158,3 +158,53 @@ def test_the_interval_of_a_rate() -> None:
     # Newcombe 1998, Statistics in Medicine 17:857, table I: 81 of 263 gives 0.2553 to 0.3662
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson(0, 20)[0] == 0.0
+
+
+def test_people_of_one_model_are_estimated_where_votes_are_many(api: httpx.Client, service: Any) -> None:
+    """The sketches say what counting says, within their error, and follow what is voted, withdrawn and erased."""
+    items = [{"query": "q", "response": f"r {number % 50}", "rating": 1, "model": f"m-{number % 2}", "intent": "code",
+              "user_id": f"u-{number % 1500}", "session_id": f"s-{number}"} for number in range(3000)]  # fmt: skip
+    for first in range(0, 3000, 500):
+        assert api.post("/v1/feedback/batch", json={"items": items[first : first + 500]}).status_code == 200
+    mine = {"days": 7, "model": "m-0"}
+
+    def people(**wanted: Any) -> tuple[int, int, float]:
+        stats = api.get("/v1/feedback/stats", params={**mine, **wanted}).json()
+        return stats["unique_users"], stats["unique_sessions"], stats["people_error_percentage"]
+
+    def sketch(least: int = 1) -> int:
+        with psycopg.connect(service.database.url, autocommit=True) as connection:
+            connection.execute("UPDATE people_sketch_day SET made_at = now() - interval '2 minutes'"
+                                   " WHERE tenant = %s AND made_at IS NOT NULL",
+                               (service.tenant,))  # fmt: skip
+            connection.execute("SELECT fold_counts()")
+            made = 0
+            while connection.execute("SELECT sketch_people(%s)", (least,)).fetchone() == (True,):
+                made += 1
+            return made
+
+    assert people() == (750, 1500, 0.0)
+    sketch(least=10**9)
+    with psycopg.connect(service.database.url) as connection:  # a store of before there were sketches
+        connection.execute("DELETE FROM people_sketch_day WHERE tenant = %s", (service.tenant,))
+    assert people() == (750, 1500, 0.0)  # not worth a sketch: still counted
+    assert sketch() >= 1
+    users, sessions, error = people()
+    assert error == 1.6
+    assert abs(users - 750) < 3 * 0.016 * 750
+    assert abs(sessions - 1500) < 3 * 0.016 * 1500
+    assert people(intent="code")[2] == 0.0  # two at once are counted
+    assert people(model="m-9") == (0, 0, 1.6)
+    with service.client(service.new_key("another")) as other:
+        assert other.get("/v1/feedback/stats", params=mine).json()["unique_users"] == 0
+    # a vote of now is in the sketches of a minute later
+    api.post("/v1/feedback", json={"query": "q", "response": "new", "rating": 1, "model": "m-9", "user_id": "u-new"})
+    sketch()
+    assert people(model="m-9") == (1, 0, 1.6)
+    # whoever is erased is in none at once
+    with psycopg.connect(service.database.url) as connection:
+        connection.execute("DELETE FROM feedback WHERE tenant = %s AND interaction_id IN (SELECT id FROM interaction"
+                           " WHERE tenant = %s AND model = 'm-9')", (service.tenant,) * 2)  # fmt: skip
+    assert service.rows("SELECT count(*) FROM people_sketch WHERE tenant = %s") == [(0,)]
+    assert people(model="m-9") == (0, 0, 0.0)
+    assert people() == (750, 1500, 0.0)

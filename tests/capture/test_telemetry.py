@@ -2,15 +2,26 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from feedback_pipeline.capture import otlp, otlp_answers
 from feedback_pipeline.capture.routes_telemetry import MAX_SPANS
 from tests.capture.conftest import Running
+from tests.support import llm_server
 from tests.support import otlp_wire as wire
+from tests.support.serving import serve
 
 TRACE = "5b8aa5a2d2c872e8321cf37308d69df2"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -77,6 +88,19 @@ def test_a_span_becomes_an_answer_that_a_vote_finds_by_its_ids(service: Running)
     assert "anna" not in user
     assert rest == ["north-7b-0611", 31, 7, 800, "logged", "full", "stop", "conv-1"]
     assert service.rows("SELECT count(*) FROM feedback WHERE tenant = %s AND interaction_id IS NOT NULL") == [(1,)]
+
+
+def test_the_ids_of_a_trace_stay_and_what_only_looks_like_one_does_not(service: Running) -> None:
+    trace, span = "4111111111111111aaaaaaaaaaaaaaaa", "4111111111111111"  # the number of a card
+    body = wire.traces(wire.span(trace, span, CALL, now() - 5, now()))
+    other = request_of({**CALL, "gen_ai.response.id": "second"})
+    other["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["spanId"] = "anna@example.org"  # sixteen characters
+    with service.client(**PROTOBUF) as client:
+        assert client.post("/v1/traces", content=body).status_code == 200
+    with service.client() as client:
+        assert client.post("/v1/traces", json=other).status_code == 400
+    held = json.dumps({"trace_id": trace, "span_id": span}, separators=(",", ":"))
+    assert service.rows("SELECT metadata FROM interaction WHERE tenant = %s") == [(held,)]
 
 
 def test_protobuf_in_gzip_twice_is_one_answer(service: Running) -> None:
@@ -264,16 +288,27 @@ def test_a_call_of_a_tool_is_an_answer_with_its_name() -> None:
     assert (found["tools_called"], found["output"]) == (["look_up"], "")
 
 
-def test_the_real_exporter(service: Running) -> None:
-    pytest.importorskip(
-        "opentelemetry.exporter.otlp.proto.http", reason="opentelemetry-exporter-otlp-proto-http is not installed"
-    )
-    from opentelemetry.exporter.otlp.proto.http import Compression
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+@pytest.mark.parametrize("streamed", ["streamed", "whole"])
+@pytest.mark.parametrize("kind", ["openinference", "openllmetry"])
+def test_an_instrumented_application_needs_no_code_of_ours(service: Running, kind: str, streamed: str) -> None:
+    models, stop = serve(llm_server.provider())
+    program = Path(__file__).with_name("instrumented.py")
+    try:
+        done = subprocess.run(
+            [sys.executable, str(program), kind, streamed, models, service.url, service.key],
+            capture_output=True, text=True, timeout=120, check=False,
+            env={**os.environ, "TRACELOOP_TRACE_CONTENT": "true"},
+        )  # fmt: skip
+    finally:
+        stop()
+    assert done.returncode == 0, done.stderr[-2000:]
+    kept = """
+        SELECT prompt, output, messages::json -> 0 ->> 'content', project, model IS NOT NULL FROM interaction
+        WHERE tenant = %s"""
+    assert service.rows(kept) == [("say please", done.stdout.strip(), "Be brief.", "bookshop", True)]
 
+
+def test_the_real_exporter(service: Running) -> None:
     exporter = OTLPSpanExporter(
         endpoint=f"{service.url}/v1/traces", headers={"x-api-key": service.key}, compression=Compression.Gzip
     )

@@ -7,7 +7,7 @@ import psycopg
 
 from feedback_pipeline.cleaning import days
 from feedback_pipeline.erasure import erasure
-from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed
+from feedback_pipeline.erasure.context import ErasureContext, Recomputed
 from feedback_pipeline.erasure.subjects import person
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings

@@ -14,6 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from feedback_pipeline.erasure import erasure, search, subjects
+from feedback_pipeline.erasure.context import Erasure
+from feedback_pipeline.erasure.steps import STEPS
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.tables.parquet import ParquetFolder
 from tests.support.erasure_world import Uploads, ada, context, pipeline_at
@@ -37,7 +39,7 @@ class Deadly(Uploads):
 
 uploads = Uploads(Path(home) / "uploads.log")
 if fatal == "opened":
-    erasure.STEPS["withhold"] = die  # type: ignore[assignment]
+    STEPS["withhold"] = die  # type: ignore[assignment]
 elif fatal == "computing":
     write = ParquetFolder.write
 
@@ -53,14 +55,14 @@ elif fatal == "searching":
 elif fatal == "finishing":
     subjects.Evidence.remove = die  # type: ignore[method-assign]
 else:
-    noted = erasure.Erasure._note
+    noted = Erasure._note
 
     def note(self, connection, step, counts):  # type: ignore[no-untyped-def]
         if step == fatal:
             die()
         noted(self, connection, step, counts)
 
-    erasure.Erasure._note = note  # type: ignore[method-assign]
+    Erasure._note = note  # type: ignore[method-assign]
 
 pipeline = pipeline_at(Path(home), Database(url))
 instance = None

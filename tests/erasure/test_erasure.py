@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from feedback_pipeline.erasure import erasure, receipts, subjects
-from feedback_pipeline.erasure.erasure import ErasureError
+from feedback_pipeline.erasure.context import ErasureError
+from feedback_pipeline.erasure.preview import preview
 from feedback_pipeline.erasure.register import folders
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import bulk, changes
@@ -134,16 +135,16 @@ def test_a_dry_run_counts_and_changes_nothing(pipeline: Pipeline, instance: dg.D
         "SELECT (SELECT count(*) FROM feedback), (SELECT count(*) FROM interaction), (SELECT count(*) FROM erasure)"
     )
     before = rows(pipeline.database, counts)
-    preview = erasure.preview(context(pipeline, instance), ada(pipeline))
-    assert (preview.interactions, preview.feedback, preview.refusals, preview.days) == (3, 4, 1, 2)
-    assert (preview.votes_of_others, preview.unknown, preview.earlier) == (1, False, None)
+    foreseen = preview(context(pipeline, instance), ada(pipeline))
+    assert (foreseen.interactions, foreseen.feedback, foreseen.refusals, foreseen.days) == (3, 4, 1, 2)
+    assert (foreseen.votes_of_others, foreseen.unknown, foreseen.earlier) == (1, False, None)
     assert rows(pipeline.database, counts) == before
     assert not (pipeline.settings.home / "erasures").exists()
 
 
 def test_an_unknown_person_gets_a_clear_answer(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
     nobody = subjects.person(pipeline.pseudonymiser, "default", "adah")
-    assert erasure.preview(context(pipeline, instance), nobody).unknown
+    assert preview(context(pipeline, instance), nobody).unknown
     with pytest.raises(ErasureError, match="nothing is known of this person in the tenant default"):
         erasure.forget(context(pipeline, instance), nobody)
     elsewhere = subjects.person(pipeline.pseudonymiser, "other", ADA)
@@ -289,7 +290,7 @@ def test_a_receipt_that_was_changed_is_not_genuine(pipeline: Pipeline, instance:
     assert not receipts.is_genuine(pipeline.pseudonymiser, receipt)
     with pytest.raises(ErasureError, match="erased before, finished 20"):
         erasure.forget(context(pipeline, instance), ada(pipeline))
-    assert erasure.preview(context(pipeline, instance), ada(pipeline)).earlier is not None
+    assert preview(context(pipeline, instance), ada(pipeline)).earlier is not None
 
 
 def test_killed_at_any_moment_it_goes_on_where_it_was(pipeline: Pipeline, instance: dg.DagsterInstance) -> None:

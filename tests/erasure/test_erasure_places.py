@@ -12,7 +12,7 @@ import pytest
 
 from feedback_pipeline.analysis.reports import generate_report
 from feedback_pipeline.erasure import erasure
-from feedback_pipeline.erasure.erasure import ErasureError
+from feedback_pipeline.erasure.context import ErasureError
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.database import Database
 from jobs import runs

@@ -29,6 +29,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "feedback_pipeline/erasure/erasure.py": ("home/erasures/*",),
     "feedback_pipeline/erasure/exports.py": (NOTED,),
     "feedback_pipeline/erasure/replay.py": ("home/erasures/erasures.jsonl", "home/backups.json"),
+    "feedback_pipeline/erasure/steps.py": ("home/logs/*",),
     "feedback_pipeline/erasure/subjects.py": ("home/erasures/*.working.json",),
     "feedback_pipeline/erasure/traces.py": ("home/rejects/*", "home/spool/*"),
     "feedback_pipeline/first_day.py": ("home/start",),

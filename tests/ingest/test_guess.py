@@ -240,3 +240,110 @@ def test_a_likely_verdict_that_cannot_be_read_is_pointed_out(tmp_path: Path) -> 
     ]
     found = guessed(tmp_path, "odd.json", rows)
     assert any(line.startswith("rating (prima 5, naja 4) may be the verdict") for line in found.guess.missing)
+
+
+def test_a_column_that_is_called_what_it_is_may_hold_mistakes(tmp_path: Path) -> None:
+    header = "id,question,answer,stars,thumb,time,user"
+    rows = [
+        "1,How do I cancel?,In the settings.,5,up,2026-11-25T10:00:00Z,a",
+        "2,How do I pay?,By card.,banana,down,2026-11-25T11:00:00Z,b",
+        "3,Where is it?,There.,9,maybe,2026-11-25T12:00:00Z,c",
+        "4,Who?,Me.,2,down,not a time,d",
+        "5,What?,That.,4,up,2026-11-26T12:00:00Z,e",
+    ]
+    found = guessed(tmp_path, "votes.csv", "\n".join([header, *rows]) + "\n")
+    assert mapping(found) == {
+        "id": "id", "user": "user", "occurred_at": "time", "thumb": "thumb", "stars": "stars", "prompt": "question",
+        "output": "answer",
+    }  # fmt: skip
+    assert found.guess.entry["values"] == {"thumb": {"maybe": None}}
+    assert found.trial.refused == {
+        ("not_a_number", "stars"): 1, ("out_of_range", "stars"): 1, ("unreadable_time", "occurred_at"): 1,
+    }  # fmt: skip
+    assert "4 of 5 rows (1 holds something else)" in found.text
+
+
+@pytest.mark.parametrize("name", ["id", "row", "number"])
+def test_numbers_of_rows_are_no_stars(tmp_path: Path, name: str) -> None:
+    rows = [{name: n, "question": f"How do I do {n}?", "answer": f"Like this {n}."} for n in range(1, 6)]
+    found = guessed(tmp_path, "rows.json", rows)
+    assert "stars" not in mapping(found)
+    assert found.guess.missing
+
+
+def test_a_scale_of_ten_is_no_stars_with_mistakes(tmp_path: Path) -> None:
+    rows = [{"rating": n % 10 + 1, "question": f"How do I do {n}?", "answer": f"Like this {n}."} for n in range(40)]
+    found = guessed(tmp_path, "rated.json", rows)
+    assert "stars" not in mapping(found)
+    assert mapping(found)["thumb"] == "rating"
+
+
+def test_a_message_may_say_sender_and_body(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"c{n}",
+            "created_at": 1_763_000_000 + n,
+            "parts": [
+                {"sender": "visitor", "body": f"Where is order {n}?"},
+                {"sender": "bot", "body": f"On its way {n}."},
+            ],
+            "conversation_rating": {"rating": n % 5 + 1},
+        }
+        for n in range(10)
+    ]
+    found = guessed(tmp_path, "helpdesk.jsonl", rows)
+    assert found.trial.votes == {"stars": 10}
+    assert mapping(found)["output"] == "parts[last].body"
+    assert mapping(found)["prompt"] == "parts[last sender=visitor].body"
+
+
+def test_a_word_beside_those_of_a_verdict_is_none(tmp_path: Path) -> None:
+    rows = [{"satisfaction_rating": ["good", "bad", "offered"][n % 3], "question": f"How do I reset {n}?",
+             "reply": f"Press the button {n}.", "requester": f"u{n % 2}"} for n in range(9)]  # fmt: skip
+    found = guessed(tmp_path, "tickets.json", rows)
+    assert found.trial.votes == {"up": 3, "down": 3}
+    assert mapping(found)["user"] == "requester"
+
+
+def test_numbers_with_a_decimal_comma_are_a_scale(tmp_path: Path) -> None:
+    rows = "".join(f'2026/11/{n + 10},ask {n} now,answer {n} now,"{n * 11},5"\n' for n in range(9))
+    found = guessed(tmp_path, "percent.csv", f"when,prompt,response,score\n{rows}")
+    assert found.guess.entry["values"]["thumb"] == {">= 70": "up", "< 50": "down", "50..70": None}
+    assert found.trial.votes == {"up": 2, "down": 5}  # 77,5 and 88,5; 0,5 to 44,5
+    assert found.guess.entry["time_format"] == "%Y/%m/%d"
+
+
+def test_a_database_in_a_file_is_read_as_one(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "app.db") as connection:
+        connection.execute("CREATE TABLE users (id INTEGER)")
+        connection.execute("CREATE TABLE feedback (id INTEGER, helpful INTEGER, asked TEXT, answered TEXT, at INTEGER)")
+        connection.executemany("INSERT INTO feedback VALUES (?, ?, ?, ?, ?)", [
+            (n, n % 2, f"how {n} works", f"it works {n} so", 1_763_000_000_000 + n) for n in range(9)])  # fmt: skip
+    found = guess_entry(str(tmp_path / "app.db"), now=NOW)
+    assert (found.guess.entry["kind"], found.guess.entry["table"]) == ("sql", "feedback")
+    assert found.trial.votes == {"up": 4, "down": 5}
+
+
+def test_what_excel_calls_unicode_text(tmp_path: Path) -> None:
+    rows = "".join(f"How do I do {n}?\tLike this {n}.\t{'Да' if n % 2 else 'Нет'}\n" for n in range(8))
+    (tmp_path / "sheet.txt").write_text(f"question\tanswer\tthumb\n{rows}", encoding="utf-16")
+    found = guess_entry(str(tmp_path / "sheet.txt"), now=NOW)
+    assert found.guess.entry["encoding"] == "utf-16"
+    assert mapping(found)["output"] == "answer"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("book.xlsx", b"PK\x03\x04" + bytes(100), "save its table as CSV"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "neither text nor Parquet nor SQLite"),
+        ("broken.db", b"SQLite format 3\x00" + bytes(50), "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_in_a_sentence(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    done = CliRunner().invoke(app, ["source", "guess", str(tmp_path / name)])
+    assert done.exit_code == 2
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    with pytest.raises(UnreadableError, match=says):
+        guess_entry(str(tmp_path / name), now=NOW)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError,
 from feedback_pipeline.ingest.readers.csv import Dialect, read_csv
 from feedback_pipeline.ingest.readers.json_array import read_json
 from feedback_pipeline.ingest.readers.jsonl import read_jsonl
-from feedback_pipeline.ingest.readers.parquet import read_parquet
+from feedback_pipeline.ingest.readers.parquet import frame_column, read_parquet
 from feedback_pipeline.ingest.readers.sql import read_sql
 from feedback_pipeline.store.database import Database
 
@@ -49,6 +50,14 @@ def from_lines(data: bytes, wanted: Wanted = LINES) -> tuple[list, dict]:
 
 
 # CSV
+
+
+def test_maps_of_counts_are_the_objects_that_they_are_row_by_row() -> None:
+    rows = [[("a", 1), ('b"', 2)], None, [], [("a", None)]]
+    maps = pa.array(rows * 2, pa.map_(pa.string(), pa.int64()))
+    expected = ['{"a":1,"b\\"":2}', None, "{}", '{"a":null}'] * 2
+    for start, end in ((0, 8), (1, 6), (3, 3), (1, 2)):
+        assert frame_column("usage", maps[start:end]).to_list() == expected[start:end]
 
 
 def test_csv_rows_keep_their_number_around_bad_ones(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from feedback_pipeline.ingest.paths import as_text, steps, walk
 from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.ingest.summary import SourceSummary
 from feedback_pipeline.store.database import Database
-from tests.support.ingesting import bring_in, only, query
+from tests.support.ingesting import VOTE, bring_in, only, query
 
 AT = "2026-11-12T09:00:00Z"
 
@@ -64,6 +64,26 @@ def test_a_message_found_by_an_id_that_another_column_holds(database: Database, 
                "prompt": "snapshot.chat.history.messages[{meta.parent}].content"}  # fmt: skip
     assert imported(database, tmp_path, rows, {"mapping": mapping}).events == 1
     assert query(database, "SELECT prompt, output FROM interaction") == [("Hi", "Hello.")]
+
+
+def test_one_column_means_what_another_says(database: Database, tmp_path: Path) -> None:
+    rows = [
+        {**VOTE, "id": "a", "kind": "number", "said": "4", "note": "Fine."},
+        {**VOTE, "id": "b", "kind": "word", "said": "down", "note": "Wrong."},
+        {**VOTE, "id": "c", "kind": "text", "said": "Too long.", "note": "unseen"},
+    ]
+    mapping = {
+        "id": "id", "occurred_at": "at", "prompt": "question", "output": "answer",
+        "stars": {"column": "said", "when": {"kind": "number"}}, "thumb": {"column": "said", "when": {"kind": "word"}},
+        "comment": {"column": "said", "when": {"kind": "text"}, "otherwise": "note"},
+    }  # fmt: skip
+    assert imported(database, tmp_path, rows, {"mapping": mapping}).refused == ()
+    said = "SELECT source_id, stars, thumb, comment FROM feedback ORDER BY 1"
+    assert query(database, said) == [
+        ("a", 4, None, "Fine."),
+        ("b", None, False, "Wrong."),
+        ("c", None, None, "Too long."),
+    ]
 
 
 def test_a_row_an_item_of_a_list_and_only_those_that_are_meant(database: Database, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from feedback_pipeline.erasure import subjects
-from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed, forget
+from feedback_pipeline.erasure.context import ErasureContext, Recomputed
+from feedback_pipeline.erasure.erasure import forget
 from feedback_pipeline.lineage.trace import UnknownReferenceError, why
 from feedback_pipeline.lineage.tree import Node
 from feedback_pipeline.pipeline import Pipeline

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from feedback_pipeline.erasure.erasure import ErasureContext, Recomputed
+from feedback_pipeline.erasure.context import ErasureContext, Recomputed
 from feedback_pipeline.erasure.subjects import Subject, person
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings

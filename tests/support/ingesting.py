@@ -51,7 +51,7 @@ def json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def bring_in(database: Database | None, sources: Sources, home: Path, **options: Any) -> ImportSummary:
-    return import_sources(database, sources, privacy(home), home, now=NOW, **options)
+    return import_sources(database, sources, privacy(home), home, **{"now": NOW, **options})
 
 
 def only(summary: ImportSummary) -> SourceSummary:

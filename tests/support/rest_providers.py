@@ -2,7 +2,9 @@
 what it gets. A request with a field that the schema does not know is refused."""
 
 import json
+import os
 import re
+import signal
 import threading
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -39,6 +41,8 @@ class Held:
         not_ready: answer 400 to so many creations, as an upload is still being read.
         states: what a job says of itself, look by look.
         calls: method and path of every request.
+        deaths: pattern of a method and path → whether the request is carried out before the asking process, `victim`,
+            is killed; each once.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -50,6 +54,8 @@ class Held:
     states: list[str] = field(default_factory=list)
     looks: int = 0
     calls: list[str] = field(default_factory=list)
+    deaths: dict[str, bool] = field(default_factory=dict)
+    victim: int | None = None
 
 
 class _Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
@@ -81,7 +87,13 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self, method: str) -> None:
         url = urlsplit(self.path)
         content = self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.held.calls.append(f"{method} {url.path}")
+        called = f"{method} {url.path}"
+        self.held.calls.append(called)
+        fatal = next((pattern for pattern in self.held.deaths if re.fullmatch(pattern, called)), None)
+        acted_first = self.held.deaths.pop(fatal) if fatal else True
+        if not acted_first:
+            self._kill()
+            return
         headers: dict[str, str] = {}
         try:
             if not url.path.startswith("/put/") and self.headers.get("authorization") != "Bearer test":
@@ -89,12 +101,20 @@ class Handler(BaseHTTPRequestHandler):
             status, body = self.act(method, unquote(url.path), parse_qs(url.query), content, headers)
         except _Refused as refused:
             status, body = refused.status, refused.body
+        if fatal:
+            self._kill()
+            return
         answer = json.dumps(body).encode()
         self.send_response(status)
         for name, value in {"content-type": "application/json", "content-length": str(len(answer)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer)
+
+    def _kill(self) -> None:
+        assert self.held.victim is not None
+        os.kill(self.held.victim, signal.SIGKILL)
+        self.close_connection = True
 
     def act(
         self, method: str, path: str, query: dict[str, list[str]], content: bytes, headers: dict[str, str]

@@ -32,6 +32,11 @@ PROMPTS = 35
 def pipeline_for(home: Path, database: Database, url: str | None = None, **environment: str) -> Pipeline:
     home.mkdir(parents=True, exist_ok=True)
     (home / "prices.yaml").write_text(PRICES)
+    return Pipeline(Settings.from_environment(environment_for(home, database, url, **environment)), NOW)
+
+
+def environment_for(home: Path, database: Database, url: str | None = None, **environment: str) -> dict[str, str]:
+    """The settings of `pipeline_for`, for a process of its own."""
     given = {"FEEDBACK_HOME": str(home), "FEEDBACK_DATABASE_URL": database.url, "FEEDBACK_TUNING_MODEL": BASE}
     if url is not None:
         given |= {
@@ -39,7 +44,7 @@ def pipeline_for(home: Path, database: Database, url: str | None = None, **envir
             "FEEDBACK_TUNING_BUDGET": "10", "FEEDBACK_TUNING_PRICES": str(home / "prices.yaml"),
             "FEEDBACK_JUDGE_MODEL": "judge-1", "FEEDBACK_JUDGE_BASE_URL": url,
         }  # fmt: skip
-    return Pipeline(Settings.from_environment(given | environment), NOW)
+    return given | environment
 
 
 def chat_line(question: str, answer: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from assets.training import preference_pairs, training_examples
+from bench.machine import forget_peak, peak_bytes, resident_bytes
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.cli import training as commands
 from feedback_pipeline.cli.main import app
@@ -19,8 +20,8 @@ from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import reviews
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.training import archive
-from feedback_pipeline.training.reviews import undecided
-from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES
+from feedback_pipeline.training.reviews import ReviewQueue, undecided
+from feedback_pipeline.training.tables import PREFERENCE_PAIRS, TRAINING_EXAMPLES, WAITING
 from tests.support.training_world import END, World, dropped
 
 commands.mount(app)
@@ -190,3 +191,25 @@ def test_whoever_lets_a_correction_in_has_not_let_in_the_answer() -> None:
     curated = world.curated(reviewed=[vote])
     assert curated.examples["kind"].to_list() == ["correction"]
     assert curated.waiting.is_empty(), "nobody judged the answer otherwise"
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="the system does not say how much memory is used"
+)
+def test_answers_that_wait_take_no_memory_for_each_correction() -> None:
+    """4,000 answers beside 20,000 corrections: 600 MB when every answer was compared with a copy of all of them."""
+    answers = pl.DataFrame(
+        {
+            name: [[f"{row}-{part}" for part in range(2)] for row in range(4_000)] if name == "feedback_ids" else None
+            for name in WAITING.names
+        },
+        schema_overrides=WAITING.schema,
+    )
+    corrected = pl.Series([f"{row}-{0}" for row in range(4_000)] + [f"{row}-1" for row in range(0, 4_000, 2)]
+                          + [f"of-another-{row}" for row in range(14_000)])  # fmt: skip
+    queue = ReviewQueue(pl.Series(dtype=pl.String), pl.Series(dtype=pl.String))
+    before = resident_bytes()
+    forget_peak()
+    queue.hold_answers(answers, corrected, "browser")
+    assert peak_bytes() - before < 200e6
+    assert queue.held[0]["feedback_id"].to_list() == [f"{row}-1" for row in range(1, 4_000, 2)]

@@ -33,11 +33,11 @@ def trained(pipeline: Pipeline) -> registry.Model:
 
 def evaluated(pipeline: Pipeline, model: registry.Model, prompts: pl.DataFrame | None = None) -> Evaluation:
     answering = registry.current_model(pipeline.database)
-    incumbent = answering.model if answering else BASE
+    current = answering.model if answering else BASE
     asked = evaluation_prompts(training_examples(WEEK, 600), "supervised") if prompts is None else prompts
-    found = evaluate(pipeline.settings, pipeline.database, WEEK, model, incumbent, asked)
+    found = evaluate(pipeline.settings, pipeline.database, WEEK, model, current, asked)
     registry.record_evaluation(
-        pipeline.database, model.name, incumbent, found.content_hash, passed=found.passed,
+        pipeline.database, model.name, current, found.content_hash, passed=found.passed,
         detail=found.rows().to_dicts(), now=pipeline.now(),
     )  # fmt: skip
     return found
@@ -193,7 +193,7 @@ def test_an_approval_of_another_evaluation_does_not_count(tuned: Pipeline, provi
         registry.promote(later, TUNED)
 
 
-def test_a_model_compared_with_another_incumbent_is_evaluated_again(tuned: Pipeline, provider: ProviderServer) -> None:
+def test_a_model_compared_with_another_model_is_evaluated_again(tuned: Pipeline, provider: ProviderServer) -> None:
     model = trained(tuned)
     found = evaluated(tuned, model)
     approve(tuned, found.content_hash)

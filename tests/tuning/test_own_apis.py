@@ -1,6 +1,10 @@
 """Together, Fireworks and Vertex are each one setting away: from an approved dataset to a candidate, paid for once."""
 
 import datetime as dt
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +21,7 @@ from feedback_pipeline.tuning.following import follow
 from feedback_pipeline.tuning.providers.ledger import ADOPTION_GRACE
 from feedback_pipeline.tuning.runs import Ledger, Run
 from tests.support import rest_providers
-from tests.support.tuning_world import NOW, pipeline_for, with_dataset
+from tests.support.tuning_world import NOW, environment_for, pipeline_for, with_dataset
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,38 @@ def test_a_creation_whose_answer_is_lost_is_found_and_not_paid_twice(setup: Setu
     assert run.entry.state in ("following", "succeeded")
     assert len(setup.held.jobs) == len(setup.held.bodies) == 1
     assert len(setup.held.files) == 2
+
+
+FATAL = {
+    "together": ("PUT /put/file-0", "POST /v1/fine-tunes", "GET /v1/fine-tunes/ft-0"),
+    "fireworks": ("POST .*:upload", "POST .*/supervisedFineTuningJobs", "GET .*/supervisedFineTuningJobs/.*"),
+    "vertex": ("POST /upload/.*", "POST .*/tuningJobs", "GET .*/tuningJobs/0"),
+}
+"""By provider: an upload, the creation of the job, a look at it."""
+
+
+@each
+def test_a_process_killed_in_an_upload_a_creation_and_a_look_pays_once(setup: Setup, database: Database) -> None:
+    upload, creation, look = FATAL[setup.place.name]
+    setup.held.deaths = {upload: True, creation: True, look: False}
+    given = json.dumps(environment_for(setup.pipeline.settings.home, database, setup.server.url,
+                                       FEEDBACK_TUNING_PROVIDER=setup.place.name,
+                                       FEEDBACK_TUNING_MODEL=setup.place.model, **setup.place.environment))  # fmt: skip
+    died = []
+    for life in range(8):
+        moment = NOW + life * (ADOPTION_GRACE + dt.timedelta(minutes=1))
+        program = Path(__file__).with_name("killed_tuning.py")
+        with subprocess.Popen([sys.executable, str(program), given, moment.isoformat()]) as process:
+            setup.held.victim = process.pid
+            died.append(process.wait(120) == -signal.SIGKILL)
+        if all(run.over for run in Ledger(database).runs()):
+            break
+    [run] = Ledger(database).runs()
+    assert (run.entry.state, sum(died), setup.held.deaths) == ("succeeded", 3, {})
+    assert len(setup.held.jobs) == len(setup.held.bodies) == 1
+    assert run.charged_usd == pytest.approx(1234 * 5 / 1_000_000)
+    sent = sorted(file.content() for file in (run.request.training, run.request.validation) if file)
+    assert sorted(set(setup.held.files.values())) == sent
 
 
 @each

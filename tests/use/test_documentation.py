@@ -89,6 +89,18 @@ def test_every_file_a_page_names_in_the_package_is_there(page: Path) -> None:
         assert (ROOT / name).exists(), f"{page.name} names {name}"
 
 
+def test_the_page_of_assets_lists_every_check_as_the_code_describes_it(hooks: ModuleType) -> None:
+    table = hooks.checks()
+    assert "| `conservation` | `clean_feedback` | yes |" in table
+    assert table in (ROOT / "docs" / "assets.md").read_text(), f"docs/assets.md has another table than:\n{table}"
+
+
+def test_the_page_of_assets_lists_every_asset(hooks: ModuleType) -> None:
+    table = hooks.groups()
+    assert "`clean_feedback`" in table
+    assert table in (ROOT / "docs" / "assets.md").read_text(), f"docs/assets.md has another table than:\n{table}"
+
+
 def test_every_asset_check_table_and_verb_is_in_the_reference(hooks: ModuleType) -> None:
     import feedback_pipeline
 

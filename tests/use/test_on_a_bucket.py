@@ -15,7 +15,8 @@ from upath import UPath
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.app import create_app
 from feedback_pipeline.cli import summary
-from feedback_pipeline.erasure.erasure import ErasureContext, forget
+from feedback_pipeline.erasure.context import ErasureContext
+from feedback_pipeline.erasure.erasure import forget
 from feedback_pipeline.erasure.subjects import person
 from feedback_pipeline.lineage.trace import why
 from feedback_pipeline.lineage.tree import Node

@@ -9,6 +9,7 @@
  * address; default: where this script came from), snapshot (the content as shown), input, prompt-version, model,
  * project, stars, suggest, reasons (comma-separated), floating (a button for general feedback), survey (a PostHog survey
  * for it), lang, labels (JSON, other words). "false" switches stars, suggest and floating off.
+ * Each attribute is a property too (contentId, tokenUrl …; labels may be an object, reasons a list).
  * Properties: renewToken, async ({type, id}) => token, asked when a token is missing or has expired.
  * Events: feedback-change {detail: {rating, stars}}, feedback-error {detail: {status}}.
  * Methods: signal(name, detail) files an implicit signal: "copy", "regenerate", "edit" {distance}, "abandon".
@@ -29,6 +30,7 @@
   const GATHER_MS = 15;
   const MAX_GATHERED = 100;
   const STARS_MS = 500;
+  const PIECES_MS = 300;
   const KEPT_MS = 7 * 24 * 3600 * 1000;
   const KEYS = ["group", "up", "down", "thanks", "undo", "comment", "send", "close", "better", "stars", "offline", "failed",
     "withdrawn", "general", "generalComment", "more", "stored", "expired", "busy", "unreachable", "incorrect", "incomplete",
@@ -76,7 +78,7 @@
     :host(.floats) .general { border-radius: 2rem; padding-inline: 1.2rem; box-shadow: 0 2px 10px #0005; }
     :host(.floats) .general[aria-expanded="true"] { display: none; }
     :host(.floats) .panel.open, :host(.floats) .said { background: var(--llm-feedback-background, var(--page, Canvas));
-      border-radius: var(--radius); padding: .8rem; box-shadow: 0 2px 16px #0005; }
+      border: 1px solid var(--line); border-radius: var(--radius); padding: .8rem; box-shadow: 0 2px 16px #0005; }
     @media (prefers-reduced-motion: no-preference) { button { transition: background .12s; } }`;
 
   let sheet = null;
@@ -262,6 +264,13 @@
       return this.restored;
     }
 
+    /* What was restored was about another text; false where something was found, or said since. */
+    forget() {
+      if (this.touched || this.server.id || !this.restored) return false;
+      this.restored = null;
+      return true;
+    }
+
     /* Takes a change at once, and writes it after everything that is under way. */
     change(wanted, extra, answer) {
       this.touched = true;
@@ -368,7 +377,7 @@
 
   class LlmFeedback extends HTMLElement {
     static observedAttributes = ["token", "token-url", "content-id", "content-type", "api", "stars", "suggest", "floating",
-      "reasons", "lang", "labels"];
+      "reasons", "lang", "labels", "snapshot"];
 
     constructor() {
       super();
@@ -390,6 +399,7 @@
     attributeChangedCallback(name, before, after) {
       if (!this.isConnected || !this.about || before === after) return;
       try {
+        if (name === "snapshot") { this.retold(); return; }
         if (["token", "token-url", "content-id", "content-type", "api"].includes(name)) { this.bind(); this.start(); }
         if (name !== "token" && name !== "token-url") this.render();
         else this.show();
@@ -418,6 +428,12 @@
     start() {
       if (this.on("floating")) return;
       if (this.getAttribute("token") || this.hasAttribute("token-url") || this.renewToken) this.about.restore(this.getAttribute("snapshot"));
+    }
+
+    /* Text that comes in pieces: once it stands, the vote on all of it is asked for. */
+    retold() {
+      clearTimeout(this.telling);
+      this.telling = setTimeout(() => { if (this.about.forget()) this.start(); }, PIECES_MS);
     }
 
     on(name) { return this.hasAttribute(name) && this.getAttribute(name) !== "false"; }
@@ -454,6 +470,10 @@
       return made;
     }
 
+    button(name, onclick, inside, more) {
+      return this.node("button", { type: "button", class: name, part: `button ${name}`, onclick, ...more }, inside || this.text(name));
+    }
+
     icon() {
       const svg = document.createElementNS(SVG, "svg");
       for (const [name, value] of [["viewBox", "0 0 24 24"], ["width", "18"], ["height", "18"], ["aria-hidden", "true"]]) svg.setAttribute(name, value);
@@ -484,15 +504,14 @@
       this.question = this.node("span", { class: "asked", part: "asked", hidden: true }, this.text("asked"));
       row.append(this.question);
       for (const [name, rating] of [["up", true], ["down", false]]) {
-        this.thumbs[name] = this.node("button", { type: "button", class: `thumb ${name}`, part: `button ${name}`, "aria-pressed": "false",
-          "aria-label": this.text(name), title: this.text(name), onclick: () => this.vote(rating) }, this.icon());
+        this.thumbs[name] = this.button(name, () => this.vote(rating), this.icon(), { "aria-pressed": "false", "aria-label": this.text(name), title: this.text(name) });
         row.append(this.thumbs[name]);
       }
-      this.stars = [];
+      this.marks = [];
       if (this.on("stars")) row.append(this.renderStars());
-      if (this.on("suggest")) row.append(this.node("button", { type: "button", class: "better", part: "button better", onclick: () => this.suggest() }, this.text("better")));
-      this.moreButton = this.node("button", { type: "button", class: "more", part: "button more", hidden: true, onclick: () => this.askWhy() }, this.text("more"));
-      this.undoButton = this.node("button", { type: "button", class: "undo", part: "button undo", hidden: true, onclick: () => this.undo() }, this.text("undo"));
+      if (this.on("suggest")) row.append(this.button("better", () => this.correct()));
+      this.moreButton = this.button("more", () => this.askWhy());
+      this.undoButton = this.button("undo", () => this.undo());
       row.append(this.moreButton, this.undoButton, this.said);
       this.panel.replaceChildren(row, this.form);
     }
@@ -506,15 +525,14 @@
         const input = this.node("input", { type: "radio", name, value: String(number), "aria-label": `${number} ${this.text("stars")}`,
           onchange: () => this.rate(number, !this.keyed), onkeydown: () => { this.keyed = true; }, onpointerdown: () => { this.keyed = false; } });
         const mark = this.node("span", { "aria-hidden": "true" }, "☆");
-        this.stars.push({ input, mark, label: this.node("label", { class: "star", part: "star", onpointerdown: () => { this.keyed = false; } }, input, mark) });
-        group.append(this.stars[number - 1].label);
+        this.marks.push({ input, mark, label: this.node("label", { class: "star", part: "star", onpointerdown: () => { this.keyed = false; } }, input, mark) });
+        group.append(this.marks[number - 1].label);
       }
       return group;
     }
 
     renderFloating() {
-      const general = this.node("button", { type: "button", class: "send general", part: "button general", "aria-expanded": "false",
-        onclick: () => this.openGeneral(general) }, this.text("general"));
+      const general = this.button("general", () => this.openGeneral(general), this.text("general"), { class: "send general", "aria-expanded": "false" });
       this.panel.replaceChildren(this.form, this.node("div", { class: "row" }, general, this.said));
       // the panel is as opaque as the page: neither the system's colours nor ours decide
       const painted = [document.body, document.documentElement].map((one) => getComputedStyle(one).backgroundColor)
@@ -570,7 +588,7 @@
         if (hadFocus && this.undoButton.hidden) this.thumbs.up.focus();
         this.moreButton.hidden = rating !== false || this.form.hasChildNodes();
       }
-      (this.stars || []).forEach(({ input, mark, label }, index) => {
+      (this.marks || []).forEach(({ input, mark, label }, index) => {
         const shown = this.pending ?? stars;
         input.checked = shown === index + 1;
         label.dataset.on = String(shown !== null && index < shown);
@@ -633,10 +651,10 @@
       const chosen = new Set();
       const box = this.node("textarea", { "aria-label": this.text(label), placeholder: this.text(label), maxlength: "10000", part: "comment", dir: "auto" });
       const chips = this.node("div", { class: "row" }, ...reasons.map((reason) => {
-        const chip = this.node("button", { type: "button", class: "chip", part: "button chip", "aria-pressed": "false", onclick: () => {
+        const chip = this.button("chip", () => {
           if (!chosen.delete(reason)) chosen.add(reason);
           chip.setAttribute("aria-pressed", String(chosen.has(reason)));
-        } }, this.text(reason));
+        }, this.text(reason), { "aria-pressed": "false" });
         return chip;
       }));
       const close = () => {
@@ -658,9 +676,9 @@
         },
         onkeydown: (event) => { if (event.key === "Escape") { event.stopPropagation(); close(); } },
       }, ...(reasons.length ? [chips] : []), box);
-      const submit = this.node("button", { type: "submit", class: "send submit", part: "button send" }, this.text("send"));
+      const submit = this.button("send", null, this.text("send"), { type: "submit", class: "send submit" });
       form.append(this.node("div", { class: "row" }, submit,
-        this.node("button", { type: "button", class: "close", part: "button close", onclick: close }, this.text("close"))));
+        this.button("close", close)));
       this.form.replaceChildren(form);
       box.focus();
       return box;
@@ -675,12 +693,23 @@
       return status;
     }
 
-    suggest() {
+    correct() {
       const box = this.ask("better", [], (correction) => this.event({ kind: "correction", ...this.answer(), correction }));
       box.value = this.getAttribute("snapshot") || "";
     }
 
     signal(name, detail) { return this.event({ kind: "implicit", ...this.answer(), value: { signal: name, ...(detail || {}) } }); }
+  }
+
+  // React 19 and Vue set a property where the element has one of that name: each writes its attribute
+  for (const name of [...LlmFeedback.observedAttributes, "input", "prompt-version", "model", "project", "survey"]) {
+    Object.defineProperty(LlmFeedback.prototype, name.replace(/-./g, (two) => two[1].toUpperCase()), {
+      get() { return this.getAttribute(name); },
+      set(value) {
+        if ((value ?? false) === false) this.removeAttribute(name);
+        else this.setAttribute(name, value === true ? "" : value.constructor === Object ? JSON.stringify(value) : value);
+      },
+    });
   }
 
   customElements.define("llm-feedback", LlmFeedback);

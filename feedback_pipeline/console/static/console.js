@@ -11,5 +11,13 @@ function open() {
 }
 addEventListener("hashchange", open);
 open();
-for (const choice of document.querySelectorAll("select[data-submit]"))
-  choice.addEventListener("change", () => choice.form.requestSubmit());
+// An arrow key takes a list from one choice to the next: by keyboard, only Enter or leaving the list chooses.
+for (const choice of document.querySelectorAll("select[data-submit]")) {
+  const before = choice.value;
+  let keyed = false;
+  const chosen = () => { if (choice.value !== before) choice.form.requestSubmit(); };
+  choice.addEventListener("keydown", (event) => { keyed = true; if (event.key === "Enter") chosen(); });
+  choice.addEventListener("pointerdown", () => { keyed = false; });
+  choice.addEventListener("change", () => { if (!keyed) chosen(); });
+  choice.addEventListener("blur", () => { if (keyed) chosen(); });
+}

@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet
 
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, Wanted
@@ -54,12 +55,46 @@ def frame_column(name: str, column: pa.Array) -> pl.Series:
         return pl.Series(name, [None if one is None else str(UUID(bytes=one)) for one in column.to_pylist()], pl.String)
     if pa.types.is_fixed_size_binary(column.type):
         column = column.cast(pa.binary())
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        column = _texts(column)
     if not _has_map(column.type):
         try:
             return pl.Series(name, pl.from_arrow(column))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
             pass  # a type of Arrow's that Polars does not know
+    if pa.types.is_map(column.type):
+        held = column.type
+        if pa.types.is_string(held.key_type) and pa.types.is_integer(held.item_type):
+            return _counts(name, column)
     return pl.Series(name, [_json(value, column.type) for value in column.to_pylist()], pl.String)
+
+
+def _counts(name: str, column: pa.MapArray) -> pl.Series:
+    """Objects of whole numbers as JSON, by column: usage of tokens, say."""
+    keys, numbers = pl.Series("k", pl.from_arrow(column.keys)), pl.Series("n", pl.from_arrow(column.items))
+    written = {key: orjson.dumps(key).decode() for key in keys.unique().drop_nulls()}
+    entries = pl.DataFrame([keys, numbers]).select(
+        pl.concat_str(
+            pl.col("k").replace_strict(written, default="null", return_dtype=pl.String), pl.lit(":"),
+            pl.col("n").cast(pl.String).fill_null("null"),
+        )
+    )  # fmt: skip
+    listed = pa.LargeListArray.from_arrays(column.offsets.cast(pa.int64()), entries.to_series().to_arrow())
+    text = pl.Series(name, pl.from_arrow(listed)).to_frame().select(
+        pl.concat_str(pl.lit("{"), pl.col(name).list.join(","), pl.lit("}")).alias(name)
+    )  # fmt: skip
+    missing = pl.Series("m", column.is_null().to_numpy(zero_copy_only=False))
+    return text.select(pl.when(~missing).then(name).alias(name)).to_series()
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    """Bytes as the text that they are, which some databases write without saying so; others stay as they are."""
+    try:
+        texts = column.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return column
+    controls = pa.compute.match_substring_regex(texts, r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+    return column if pa.compute.any(controls).as_py() else texts
 
 
 def _has_map(kind: pa.DataType) -> bool:

@@ -5,7 +5,7 @@ the generation it is about) stands in one. Only what a vote needs is asked for. 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ TRIES, MAX_WAIT = 5, 60.0
 MAX_RESPONSE = 64 * 1024 * 1024
 """Bytes of one answer of a tool."""
 _REMEMBERED = 2_000
+_JWT_DOTS = 2
 _STARS = (2.0, 3.0, 4.0, 5.0)
 
 Rows = Iterator[dict[str, Any]]
@@ -57,7 +58,7 @@ def read_tool(tool: str, place: Place, wanted: Wanted) -> Iterator[Chunk]:
     first, size = 1, 0
     with httpx.Client(
         base_url=place.url.rstrip("/"), headers=_headers(tool, place.key), timeout=60, follow_redirects=True,
-        auth=_basic(tool, place.key),
+        auth=_auth(tool, place),
     ) as client:  # fmt: skip
         for row in TOOLS[tool](_Asking(client), place):
             lines.append(orjson.dumps(row))
@@ -70,16 +71,44 @@ def read_tool(tool: str, place: Place, wanted: Wanted) -> Iterator[Chunk]:
 
 
 def _headers(tool: str, key: str) -> dict[str, str]:
-    if not key or tool == "langfuse":
+    if not key or tool == "langfuse" or _is_renewed(tool, key):
         return {}
-    return {"Authorization": f"{'Token' if tool == 'label-studio' else 'Bearer'} {key}"}
+    return {"Authorization": f"{'Token' if tool.startswith('label-studio') else 'Bearer'} {key}"}
 
 
-def _basic(tool: str, key: str) -> tuple[str, str] | None:
-    if tool != "langfuse":
-        return None
-    public, _, secret = key.partition(":")
-    return public, secret
+def _auth(tool: str, place: Place) -> httpx.Auth | None:
+    if tool == "langfuse":
+        public, _, secret = place.key.partition(":")
+        return httpx.BasicAuth(public, secret)
+    return _Renewed(place) if _is_renewed(tool, place.key) else None
+
+
+def _is_renewed(tool: str, key: str) -> bool:
+    """Whether a key is one of Label Studio's personal access tokens, which its newer installations give."""
+    return tool.startswith("label-studio") and key.count(".") == _JWT_DOTS
+
+
+class _Renewed(httpx.Auth):
+    """A token that gives short-lived ones: the first is asked for before the first request, the next when one ends."""
+
+    requires_response_body = True
+
+    def __init__(self, place: Place) -> None:
+        self._address, self._key = f"{place.url.rstrip('/')}/api/token/refresh/", place.key
+        self._given: str | None = None
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        for _ in range(2):
+            if self._given is None:
+                answer = yield httpx.Request("POST", self._address, json={"refresh": self._key})
+                if answer.status_code != httpx.codes.OK:
+                    return
+                self._given = str(answer.json()["access"])
+            request.headers["Authorization"] = f"Bearer {self._given}"
+            answer = yield request
+            if answer.status_code != httpx.codes.UNAUTHORIZED:
+                return
+            self._given = None
 
 
 class _Asking:

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import polars as pl
 
+from feedback_pipeline.ingest.words import THUMBS, word
 from feedback_pipeline.judging.labels import VERDICT_VALUES
 from feedback_pipeline.judging.orders import PAIR, one_row_a_pair, turned_round
 from feedback_pipeline.judging.stable_hash import text_hash
@@ -12,6 +13,26 @@ from feedback_pipeline.judging.tables import OVERALL, PREFERENCE_SCORES, PREFERE
 from feedback_pipeline.llm.fingerprints import fingerprint
 
 _SCORES = VERDICT_VALUES | PREFERENCE_SCORES
+
+
+WORDS = {
+    **{said: "up" if up else "down" for said, up in THUMBS.items()},
+    **dict.fromkeys(("pass", "passed", "good", "correct", "relevant", "faithful", "helpful", "grounded", "safe"), "up"),
+    **dict.fromkeys(
+        ("fail", "failed", "bad", "incorrect", "irrelevant", "unfaithful", "unhelpful", "ungrounded", "unsafe",
+         "hallucinated", "toxic"), "down"),
+    "neutral": "neutral",
+}  # fmt: skip
+"""What judges elsewhere call a verdict on an answer."""
+
+
+def recorded_verdict(label: str | None, score: float | None) -> str | None:
+    """The verdict of a judge elsewhere: its label where that is a word we know, else its score of 0–1, up from a half;
+    None where neither says one."""
+    known = WORDS.get(word(label)) if label else None
+    if known is None and score is not None and 0 <= score <= 1:
+        known = "up" if score >= VERDICT_VALUES["neutral"] else "down"
+    return known
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     FOREACH name IN ARRAY ARRAY['interaction', 'interaction_key', 'feedback', 'consent', 'refusal', 'idempotency',
         'vote_total', 'vote_day', 'vote_delta', 'action_day', 'person_day', 'person_delta', 'prompt', 'export_use',
-        'tag_seen',
+        'tag_seen', 'people_sketch', 'people_sketch_day',
         'experiment', 'experiment_version', 'experiment_event', 'assignment', 'exposure', 'shadow_run', 'ask',
         'routing_weight', 'export_file']
     LOOP
@@ -81,7 +81,8 @@ GRANT EXECUTE ON FUNCTION labelled_prompt, file_evaluations TO feedback_api;
 
 -- ---------------------------------------------------------------- numbers
 -- The views read as whoever asks, so that the tables' policies hold.
-GRANT SELECT ON feedback_votes, model_accuracy_by_intent TO feedback_api;
+GRANT SELECT ON feedback_votes, model_accuracy_by_intent, people_sketch, people_sketch_day TO feedback_api;
+REVOKE EXECUTE ON FUNCTION feedback_people_out, sketch_people FROM PUBLIC;
 
 -- ---------------------------------------------------------------- intake
 

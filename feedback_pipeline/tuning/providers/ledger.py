@@ -270,22 +270,22 @@ def _adopt(entry: Entry, provider: Provider, request: TrainingRequest, save: Sav
 def _poll(entry: Entry, provider: Provider, save: Save, now: datetime) -> Entry:
     if entry.job_id is None:
         raise ValueError(f"run {entry.key[:12]} is followed without a job: the ledger was edited by hand")
-    found = provider.poll(entry.job_id)
-    if found.status == "lost":
+    job = provider.poll(entry.job_id)
+    if job.status == "lost":
         over = entry.misses + 1 >= LOST_AFTER
         state: State = "lost" if over else "following"
         reason = "the provider no longer knows the job" if over else None
-        return _moved(entry, save, now, state, misses=entry.misses + 1, reported=found.reported, reason=reason) or entry
-    if found.status not in FINAL:
-        return _still_open(entry, provider, found, save, now)
-    if found.status == "succeeded" and not found.fine_tuned_model:
-        return _moved(entry, save, now, "failed", reported=found.reported, trained_tokens=found.trained_tokens,
+        return _moved(entry, save, now, state, misses=entry.misses + 1, reported=job.reported, reason=reason) or entry
+    if job.status not in FINAL:
+        return _still_open(entry, provider, job, save, now)
+    if job.status == "succeeded" and not job.fine_tuned_model:
+        return _moved(entry, save, now, "failed", reported=job.reported, trained_tokens=job.trained_tokens,
                       reason="the job succeeded without naming a model") or entry  # fmt: skip
-    final: State = found.status  # type: ignore[assignment]
-    reason = found.error_code or (entry.reason if final == "cancelled" else None)
+    final: State = job.status  # type: ignore[assignment]
+    reason = job.error_code or (entry.reason if final == "cancelled" else None)
     return (
-        _moved(entry, save, now, final, reported=found.reported, fine_tuned_model=found.fine_tuned_model,
-               trained_tokens=found.trained_tokens, misses=0, reason=reason)
+        _moved(entry, save, now, final, reported=job.reported, fine_tuned_model=job.fine_tuned_model,
+               trained_tokens=job.trained_tokens, misses=0, reason=reason)
         or entry
     )  # fmt: skip
 
