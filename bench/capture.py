@@ -19,10 +19,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import openai
 import psycopg
-from feedback_client import FeedbackClient, log_llm_request
+from feedback_client import FeedbackClient, log_llm_request, log_openai
 
 from bench.rows import Row, Size
 from feedback_pipeline.capture import key_store, otlp
@@ -413,6 +415,7 @@ def sizes(amount: Amount) -> list[Row]:
                 found += _reads(stage, size, amount)
                 if size == amount.small:
                     found.append(_logging(stage, amount.calls))
+                    found.append(_openai(stage, amount.calls))
             if size == amount.large:
                 with serving(stage, workers=2):
                     bodies = _bodies(amount, seed=2)
@@ -480,6 +483,79 @@ def _logging(stage: Stage, calls: int) -> Row:
     p99 = statistics.quantiles(taken, n=100)[98]
     note = f"p50 {statistics.median(taken):.3f} ms; texts are redacted and sent in a thread"
     return _delay("log_llm_request adds, p99", p99, 1, note)
+
+
+def _openai(stage: Stage, calls: int) -> Row:
+    """What `log_openai` adds to a call of the real client over loopback: plain and logged calls in turn.
+
+    What is compared is the time of a call without its request, which takes what the provider takes.
+    """
+    feedback = FeedbackClient(stage.url, stage.key)
+    whole: dict[str, list[float]] = {"plain": [], "logged": []}
+    taken: dict[str, list[float]] = {"plain": [], "logged": []}
+    worked: dict[str, list[float]] = {"plain": [], "logged": []}
+    away = Away()
+    with answering() as url, httpx.Client(transport=away) as given:
+        http: Any = given  # the SDK's own copy of httpx has a client of another name
+        plain = openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, http_client=http)
+        logged = log_openai(openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, http_client=http), feedback)
+        for number in range(calls + 50):
+            asked = f"Where is invoice {number} of anna@example.com? {'It was due in May. ' * 40}"
+            both = [("plain", plain), ("logged", logged)]
+            for name, client in both if number % 2 else both[::-1]:
+                begun, busy = time.perf_counter(), time.thread_time()
+                client.chat.completions.create(model="m-1", messages=[{"role": "user", "content": asked}])
+                if number >= 50:  # the first ones warm up
+                    worked[name].append((time.thread_time() - busy) * 1000)
+                    whole[name].append((time.perf_counter() - begun) * 1000)
+                    taken[name].append(whole[name][-1] - away.milliseconds)
+    feedback.close()
+    if feedback.metrics["delivered"] < calls:
+        raise RuntimeError(f"not every call was logged: {feedback.metrics}")
+    late = {name: statistics.quantiles(values, n=100)[98] for name, values in taken.items()}
+    half = {name: statistics.median(values) for name, values in taken.items()}
+    busy_by = statistics.median(worked["logged"]) - statistics.median(worked["plain"])
+    note = (
+        f"{calls:,} calls each in turn, without their request: p50 {half['plain']:.2f} ms plain, {half['logged']:.2f} "
+        f"ms logged; p99 {late['plain']:.2f} and {late['logged']:.2f} ms. With it: p50 "
+        f"{statistics.median(whole['plain']):.2f} and {statistics.median(whole['logged']):.2f} ms. The calling thread "
+        f"works {busy_by:.3f} ms longer (median)"
+    )
+    return _delay("log_openai adds to a call of the openai client, p99", late["logged"] - late["plain"], 1, note)
+
+
+class Away(httpx.HTTPTransport):
+    """A transport that says how long the last request took."""
+
+    milliseconds = 0.0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        begun = time.perf_counter()
+        answer = super().handle_request(request)
+        answer.read()
+        self.milliseconds = (time.perf_counter() - begun) * 1000
+        return answer
+
+
+@contextmanager
+def answering() -> Iterator[str]:
+    """A provider of models in a process of its own."""
+    port = embedded.free_port()
+    command = [sys.executable, "-m", "uvicorn", "--factory", "tests.support.llm_server:provider"]
+    command += ["--port", str(port), "--log-level", "error", "--no-access-log"]
+    with subprocess.Popen(command, cwd=LOAD.parents[1]) as server:
+        try:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                try:
+                    httpx.get(f"http://127.0.0.1:{port}/")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(20)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ export interface Options {
   flushAfter?: number;
   /** Takes personal data out of what is logged, before it leaves the process. */
   redact?: (answer: Answer) => Answer;
+  /** Where background items that could not be delivered are kept for the next page or process: with a `token` the browser's `localStorage`, with a `key` nowhere (then they wait in memory). */
+  spool?: Storage;
   fetch?: typeof globalThis.fetch;
 }
 
@@ -69,12 +71,12 @@ export class FeedbackClient {
   /** Files how much of an answer a person changed before using it: 0 nothing, 1 everything. */
   edited(requestId: string, shown: string, kept: string, userId?: string): boolean;
   /** Files that a person's answer came from an arm of an experiment. */
-  exposed(experiment: string, variant: string, requestId: string, userId: string): boolean;
+  exposed(experiment: string, variant: string, requestId: string, userId?: string, more?: Record<string, unknown>): boolean;
   /** What became of background items so far. */
   readonly metrics: { delivered: number; refused: number; dropped: number };
   /** Waits for the background; false if it took longer. */
   flush(milliseconds?: number): Promise<boolean>;
-  /** Delivers what waits. */
+  /** Delivers what waits; keeps what cannot be, where there is a spool. */
   close(milliseconds?: number): Promise<void>;
 }
 

@@ -2,10 +2,13 @@
 const ATTEMPTS = 4;
 const MAX_QUEUE = 10_000;
 const MAX_BATCH = 500;
-const BATCH = "/v1/feedback/batch";
+const ONE = "/v1/feedback";
+const BATCH = `${ONE}/batch`;
 const INTERACTIONS = "/v1/interactions";
 const TOKEN_PREFIX = "fbl_";
 const DAY = 86_400;
+const KEPT_MS = 7 * DAY * 1000;
+const SPOOL = "feedback-client:";
 
 /** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
@@ -36,6 +39,13 @@ export class FeedbackClient {
   #fetch;
   /** @type {{path: string, body: any}[]} */
   #queue = [];
+  /** Requests under way or kept, each with the key that makes it count once. @type {{path: string, body: any, key: string, count: number, at: number}[]} */
+  #held = [];
+  /** Those that this page's token does not admit: another page's may. @type {any[]} */
+  #aside = [];
+  /** @type {Storage | undefined} */
+  #store;
+  #place;
   /** @type {Promise<void> | null} */
   #running = null;
   #closing = false;
@@ -46,7 +56,16 @@ export class FeedbackClient {
   constructor(options) {
     this.#options = { timeout: 5000, flushAfter: 200, ...options, url: options.url.replace(/\/+$/, "") };
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
-    globalThis.addEventListener?.("pagehide", () => void this.#deliver(true));
+    this.#place = `${SPOOL}${this.#options.url} `;
+    this.#adopt();
+    this.#place += crypto.randomUUID();
+    this.#keep();
+    globalThis.addEventListener?.("pagehide", () => {
+      while (this.#queue.length) this.#hold();
+      this.#keep();
+      void this.#deliver(true);
+    });
+    if (this.#held.length) void this.#deliver();
   }
 
   /** @param {any} vote @param {string} [idempotencyKey] */
@@ -105,7 +124,7 @@ export class FeedbackClient {
     try {
       return this.#put(INTERACTIONS, this.#redacted(answer));
     } catch {
-      this.metrics.dropped++; // what could not be redacted is not sent
+      this.metrics.dropped++; // not redacted, not sent
       return false;
     }
   }
@@ -121,23 +140,73 @@ export class FeedbackClient {
     return this.signal(requestId, "edit", { userId, distance: Math.round(editDistance(shown, kept) * 1e4) / 1e4 });
   }
 
-  /** @param {string} experiment @param {string} variant @param {string} requestId @param {string} userId */
-  exposed(experiment, variant, requestId, userId) {
-    return this.#put("/v1/exposures", { experiment, variant, request_id: requestId, user_id: userId });
+  /** @param {string} experiment @param {string} variant @param {string} requestId @param {string} [userId] @param {any} [more] */
+  exposed(experiment, variant, requestId, userId, more = {}) {
+    return this.#put("/v1/exposures", { experiment, variant, request_id: requestId, user_id: userId, ...more });
   }
 
   async flush(milliseconds = 10_000) {
     const late = {};
     const waited = pause(milliseconds).then(() => late);
-    while (this.#queue.length || this.#running)
+    while (this.#queue.length || this.#held.length || this.#running) {
       if ((await Promise.race([this.#deliver(), waited])) === late) return false;
+      if (this.#closing && this.#held.length) return false;
+    }
     return true;
   }
 
   async close(milliseconds = 10_000) {
     this.#closing = true;
     await this.flush(milliseconds);
-    this.metrics.dropped += this.#queue.splice(0).length;
+    while (this.#queue.length) this.#hold();
+    const kept = this.#keep();
+    this.#store = undefined;
+    for (const { count } of this.#held.splice(0)) if (!kept) this.metrics.dropped += count;
+  }
+
+  /** Takes over what earlier pages could not deliver. */
+  #adopt() {
+    try {
+      const store = this.#options.spool ?? (this.#options.token && localStorage);
+      if (!store) return;
+      this.#store = store;
+      for (let n = store.length; n--; ) {
+        const name = store.key(n) ?? "";
+        if (!name.startsWith(this.#place)) continue;
+        const kept = store.getItem(name) ?? "";
+        store.removeItem(name);
+        this.#held.push(...JSON.parse(kept));
+      }
+    } catch {
+      // forbidden, or damaged
+    }
+  }
+
+  /** Writes down what waits; whether it stands there. */
+  #keep() {
+    try {
+      const kept = [...this.#held, ...this.#aside];
+      if (kept.length) this.#store?.setItem(this.#place, JSON.stringify(kept));
+      else this.#store?.removeItem(this.#place);
+      return Boolean(this.#store);
+    } catch {
+      return false; // no room
+    }
+  }
+
+  /** The next request of the queue: items of one path, or one vote of a browser, which may send no batches. */
+  #hold() {
+    const path = this.#queue[0]?.path ?? BATCH;
+    const key = crypto.randomUUID();
+    const at = Date.now();
+    if (this.#options.token && path === BATCH) {
+      const { idempotency_key, ...body } = this.#queue.shift()?.body;
+      this.#held.push({ path: ONE, body, key: idempotency_key, count: 1, at });
+      return;
+    }
+    const other = this.#queue.findIndex((item) => item.path !== path);
+    const items = this.#queue.splice(0, Math.min(MAX_BATCH, other < 0 ? MAX_BATCH : other)).map((item) => item.body);
+    this.#held.push({ path, body: { items }, key, count: items.length, at });
   }
 
   /** @param {any} answer */
@@ -147,7 +216,7 @@ export class FeedbackClient {
 
   /** @param {string} path @param {any} body */
   #put(path, body) {
-    if (this.#queue.length >= MAX_QUEUE) {
+    if (this.#held.reduce((sum, { count }) => sum + count, this.#queue.length) >= MAX_QUEUE) {
       this.metrics.dropped++;
       return false;
     }
@@ -165,25 +234,31 @@ export class FeedbackClient {
 
   /** @param {boolean} leaving */
   async #drain(leaving) {
-    while (this.#queue.length) {
-      const path = this.#queue[0]?.path ?? BATCH;
-      const other = this.#queue.findIndex((item) => item.path !== path);
-      const items = this.#queue.slice(0, Math.min(MAX_BATCH, other < 0 ? MAX_BATCH : other)).map((item) => item.body);
+    while (this.#queue.length || this.#held.length) {
+      if (!this.#held.length) this.#hold();
+      const first = this.#held[0];
+      if (!first) return;
+      const { path, body, key, count, at } = first;
       try {
-        const found = await this.#patiently("POST", path, { items }, crypto.randomUUID(), leaving);
+        const found = await this.#patiently("POST", path, body, key, leaving);
         /** @type {any[]} */
         const results = found?.results ?? [];
         const refused = results.filter((result) => result.status >= 400).length;
         this.metrics.refused += refused;
-        this.metrics.delivered += items.length - refused;
+        this.metrics.delivered += count - refused;
       } catch (error) {
-        if (error instanceof DeliveryError && error.worthRepeating && !this.#closing && !leaving) {
-          await pause(1000 + Math.random() * 4000); // it stays in the queue
+        const { status = 0, worthRepeating } = /** @type {Partial<DeliveryError>} */ (error);
+        if (worthRepeating) {
+          this.#keep();
+          if (this.#closing || leaving) return;
+          await pause(1000 + Math.random() * 4000);
           continue;
         }
-        this.metrics[error instanceof DeliveryError && error.status ? "refused" : "dropped"] += items.length;
+        if (this.#options.token && (status === 401 || status === 403) && Date.now() - at < KEPT_MS) this.#aside.push(first);
+        else this.metrics[status ? "refused" : "dropped"] += count;
       }
-      this.#queue.splice(0, items.length);
+      this.#held.shift();
+      this.#keep();
     }
   }
 
@@ -258,7 +333,7 @@ function keptSession() {
     localStorage.setItem(name, made);
     return made;
   } catch {
-    return crypto.randomUUID(); // storage is forbidden here
+    return crypto.randomUUID();
   }
 }
 

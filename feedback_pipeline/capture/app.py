@@ -196,7 +196,9 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *PAGE_HEADERS.items()]
+                given = {name for name, _ in message["headers"]}
+                added = [(name, value) for name, value in PAGE_HEADERS.items() if name not in given]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:

@@ -36,12 +36,15 @@ async def report(request: Request, kind: Literal["weekly", "monthly"], start: da
     """One report's page: as it was published where it is about this tenant alone, else on this tenant's votes."""
     service, visitor = await visit(request)
     principal = visitor.principal
+    from feedback_pipeline.reports.page import policy_of
     from feedback_pipeline.reports.published import page_for
 
     shown = await run_in_threadpool(page_for, _frames(service), service.settings, kind, start, principal.tenant)
     if shown is None:
         raise ProblemError(404, "not_found", "there is no report of this period")
-    return HTMLResponse(shown, headers={"Cache-Control": "no-store"})
+    # the page admits its own style sheet, by hash, and nothing else
+    policy = f"{policy_of(shown)}; frame-ancestors 'none'"
+    return HTMLResponse(shown, headers={"Cache-Control": "no-store", "Content-Security-Policy": policy})
 
 
 def _frames(service: Service) -> "ParquetFolder":

@@ -6,6 +6,7 @@ page's content security policy forbids scripts and admits its own style sheet by
 
 import base64
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -114,6 +115,13 @@ def render_html(content: ReportContent) -> str:
             appendix_titles=appendix.TITLES,
         )
     )
+
+
+def policy_of(page: str) -> str:
+    """The content security policy that a report's page carries, for whoever serves it; one that admits nothing where
+    it carries none."""
+    found = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    return found.group(1) if found else "default-src 'none'"
 
 
 @cache

@@ -15,6 +15,10 @@ import pytest
 from feedback_pipeline.capture import key_store
 from feedback_pipeline.capture.access import SCOPES
 from feedback_pipeline.console.app import create_app
+from feedback_pipeline.reports.page import render_html
+from feedback_pipeline.reports.published import note_tenants
+from feedback_pipeline.tables.parquet import ParquetFolder
+from tests.support.report_samples import WEEK, full_report
 from tests.support.serving import serve
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -70,6 +74,7 @@ class Host:
 
     def __init__(self) -> None:
         self.html, self.policy, self.mints, self.seconds = "", "", [], 3600
+        self.scripts: dict[str, str] = {}
         self.site: Any = None
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -103,7 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        self._answer("text/html; charset=utf-8", self.host.html.encode())
+        script = self.host.scripts.get(self.path)
+        if script is not None:
+            self._answer("text/javascript; charset=utf-8", script.encode())
+        else:
+            self._answer("text/html; charset=utf-8", self.host.html.encode())
 
     def do_POST(self) -> None:
         wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["contents"]
@@ -149,3 +158,12 @@ def settled(page: Any, host: Host, expected: list[Any], field: str = "thumb") ->
             return
         page.wait_for_timeout(50)
     assert [vote[field] for vote in host.votes()] == expected
+
+
+def publish(site: Any) -> str:
+    """A report with every section, on the shelf; its address."""
+    frames = ParquetFolder(site.settings.data_url)
+    page = render_html(full_report()).encode()
+    note_tenants(frames, WEEK, page, ["default"])
+    (frames.root / "weekly_report" / f"{WEEK.start}.html").write_bytes(page)
+    return f"/reports/weekly/{WEEK.start}"

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from feedback_pipeline.capture import key_store
+from tests.browser.conftest import publish
 
 pytestmark = pytest.mark.browser
 
@@ -90,3 +91,14 @@ def test_a_filter_is_asked_for_once_and_one_step_back_leaves_the_list(site: Any,
     assert "search=parcel" in page.url
     page.go_back()
     assert "search=" not in page.url
+
+
+def test_a_report_looks_as_it_was_published(site: Any, page: Any) -> None:
+    path = publish(site)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(f"{site.url}/console#{site.key}")
+    page.wait_for_selector("h1:has-text('Votes')")
+    page.goto(f"{site.url}/console{path}")
+    assert page.evaluate("getComputedStyle(document.querySelector('.appendix-head ul')).display") == "flex"
+    assert complaints == []  # nothing of it is refused by a policy

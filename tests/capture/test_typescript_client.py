@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from feedback_client.assignment import Arm, Context, Decision, Held, decide, route_to_variant
+from feedback_client.configuration import content_of
 
+from feedback_pipeline.experiments import registry
 from tests.capture.conftest import Running
+from tests.capture.test_experiments_client import NOW
+from tests.experiments.test_assignment import CHOICES, CONDITIONS, HASHES, RANGES, experiment
 from tests.support.llm_server import MODEL, provider
 from tests.support.serving import serve
 
@@ -84,12 +90,79 @@ def test_model_calls_are_logged_as_far_as_they_came(service: Running, models: st
     assert left is None or "hi there you".startswith(left), "as far as it was read"
 
 
-def test_it_is_small_and_needs_nothing() -> None:
-    size = len(gzip.compress((CLIENT / "index.js").read_bytes(), 9, mtime=0))
+PEOPLE = [(f"user-{n}@example", {"plan": "pro" if n % 3 else "free", "age": n % 90}) for n in range(300)]
+EXPERIMENTS = [
+    experiment(condition={"plan": "pro"}),
+    experiment(coverage=0.3, holdout=0.1, seed="näher 🙂"),
+    experiment(layer="prompts", layer_range=(0.2, 0.7), condition={"age": {"$gte": 18, "$lt": "65"}}),
+    experiment(contexts=(Context(0, {"plan": "pro"}, (0.1, 0.9)), Context(1, {"age": {"$in": [3]}}, (0.9, 0.1)))),
+    experiment(arms=(Arm("v1", 0.2), Arm("v2", 0.3), Arm("v3", 0.5, {"text": "x"})), version=7),
+    experiment(running=False),
+]
+ODD = [None, "", True, 1.5, ["ada"], "x" * 1_001, 7, "7"]
+
+
+def short(found: Decision) -> list[Any]:
+    return [found.variant, found.reason, found.propensity, found.leaf, found.version]
+
+
+@needs_node
+def test_experiments_are_decided_as_in_python(service: Running, tmp_path: Path) -> None:
+    ours = experiment(condition={"plan": "pro"})
+    registry.create(service.database, ours, now=NOW, tenant=service.tenant)
+    registry.start(service.database, "tone", now=NOW, tenant=service.tenant)
+    given = {
+        "hashes": HASHES, "ranged": RANGES, "choices": CHOICES, "conditions": CONDITIONS, "people": PEOPLE, "odd": ODD,
+        "experiments": [content_of(one) for one in EXPERIMENTS],
+    }  # fmt: skip
+    (tmp_path / "given.json").write_text(json.dumps(given))
+    said = run(
+        HERE / "experiments.mjs", given=str(tmp_path / "given.json"), url=service.url, key=service.key, nowhere=NOWHERE
+    )
+    assert said["hashes"] == [expected for *_, expected in HASHES]
+    assert said["choices"] == [expected for *_, expected in CHOICES]
+    assert said["conditions"] == [expected for *_, expected in CONDITIONS]
+    for (*_, expected), found in zip(RANGES, said["ranges"], strict=True):
+        assert [pytest.approx(pair) for pair in expected] == found
+    for one, found in zip(EXPERIMENTS, said["decisions"], strict=True):
+        assert found == [short(decide(one, unit, about)) for unit, about in PEOPLE], one
+    held = Held("v2", 0.5)
+    assert said["sticky"] == [short(decide(one, "ada", {"plan": "pro"}, held)) for one in EXPERIMENTS]
+    assert said["odd"] == [short(decide(EXPERIMENTS[0], unit)) for unit in ODD]  # type: ignore[arg-type]
+    weights = {"v1": 0.8, "v2": 0.2}
+    assert said["routed"][0] == [route_to_variant(unit, weights, experiment="tone") for unit, _ in PEOPLE]
+    assert said["routed"][1] == ["v9", "v1", "default"]
+    assert (said["before"]["variant"], said["before"]["reason"], said["gone"]) == ("mine", "unavailable", "unavailable")
+    as_python = [decide(ours, unit, about).variant for unit, about in PEOPLE]
+    assert said["live"] == said["away"] == as_python
+    assert said["exposed"] == [True, False]
+    assert said["metrics"] == {"delivered": 1, "refused": 0, "dropped": 0}
+    assert "401" in said["refused"]
+    assert said["microseconds"] < 50
+    assert service.rows("SELECT variant, propensity FROM exposure WHERE tenant = %s") == [
+        (decide(ours, PEOPLE[0][0], {"plan": "pro"}).variant, 0.5)
+    ]
+
+
+@needs_node
+def test_what_could_not_be_sent_is_kept_and_sent_later(service: Running) -> None:
+    said = run(HERE / "spool.mjs", url=service.url, key=service.key, nowhere=NOWHERE)
+    assert said["first"] == [{"delivered": 0, "refused": 0, "dropped": 0}, 1]
+    assert said["flushed"] is True
+    assert said["second"] == [{"delivered": 4, "refused": 0, "dropped": 0}, 0]
+    assert len(service.rows("SELECT 1 FROM feedback WHERE tenant = %s")) == 3
+    # without a spool what waits is bounded, and counted when the process ends
+    assert said["bound"] == [10_000, 50, 10_050]
+
+
+@pytest.mark.parametrize("name", ["index.js", "experiments.js", "logging.js"])
+def test_it_is_small_and_needs_nothing(name: str) -> None:
+    size = len(gzip.compress((CLIENT / name).read_bytes(), 9, mtime=0))
     assert size < 5_000, f"{size} bytes"
     package = json.loads((CLIENT / "package.json").read_text())
     assert "dependencies" not in package
-    assert "import " not in (CLIENT / "index.js").read_text().replace("import(", "").replace("importKey", "")
+    assert name in package["files"]
+    assert not re.search(r"^import |\brequire\(|import\((?!\")", (CLIENT / name).read_text(), re.MULTILINE)
 
 
 @needs_node

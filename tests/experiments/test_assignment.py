@@ -30,43 +30,43 @@ def experiment(**changes: object) -> Experiment:
 
 
 # GrowthBook's public vectors (specVersion 0.7.1): seed, value, hash of version 2
-@pytest.mark.parametrize(
-    ("seed", "value", "expected"),
-    [
-        ("seed", "a", 0.0505),
-        ("seed", "b", 0.2696),
-        ("foo", "ab", 0.2575),
-        ("foo", "def", 0.2019),
-        ("89123klj", "8952klfjas09ujkasdf", 0.124),
-        ("90850943850283058242805", "123", 0.7516),
-        ("()**(%$##$%#$#", '___)((*":&', 0.0128),
-    ],
-)
+HASHES = [
+    ("seed", "a", 0.0505),
+    ("seed", "b", 0.2696),
+    ("foo", "ab", 0.2575),
+    ("foo", "def", 0.2019),
+    ("89123klj", "8952klfjas09ujkasdf", 0.124),
+    ("90850943850283058242805", "123", 0.7516),
+    ("()**(%$##$%#$#", '___)((*":&', 0.0128),
+]
+
+
+@pytest.mark.parametrize(("seed", "value", "expected"), HASHES)
 def test_growthbooks_hash_vectors(seed: str, value: str, expected: float) -> None:
     assert share_of(seed, value) == expected
 
 
-@pytest.mark.parametrize(
-    ("weights", "coverage", "expected"),
-    [
-        ([0.5, 0.5], 1, [(0, 0.5), (0.5, 1)]),
-        ([0.5, 0.5], 0.5, [(0, 0.25), (0.5, 0.75)]),
-        ([0.5, 0.5], 0, [(0, 0), (0.5, 0.5)]),
-        ([0.4, 0.6], 1, [(0, 0.4), (0.4, 1)]),
-        ([0.2, 0.3, 0.5], 0.2, [(0, 0.04), (0.2, 0.26), (0.5, 0.6)]),
-    ],
-)
+RANGES = [
+    ([0.5, 0.5], 1, [(0, 0.5), (0.5, 1)]),
+    ([0.5, 0.5], 0.5, [(0, 0.25), (0.5, 0.75)]),
+    ([0.5, 0.5], 0, [(0, 0), (0.5, 0.5)]),
+    ([0.4, 0.6], 1, [(0, 0.4), (0.4, 1)]),
+    ([0.2, 0.3, 0.5], 0.2, [(0, 0.04), (0.2, 0.26), (0.5, 0.6)]),
+]
+
+
+@pytest.mark.parametrize(("weights", "coverage", "expected"), RANGES)
 def test_growthbooks_range_vectors(weights: list[float], coverage: float, expected: list[tuple[float, float]]) -> None:
     assert [pytest.approx(pair) for pair in expected] == ranges(weights, coverage)
 
 
-@pytest.mark.parametrize(
-    ("share", "within", "expected"),
-    [
-        (0.2, [(0, 0.5), (0.5, 1)], 0), (0.5, [(0, 0.5), (0.5, 1)], 1), (0.4, [(0, 0.25), (0.5, 0.75)], None),
-        (0.25, [(0, 0.25), (0.5, 0.75)], None), (0.5, [(0, 0.5), (0.5, 0.5), (0.5, 1)], 2),
-    ],
-)  # fmt: skip
+CHOICES = [
+    (0.2, [(0, 0.5), (0.5, 1)], 0), (0.5, [(0, 0.5), (0.5, 1)], 1), (0.4, [(0, 0.25), (0.5, 0.75)], None),
+    (0.25, [(0, 0.25), (0.5, 0.75)], None), (0.5, [(0, 0.5), (0.5, 0.5), (0.5, 1)], 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("share", "within", "expected"), CHOICES)
 def test_growthbooks_choice_vectors(share: float, within: list[tuple[float, float]], expected: int | None) -> None:
     assert chosen(share, within) == expected
 
@@ -153,28 +153,28 @@ def test_the_propensity_is_that_of_the_leaf() -> None:
     assert decide(adaptive, "ada", {}).leaf == -1
 
 
-@pytest.mark.parametrize(
-    ("condition", "attributes", "expected"),
-    [
-        ({"$not": {"name": "hello"}}, {"name": "world"}, True),
-        ({"$not": {"name": "hello"}}, {"name": "hello"}, False),
-        ({"pets.dog.name": {"$exists": False}}, {"pets": {"dog": {"name": "fido"}}}, False),
-        ({"num": {"$in": [1, 2, 3]}}, {"num": 4}, False),
-        ({"num": {"$in": 1}}, {"num": 1}, False),
-        ({"tags": {"$in": ["a", "b"]}}, {"tags": ["d", "e", "a"]}, True),
-        ({"tags": {"$nin": ["a", "b"]}}, {"tags": []}, True),
-        ({"age": {"$gt": -10, "$lt": 10, "$gte": -9, "$lte": 9, "$ne": 10}}, {}, True),
-        ({"n": {"$gt": "5", "$lt": "10"}}, {"n": 8}, True),
-        ({"$or": []}, {"hello": "world"}, True),
-        ({"word": {"$gt": "alphabet", "$lt": "zebra"}}, {"word": "AZL"}, False),
-        ({"address.state": "CA"}, {"address": 123}, False),
-        ({"name": {"$regx": "hello"}}, {"name": "hello"}, False),
-        ({"$nor": [{"name": "john"}, {"age": {"$lt": 30}}]}, {"name": "jim", "age": 40}, True),
-        ({"userId": None}, {}, True),
-        ({"userId": False}, {}, False),
-        ({"$or": [{"foo": 1}, {"bar": 1}], "baz": 2}, {"foo": 1, "bar": 2, "baz": 1}, False),
-    ],
-)
+CONDITIONS = [
+    ({"$not": {"name": "hello"}}, {"name": "world"}, True),
+    ({"$not": {"name": "hello"}}, {"name": "hello"}, False),
+    ({"pets.dog.name": {"$exists": False}}, {"pets": {"dog": {"name": "fido"}}}, False),
+    ({"num": {"$in": [1, 2, 3]}}, {"num": 4}, False),
+    ({"num": {"$in": 1}}, {"num": 1}, False),
+    ({"tags": {"$in": ["a", "b"]}}, {"tags": ["d", "e", "a"]}, True),
+    ({"tags": {"$nin": ["a", "b"]}}, {"tags": []}, True),
+    ({"age": {"$gt": -10, "$lt": 10, "$gte": -9, "$lte": 9, "$ne": 10}}, {}, True),
+    ({"n": {"$gt": "5", "$lt": "10"}}, {"n": 8}, True),
+    ({"$or": []}, {"hello": "world"}, True),
+    ({"word": {"$gt": "alphabet", "$lt": "zebra"}}, {"word": "AZL"}, False),
+    ({"address.state": "CA"}, {"address": 123}, False),
+    ({"name": {"$regx": "hello"}}, {"name": "hello"}, False),
+    ({"$nor": [{"name": "john"}, {"age": {"$lt": 30}}]}, {"name": "jim", "age": 40}, True),
+    ({"userId": None}, {}, True),
+    ({"userId": False}, {}, False),
+    ({"$or": [{"foo": 1}, {"bar": 1}], "baz": 2}, {"foo": 1, "bar": 2, "baz": 1}, False),
+]
+
+
+@pytest.mark.parametrize(("condition", "attributes", "expected"), CONDITIONS)
 def test_growthbooks_condition_vectors(condition: dict, attributes: dict, expected: bool) -> None:
     assert holds(condition, attributes) is expected
 

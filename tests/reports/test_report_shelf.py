@@ -1,8 +1,10 @@
 """The shelf: what one tenant may see of the reports that were published."""
 
 import asyncio
+from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -19,6 +21,7 @@ from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.tables.parquet import ParquetFolder
 from tests.support.report_frames import MONDAY, vote_facts
+from tests.support.report_samples import full_report
 
 POOLED = "<!doctype html><title>pooled words of everybody</title>"
 
@@ -166,7 +169,13 @@ def test_the_console_lists_reports_and_shows_them_to_those_who_may_read(database
             assert path in listed.text
             shown = await client.get(path)
             assert shown.text == POOLED
-            assert "script-src 'self'" in shown.headers["content-security-policy"]
+            assert shown.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+            report = render_html(full_report())
+            publish(frames, report)
+            policy = (await client.get(path)).headers["content-security-policy"]
+            style = report.partition("<style>")[2].partition("</style>")[0].encode()
+            assert f"style-src 'sha256-{b64encode(sha256(style).digest()).decode()}'" in policy
+            assert "script-src 'self'" in (await client.get("/console/reports")).headers["content-security-policy"]
             assert shown.headers["cache-control"] == "no-store"
             assert (await client.get(f"/console/reports/weekly/{MONDAY + timedelta(weeks=1)}")).status_code == 404
             assert (await client.get("/console/reports/weekly/..%2F..%2Fkeys")).status_code in (404, 422)

@@ -78,7 +78,7 @@
     :host(.floats) .general { border-radius: 2rem; padding-inline: 1.2rem; box-shadow: 0 2px 10px #0005; }
     :host(.floats) .general[aria-expanded="true"] { display: none; }
     :host(.floats) .panel.open, :host(.floats) .said { background: var(--llm-feedback-background, var(--page, Canvas));
-      border-radius: var(--radius); padding: .8rem; box-shadow: 0 2px 16px #0005; }
+      border: 1px solid var(--line); border-radius: var(--radius); padding: .8rem; box-shadow: 0 2px 16px #0005; }
     @media (prefers-reduced-motion: no-preference) { button { transition: background .12s; } }`;
 
   let sheet = null;
