@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-react test-litellm test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-ray test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-react test-litellm test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ test-trl: $(DEV) ## A tiny model from votes to its promotion, trained here with 
 	@.feedback/trainer/bin/pip install -q "trl>=1.16,<2" peft
 	@FEEDBACK_TEST_TRL=$(CURDIR)/.feedback/trainer/bin/python $(BIN)/python -m pytest -s tests/tuning/trl
 
+test-ray: $(DEV) ## The weekly loop on a Ray cluster of two nodes on this machine, killed and lost (installs Ray under .feedback)
+	@test -x .feedback/ray/bin/python || $(BIN)/python -m venv .feedback/ray
+	@$(BIN)/uv pip install --quiet --python .feedback/ray/bin/python --constraint requirements.lock -r requirements-dev.lock --editable ".[ray]"
+	@FEEDBACK_TEST_RAY=1 .feedback/ray/bin/python -m pytest -s -q tests/cluster
+
 test-importers: $(DEV) ## The real MLflow, Phoenix, Label Studio, Open WebUI: written by their clients, imported, compared (environments under .feedback)
 	@test -x .feedback/importers/open-webui/bin/python || $(BIN)/python -m venv .feedback/importers/open-webui
 	@.feedback/importers/open-webui/bin/python -c "import torch" 2>/dev/null || .feedback/importers/open-webui/bin/pip install -q "torch==2.13.0"
@@ -88,7 +93,7 @@ test-litellm: $(DEV) ## Logging of the real LiteLLM (installs it under .feedback
 	@FEEDBACK_TEST_LITELLM=$(CURDIR)/.feedback/litellm/bin/python $(BIN)/python -m pytest tests/capture/test_litellm.py
 
 test-chaos: $(DEV) ## Kills, crashes and an erasure that is killed five times: by hand and before each release
-	@FEEDBACK_CHAOS_KILLS=5 timeout 1200 $(BIN)/python -m pytest -q tests/chaos tests/erasure/test_erasure.py tests/ingest/test_importing.py tests/capture/test_outage.py tests/capture/test_workers.py tests/store/test_embedded.py tests/tables/test_parquet.py tests/judging/test_stored_replies.py -k "kill or crash or died or dies or outage or worker or chaos or interrupted or languages"
+	@FEEDBACK_CHAOS_KILLS=5 timeout 2400 $(BIN)/python -m pytest -q tests/chaos tests/erasure/test_erasure.py tests/ingest/test_importing.py tests/capture/test_outage.py tests/capture/test_workers.py tests/store/test_embedded.py tests/tables/test_parquet.py tests/judging/test_stored_replies.py -k "kill or crash or died or dies or outage or worker or chaos or interrupted or languages"
 
 sbom: $(DEV) ## What a release contains (CycloneDX), in dist/sbom.json
 	@mkdir -p dist && $(BIN)/python deploy/sbom.py dist/sbom.json requirements.lock

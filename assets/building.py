@@ -21,7 +21,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.plan.execute_step import AssetResultOutput
 
-from assets import descriptions, interruption
+from assets import descriptions, interruption, memory
 from assets.choices import chosen
 from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
@@ -128,7 +128,17 @@ class _Step:
         return self.declaration.name
 
     def run(self) -> Iterator[Any]:
-        """Computes every partition of the run."""
+        """Computes every partition of the run; says in a sentence where the machine kept it from that."""
+        try:
+            yield from self._partitions()
+        except (dg.Failure, DagsterExecutionInterruptedError):
+            raise
+        except Exception as error:
+            if (fault := machine_fault(error)) is None:
+                raise
+            raise self._of_the_machine(str(fault)) from None
+
+    def _partitions(self) -> Iterator[Any]:
         keys = named_days(self.context.run.tags) or [date.fromisoformat(key) for key in self.context.partition_keys]
         early = [key for key in keys if key >= self.pipeline.today()]
         if early:
@@ -178,17 +188,21 @@ class _Step:
         database = self.pipeline.database
         try:
             with locks.waited_for(database.engine, locks.Space.PARTITION, f"{self.name}:{key}"):
-                return {key: compute(self.pipeline, self.declaration, key)}
+                made = compute(self.pipeline, self.declaration, key)
+                memory.give_back()
+                return {key: made}
         except Exception as error:  # noqa: BLE001 (recorded below, and the run fails)
             fault = str(error) if isinstance(error, DatabaseError) else machine_fault(error)
             if fault is not None:
-                # not this day's fault: every day would fail, and none is tried less often for it
-                described = f"{self.name}: {fault}; it is tried again by itself"
-                raise dg.Failure(described, metadata={"machine": str(fault)}) from None
+                raise self._of_the_machine(str(fault)) from None
             bad[key] = unreadable(self.pipeline.frames, self.declaration.after, self._read_by(key)) or where(error)
             computed.record_problems(database, self.name, self.loop, {key: bad[key]}, self.context.run.run_id)
             self.context.log.error(f"{self.name}: {key} failed: {bad[key]}")
             return {}
+
+    def _of_the_machine(self, fault: str) -> dg.Failure:
+        """No day's fault: every day would fail, and none is tried less often for it."""
+        return dg.Failure(f"{self.name}: {fault}; it is tried again by itself", metadata={"machine": fault})
 
     def _alone(self, key: date, made: Made, version: int) -> Iterator[Any]:
         """The only partition of a run, as Dagster has it; filed after Dagster knows of it."""

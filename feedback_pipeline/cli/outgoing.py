@@ -15,9 +15,12 @@ console = PlainConsole()
 def send(
     to: Annotated[str, typer.Argument(metavar="otlp|langfuse|phoenix", help="Where to.")],
     days: Annotated[int, typer.Option(help="Of how many days, up to yesterday.", min=1, max=366)] = 7,
+    corrections: Annotated[
+        bool, typer.Option("--corrections", help="Also the answers that people wrote instead: words (not for otlp).")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
 ) -> None:
-    """Send verdicts of people and judges to a tracing tool: numbers and labels, no words.
+    """Send verdicts of people and judges to a tracing tool: numbers and labels, words only with --corrections.
 
     otlp: gen_ai.evaluation.result events (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS). langfuse: scores
     (LANGFUSE_HOST, LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY). phoenix: annotations (PHOENIX_COLLECTOR_ENDPOINT).
@@ -30,7 +33,9 @@ def send(
         raise typer.BadParameter(f"{to} is none of {', '.join(tools.KINDS)}")
     pipeline = Pipeline(Settings.from_environment())
     last = pipeline.today() - timedelta(1)
-    found: Any = verdicts(pipeline, last - timedelta(days - 1), last)
+    if corrections and to == "otlp":
+        raise typer.BadParameter("an evaluation event has no place for a correction", param_hint="--corrections")
+    found: Any = verdicts(pipeline, last - timedelta(days - 1), last, corrections=corrections)
     if dry_run:
         held = list(found)
         people = sum(one.is_human for one in held)

@@ -496,6 +496,11 @@ def _exported(tool: str, folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def tool_of(source: str) -> str:
+    """The tool whose export has a source of this name; the name itself where none has."""
+    return next((tool for tool, entries in load_document(EXPORTS).items() if source in entries), source)
+
+
 def _kind_of(name: str) -> str | None:
     kinds = {"jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "csv": "csv", "parquet": "parquet"}
     return kinds.get(name.removesuffix(".gz").rpartition(".")[2])

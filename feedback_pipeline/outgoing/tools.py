@@ -138,6 +138,8 @@ def _scores(verdicts: Sequence[Verdict]) -> dict[str, Any]:
             "value": verdict.score, "dataType": "NUMERIC",
             "metadata": {"label": verdict.label, "evaluator": verdict.evaluator},
         }  # fmt: skip
+        if verdict.correction is not None:
+            score |= {"value": verdict.correction, "dataType": "CORRECTION", "metadata": {"evaluator": "human"}}
         return score | ({"observationId": verdict.span_id} if verdict.span_id else {})
 
     at = datetime.now(UTC).isoformat()
@@ -154,15 +156,19 @@ def _annotations(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "data": [
             {
                 "span_id": one.span_id,
-                "name": one.name,
+                "name": one.name if one.correction is None else "correction",
                 "annotator_kind": "HUMAN" if one.is_human else "LLM",
-                "result": {"label": one.label, "score": one.score},
+                "result": {"label": one.label, "score": one.score, **_written(one)},
                 "identifier": f"feedback-pipeline-{one.id}",
                 "metadata": {"evaluator": one.evaluator},
             }
             for one in verdicts
         ]
     }
+
+
+def _written(verdict: Verdict) -> dict[str, str]:
+    return {} if verdict.correction is None else {"explanation": verdict.correction}
 
 
 def _moment(verdict: Verdict) -> datetime:

@@ -147,3 +147,30 @@ def test_the_tools_exports_are_recognised(
     assert guessed.guess.entry["preset"] == preset
     assert guessed.trial.votes == votes
     assert guessed.trial.refused == {}
+
+
+def test_argilla_gives_a_vote_an_annotator(database: Database, tmp_path: Path) -> None:
+    """Records as `Record.to_dict` of its client (2.8) makes them."""
+    one, other = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+    made = {
+        "suggestions": {},
+        "vectors": {},
+        "status": "completed",
+        "_server_id": None,
+        "metadata": {"model": "north-7b"},
+    }
+    rated = {"rating": [{"value": 4, "user_id": one}, {"value": 2, "user_id": other}],
+             "comment": [{"value": "Right.", "user_id": one}]}  # fmt: skip
+    records = [
+        {"id": "r1", "fields": {"prompt": "When do you open?", "response": "At nine."}, "responses": rated, **made},
+        {"id": "r2", "fields": {"prompt": "Where is my key?", "response": "In the box."}, "responses": {}, **made},
+    ]
+    (tmp_path / "records.json").write_text(json.dumps(records))
+    entry = "{kind: json, path: records.json, preset: argilla, constants: {occurred_at: 2026-11-12T10:00:00Z}}"
+    found = only(bring_in(database, written(tmp_path, f"sources:\n  argilla: {entry}\n"), tmp_path / "home"))
+    assert (found.events, found.interactions, found.refused) == (2, 1, ())
+    said = """SELECT f.stars, i.prompt, i.output, i.model FROM feedback f JOIN interaction i ON i.id = f.interaction_id
+        ORDER BY f.stars"""
+    assert query(database, said) == [
+        (2, "When do you open?", "At nine.", "north-7b"), (4, "When do you open?", "At nine.", "north-7b"),
+    ]  # fmt: skip

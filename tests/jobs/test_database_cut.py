@@ -1,7 +1,5 @@
 """The database out of reach in the middle of a run: said in a sentence, and gone on with afterwards."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,55 +15,8 @@ from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from jobs import runs
 from tests.support.store_rows import answers, later, votes
+from tests.support.way import Way
 from tests.support.world import files_of, pipeline_for
-
-
-class Way:
-    """The way to the server: a relay that can be cut, as a failover cuts it."""
-
-    def __init__(self, server: tuple[str, int]) -> None:
-        self._server, self._pairs, self._cut = server, list[socket.socket](), False
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        """Ends every connection and takes no other."""
-        self._cut = True
-        for one in self._pairs:
-            one.close() if one.fileno() == -1 else one.shutdown(socket.SHUT_RDWR)
-        self._pairs.clear()
-
-    def mend(self) -> None:
-        self._cut = False
-
-    def close(self) -> None:
-        self._listener.close()
-        self.cut()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                here, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._cut:
-                here.close()
-                continue
-            there = socket.create_connection(self._server)
-            self._pairs += [here, there]
-            for source, target in ((here, there), (there, here)):
-                threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65_536):
-            target.sendall(data)
-    except OSError:
-        pass
-    for one in (source, target):
-        one.close()
 
 
 @pytest.fixture
@@ -85,8 +36,9 @@ def pipeline(database: Database, way: Way, tmp_path: Path) -> Pipeline:
     return Pipeline(replace(direct.settings, database_url=url), direct.now())
 
 
+@pytest.mark.parametrize("when", ["before a day is read", "after it was written, before it is filed"])
 def test_a_run_that_loses_the_database_says_so_and_the_next_one_goes_on(
-    pipeline: Pipeline, way: Way, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, way: Way, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     for day in range(3):
         one = {"name": str(day), "occurred_at": later(days=day)}
@@ -95,14 +47,16 @@ def test_a_run_that_loses_the_database_says_so_and_the_next_one_goes_on(
 
     def cut_at_the_second_day(*given: object) -> object:
         seen.append(given)
-        if len(seen) == 2:
+        if len(seen) == 2 and when.startswith("before"):
             way.cut()
-        return real(*given)  # type: ignore[arg-type]
+        made = real(*given)  # type: ignore[arg-type]
+        if len(seen) == 3 and when.startswith("after"):
+            way.cut()
+        return made
 
     monkeypatch.setattr("assets.building.compute", cut_at_the_second_day)
     with dg.DagsterInstance.ephemeral() as instance:
         result = runs.compute(pipeline, instance, weeks=[])
-        print(result.failed)
         assert any("the database cannot be reached" in line for line in result.failed)
         assert not list(Path(pipeline.settings.data_url).rglob("*.partial"))
         assert changes.failed_days(database) == {}, "it is no day's fault"

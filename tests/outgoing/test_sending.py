@@ -47,6 +47,8 @@ def pipeline(database: Database, tmp_path: Path) -> Pipeline:
         {"name": "v3", "on": "theirs", "user_key": "u1", "source": "langfuse"},
         {"name": "v4", "on": "theirs", "user_key": "u2", "source": "api"},
         {"name": "v5", "on": "nowhere", "user_key": "u1"},
+        {"name": "v6", "on": "theirs", "user_key": "u3", "source": "langfuse-scores"},  # of its export: the same tool
+        {"name": "v7", "on": "traced", "user_key": "u1", "kind": "correction", "thumb": None, "correction": "At nine."},
     )
     bulk.file_batch(database, Batch(interactions=said, keys=keys, feedback=cast))
     raw = bulk.read_day(database, "read_feedback", DAY)
@@ -107,6 +109,24 @@ def test_each_tool_gets_its_own_form(pipeline: Pipeline, taken: tuple[str, list[
     assert {one["eventName"] for one in log} == {"gen_ai.evaluation.result"}
     assert {one["body"]["traceId"] for one in scores["batch"]} == {TRACE, "trace-9"}
     assert {one["span_id"] for one in notes["data"]} == {SPAN, "gen-1"}
+    assert SECRET not in str(asked)
+
+
+def test_corrections_go_where_they_are_asked_for(
+    pipeline: Pipeline, taken: tuple[str, list[tuple[str, str, Any]]]
+) -> None:
+    url, asked = taken
+    own = {"LANGFUSE_HOST": url, "LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk",
+           "PHOENIX_COLLECTOR_ENDPOINT": url}  # fmt: skip
+    for kind in ("langfuse", "phoenix"):
+        tools.send(tools.target_of(kind, own), verdicts(pipeline, DAY, DAY + timedelta(6), corrections=True))
+    (_, _, scores), (_, _, notes) = asked
+    [score] = [one["body"] for one in scores["batch"] if one["body"]["dataType"] == "CORRECTION"]
+    assert (score["name"], score["value"], score["traceId"], score["observationId"]) == (
+        "output", "At nine.", TRACE, SPAN,
+    )  # fmt: skip
+    [note] = [one for one in notes["data"] if one["name"] == "correction"]
+    assert (note["span_id"], note["result"]["explanation"]) == (SPAN, "At nine.")
     assert SECRET not in str(asked)
 
 

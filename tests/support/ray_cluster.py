@@ -41,11 +41,14 @@ class Cluster:
 
     def add_node(self) -> None:
         """One more node; comes back when the cluster knows it."""
-        before = self.alive()
+        self._wait_for(len(self._nodes))
         self._start("--address", f"127.0.0.1:{self._port}")
+        self._wait_for(len(self._nodes))
+
+    def _wait_for(self, nodes: int) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while self.alive() <= before:
-            assert time.monotonic() < deadline, (self._folder / f"node-{len(self._nodes) - 1}.log").read_text()[-3000:]
+        while self.alive() != nodes:
+            assert time.monotonic() < deadline, (self._folder / f"node-{nodes - 1}.log").read_text()[-3000:]
             time.sleep(0.5)
 
     def lose_node(self) -> None:

@@ -26,7 +26,7 @@ from feedback_pipeline.store.database import Database, create_missing_databases
 from feedback_pipeline.tuning import approvals, registry, tuning
 from feedback_pipeline.tuning.configured import open_provider
 from feedback_pipeline.tuning.following import follow
-from feedback_pipeline.tuning.runs import Ledger
+from feedback_pipeline.tuning.runs import Ledger, Run
 from feedback_pipeline.tuning.tables import CANDIDATE_EVALUATION
 from jobs import runs
 from jobs.instance import open_instance
@@ -99,7 +99,7 @@ def shop(
         yield Shop(Pipeline(settings, NOW), instance, str(base))
 
 
-def vote_on(shop: Shop, count: int) -> None:
+def vote_on(shop: Shop, count: int, people: int = PEOPLE) -> None:
     """People ask, and like what helps them: half of the answers are the base model's, half are those of the staff."""
     rows = [
         (prompt, tiny_world.VERBS[verb] if number % 2 == 0 else tiny_world.VAGUE, number % 2 == 0)
@@ -112,7 +112,7 @@ def vote_on(shop: Shop, count: int) -> None:
         said.append({"name": f"a{number}", "prompt": prompt, "output": answer, "model": shop.base, "context": "full",
                      "provenance": "logged", "occurred_at": moment})  # fmt: skip
         cast.append({"name": f"v{number}", "on": f"a{number}", "thumb": helps, "occurred_at": moment,
-                     "user_key": f"k1:{number % PEOPLE:032x}"})  # fmt: skip
+                     "user_key": f"k1:{number % people:032x}"})  # fmt: skip
     bulk.file_batch(shop.pipeline.database, Batch(interactions=answers(*said), feedback=votes(*cast)))
     home, url = str(shop.pipeline.settings.home), shop.pipeline.database.url
     votes_only = Settings.from_environment({
@@ -121,8 +121,8 @@ def vote_on(shop: Shop, count: int) -> None:
     assert runs.compute(Pipeline(votes_only, NOW), shop.instance, weeks=[WEEK]).failed == ()
 
 
-def trained(shop: Shop, *, crash: bool) -> None:
-    """A person approves the dataset; the run goes to its end, once over a crash."""
+def started(shop: Shop) -> Run:
+    """A person approves the dataset, and the run begins."""
     pipeline = shop.pipeline
     considered = tuning.consider(pipeline, asked=True)
     assert considered.request is not None, considered.refusals
@@ -130,7 +130,12 @@ def trained(shop: Shop, *, crash: bool) -> None:
     approvals.record(pipeline, approvals.DATASET, considered.request.dataset_id, "approved", approver="ada")
     run, considered = tuning.start(pipeline, asked=True)
     assert run is not None, considered.refusals
-    run = tuning.submit(pipeline, run, open_provider(pipeline.settings))
+    return tuning.submit(pipeline, run, open_provider(pipeline.settings))
+
+
+def trained(shop: Shop, *, crash: bool) -> None:
+    """The run goes to its end, once over a crash."""
+    run, pipeline = started(shop), shop.pipeline
     place = pipeline.settings.home / "training_runs" / run.entry.key
     deadline = time.monotonic() + 1_500
     while not run.over and time.monotonic() < deadline:
@@ -183,3 +188,37 @@ def test_unpaired_votes_train_too(shop: Shop) -> None:
     [run] = Ledger(shop.pipeline.database).runs()
     held_out = [point.validation_loss for point in run.losses if point.validation_loss is not None]
     assert held_out[-1] < held_out[0]
+
+
+@pytest.mark.parametrize("method", ["supervised"])
+def test_two_thousand_lines_take_less_than_five_minutes(shop: Shop) -> None:
+    vote_on(shop, 9_000, people=900)  # a line is a thumb up; a part is kept for validation
+    begun = time.monotonic()
+    trained(shop, crash=False)
+    minutes = (time.monotonic() - begun) / 60
+    [run] = Ledger(shop.pipeline.database).runs()
+    lines = run.request.training.content().count(b"\n")
+    print(f"{lines:,} lines, {run.request.epochs} passes: {minutes:.1f} minutes from its start to its model")
+    assert lines >= 2_000
+    assert minutes <= 5
+
+
+@pytest.mark.parametrize("method", ["supervised"])
+def test_a_run_that_is_stopped_leaves_no_process_and_no_model(shop: Shop) -> None:
+    vote_on(shop, 6_000, people=600)
+    run, pipeline = started(shop), shop.pipeline
+    place = pipeline.settings.home / "training_runs" / run.entry.key
+    deadline = time.monotonic() + 600
+    while not list(place.glob("checkpoints/checkpoint-*/trainer_state.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    group = int((place / "process").read_text())
+    tuning.cancel(pipeline, run, open_provider(pipeline.settings))
+    while not run.over and time.monotonic() < deadline:
+        time.sleep(0.5)
+        if looked := follow(pipeline):
+            run = looked[0].run
+    assert run.entry.state == "cancelled"
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
+    assert registry.models(pipeline.database) == []
