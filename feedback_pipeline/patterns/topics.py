@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 import scipy
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from feedback_pipeline.patterns.levels import dense_people
 from feedback_pipeline.patterns.tables import FAILURE_TOPICS
@@ -179,7 +180,9 @@ def _factorise(matrix: "scipy.sparse.csr_matrix", number: int, seed: int) -> Flo
     from sklearn.decomposition import NMF  # half a second, spared to every process that fits no topics
 
     model = NMF(number, init="nndsvda", random_state=seed, max_iter=300, tol=1e-3)
-    model.fit(matrix)
+    # matrices this narrow are multiplied sooner than threads find together, and they wait by spinning
+    with threadpool_limits(limits=1, user_api="blas"):
+        model.fit(matrix)
     return _unit(model.components_)
 
 
