@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-ray test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-react test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-ray test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-react test-litellm test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,11 @@ test-typescript: $(DEV) ## The TypeScript client with its compiler and the real 
 test-react: $(DEV) ## The element in React 18 and 19 (npm installs them under .feedback)
 	@for version in 18 19; do npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/react/react$$version react@$$version react-dom@$$version; done
 	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_REACT=$(CURDIR)/.feedback/react $(BIN)/python -m pytest -m browser tests/browser/test_react.py
+
+test-litellm: $(DEV) ## Logging of the real LiteLLM (installs it under .feedback)
+	@test -x .feedback/litellm/bin/python || $(BIN)/python -m venv .feedback/litellm
+	@.feedback/litellm/bin/python -m pip install -q litellm ./clients/python
+	@FEEDBACK_TEST_LITELLM=$(CURDIR)/.feedback/litellm/bin/python $(BIN)/python -m pytest tests/capture/test_litellm.py
 
 test-chaos: $(DEV) ## Kills, crashes and an erasure that is killed five times: by hand and before each release
 	@FEEDBACK_CHAOS_KILLS=5 timeout 2400 $(BIN)/python -m pytest -q tests/chaos tests/erasure/test_erasure.py tests/ingest/test_importing.py tests/capture/test_outage.py tests/capture/test_workers.py tests/store/test_embedded.py tests/tables/test_parquet.py tests/judging/test_stored_replies.py -k "kill or crash or died or dies or outage or worker or chaos or interrupted or languages"

@@ -90,10 +90,18 @@ def is_free(engine: sa.Engine, space: Space, name: str) -> bool:
         return bool(connection.execute(trying, {"space": int(space), "name": name}).scalar())
 
 
+_NOTICED = ", ".join(
+    f"set_config('tcp_keepalives_{name}', '{seconds}', false)"
+    for name, seconds in (("idle", 30), ("interval", 10), ("count", 3))
+)
+"""A holder whose machine is gone without a word is noticed by the server within a minute; by default in two hours, and
+everybody would wait for its lock."""
+
+
 @contextmanager
 def _held(engine: sa.Engine, take: str, give_back: str, values: dict[str, object]) -> Iterator[bool]:
     with engine.connect() as connection:
-        locked = bool(connection.execute(sa.text(f"SELECT {take}"), values).scalar())
+        locked = bool(connection.execute(sa.text(f"SELECT {take}, {_NOTICED}"), values).scalar())
         connection.commit()
         try:
             yield locked

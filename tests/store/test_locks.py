@@ -39,3 +39,16 @@ def test_every_lock_in_sql_is_declared_and_no_module_has_numbers_of_its_own() ->
         and (LARGE.search(text := path.read_text()) or re.search(r"pg_(try_)?advisory_(xact_)?lock\((?!\{Lock)", text))
     ]
     assert elsewhere == []
+
+
+def test_a_holder_that_is_gone_without_a_word_is_noticed_within_a_minute(database: Database) -> None:
+    """PostgreSQL asks a silent client after `idle` seconds, then `count` times: by default after two hours."""
+    with held(database.engine, Lock.ERASURE):
+        pass
+    with database.engine.connect() as connection:  # the pool's one connection, which held it
+        asked = [
+            int(connection.exec_driver_sql(f"SHOW tcp_keepalives_{name}").scalar_one())
+            for name in ("idle", "interval", "count")
+        ]
+    idle, interval, count = asked
+    assert 0 < idle + interval * count <= 60

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 
 
 class Way:
@@ -17,7 +18,7 @@ class Way:
         """Ends every connection and takes no other."""
         self._cut = True
         for one in self._pairs:
-            one.close() if one.fileno() == -1 else one.shutdown(socket.SHUT_RDWR)
+            _end(one)
         self._pairs.clear()
 
     def mend(self) -> None:
@@ -38,6 +39,9 @@ class Way:
                 continue
             there = socket.create_connection(self._server)
             self._pairs += [here, there]
+            if self._cut:  # meanwhile
+                _end(here)
+                _end(there)
             for source, target in ((here, there), (there, here)):
                 threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
 
@@ -49,4 +53,11 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
     except OSError:
         pass
     for one in (source, target):
+        _end(one)
         one.close()
+
+
+def _end(one: socket.socket) -> None:
+    """Says goodbye to both sides: a socket that is only closed stays open for as long as a thread reads from it."""
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-from feedback_pipeline.ingest.sources import with_tools
 from feedback_pipeline.ingest.summary import SourceSummary
+from feedback_pipeline.ingest.tool_sources import with_tools
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database
 from tests.support.ingesting import bring_in, only, query
