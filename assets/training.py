@@ -97,7 +97,7 @@ def preference_pairs(pipeline: Pipeline, week: date) -> Outcome:
     """Two answers to the same input, of which people preferred one: corrections, pairwise preferences, regenerations,
     approved against disapproved answers."""
     found = pairs_of(
-        archive.kept(pipeline.frames, week, _settings(pipeline)),
+        archive.kept_for_pairs(pipeline.frames, week, _settings(pipeline)),
         _preferences(pipeline, week),
         pipeline.frames.scan(CLEAN_INTERACTIONS, _window(pipeline, week)),
         _signatures(pipeline, week),

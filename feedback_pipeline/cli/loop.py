@@ -72,8 +72,9 @@ def import_sources_command(
     from feedback_pipeline.cli import summary
     from feedback_pipeline.ingest.importing import import_sources
     from feedback_pipeline.ingest.intake import PrivacyRules
-    from feedback_pipeline.ingest.sources import Sources, with_tools
+    from feedback_pipeline.ingest.sources import Sources
     from feedback_pipeline.ingest.summary import Progress as ImportProgress
+    from feedback_pipeline.ingest.tool_sources import with_tools
     from feedback_pipeline.privacy.redaction import redact_frame
 
     pipeline = _pipeline()

@@ -3,7 +3,7 @@
 Steps may run in other processes or on other machines, so what they share lives in the folder of tables.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 
 import orjson
@@ -12,7 +12,7 @@ import polars as pl
 from feedback_pipeline.tables.parquet import ParquetFolder, replaced_file, scan_file
 from feedback_pipeline.tables.schema import Table
 from feedback_pipeline.training.curation import Curated
-from feedback_pipeline.training.pairs import Pairs
+from feedback_pipeline.training.pairs import Pairs, likely_pairs
 from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.splits import Overlap
 from feedback_pipeline.training.tables import FUNNEL, PREFERENCE_PAIRS, REGRESSION_CASES, TRAINING_EXAMPLES, WAITING
@@ -80,6 +80,20 @@ def newest_waiting(folder: ParquetFolder) -> date | None:
 
 def _waiting(week: date) -> str:
     return f"{week}.waiting"
+
+
+def kept_for_pairs(folder: ParquetFolder, week: date, settings: CurationSettings) -> Curated:
+    """`kept`, with the text of those examples alone that pairs are made of: corrections, and answers to an input that
+    has some of either label. The others' is null."""
+    rows = folder.scan(TRAINING_EXAMPLES, [week])
+    corrections = rows.filter(pl.col("kind") == "correction").select("example_id").collect()
+    wanted = pl.concat([corrections, likely_pairs(rows)])
+    texts = rows.select("example_id", "messages", "completion").join(wanted.lazy(), on="example_id", how="semi")
+    curated = kept(folder, week, settings, texts=False)
+    told = curated.examples.join(
+        texts.collect(engine="streaming"), on="example_id", how="left", maintain_order="left"
+    ).select(TRAINING_EXAMPLES.names)
+    return replace(curated, examples=told)
 
 
 def kept_pairs(folder: ParquetFolder, week: date, *, texts: bool = True) -> Pairs:

@@ -100,13 +100,14 @@ def curate(
     )
     funnel = Funnel("examples")
     told = signals(votes, answers, signatures, trust, settings, window_end, funnel)
+    del votes  # a caller that keeps none of these frames has their memory back before texts are read
     rows = _answers(told, settings, queue, held_apart, funnel)
     corrected = corrections.corrections(told, answers, settings, queue, funnel)
     rows = _candidates(rows, corrected, told)
     dimensions = told.answers.select(_DIMENSIONS)
     del told
     rows, person_cap = _selected(rows, dimensions, answers, signatures, trust, settings, held_apart, funnel)
-    del dimensions
+    del dimensions, signatures
     rows, texts = with_texts(rows, answers, corrected, settings, funnel)
     rows = splits.assigned(rows, settings, window_end)
     placed = rows.height

@@ -23,7 +23,7 @@ _TAIL = 12
 _RECURRENCES = 3
 
 _BLOCK = 100_000
-"""Rows whose text is fetched at a time, rounded up to whole days: it bounds memory."""
+"""Rows whose text is fetched at a time, but whole days: it bounds memory."""
 
 _TEXTS = {"messages": pl.String, "completion": pl.String, "shape": pl.String, "problem": pl.String,
           "placeholders_filled": pl.UInt32}  # fmt: skip
@@ -54,7 +54,7 @@ def with_texts(
 def _days(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """The rows in blocks of whole days of their answers, so that each block reads few files."""
     days = rows.group_by("answer_day").len().sort("answer_day")
-    block = days.with_columns(block=(pl.col("len").cum_sum() - pl.col("len")) // _BLOCK)
+    block = days.with_columns(block=(pl.col("len").cum_sum() - 1) // _BLOCK)
     for part in block.partition_by("block", maintain_order=True):
         yield rows.filter(pl.col("answer_day").is_between(part["answer_day"].min(), part["answer_day"].max()))
 

@@ -71,14 +71,22 @@ def preference_pairs(
     return Pairs(pairs, funnel.frame())
 
 
+def likely_pairs(examples: pl.LazyFrame) -> pl.DataFrame:
+    """The `example_id` of every answer (TRAINING_EXAMPLES) that shares its input with one of the other label, and of
+    hardly any other: told by a hash of the input, because grouping by text copies it. Answers without a text share
+    none."""
+    answers = (
+        examples.filter((pl.col("kind") == "answer") & pl.col("messages").is_not_null())
+        .select("example_id", "label", input=pl.struct("tenant", "messages").hash())
+        .collect(engine="streaming")
+    )
+    return answers.filter((pl.col("label").any() & ~pl.col("label").all()).over("input")).select("example_id")
+
+
 def _from_verdicts(examples: pl.DataFrame) -> pl.DataFrame:
     """Approved against disapproved answers to exactly the same input, best against worst; each answer is used once."""
     group = ["tenant", "messages"]
-    # grouping by text copies it; only what has both labels by its hash is grouped by its text
-    own = examples.select("label", "kind", input=pl.struct(group).hash()).with_row_index("row")
-    own = own.filter(pl.col("kind") == "answer")
-    told = own.filter((pl.col("label").any() & ~pl.col("label").all()).over("input"))
-    likely = examples[told["row"]]
+    likely = examples.join(likely_pairs(examples.lazy()), on="example_id", how="semi", maintain_order="left")
     contested = likely.filter((pl.col("label").any() & ~pl.col("label").all()).over(group))
     ranked = contested.sort(["people", "example_id"], descending=[True, False]).with_columns(
         rank=pl.int_range(pl.len()).over(*group, "label")

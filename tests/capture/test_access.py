@@ -210,6 +210,16 @@ def test_pages_of_configured_origins_may_ask(start: Any) -> None:
     assert "access-control-allow-origin" not in refused.headers
 
 
+def test_htmx_may_post_a_vote_from_a_page_of_another_origin(start: Any) -> None:
+    service = start(CaptureSettings(origins=(ORIGIN,)))
+    added = "authorization,hx-current-url,hx-request,hx-target,hx-trigger"  # what a browser asks of htmx's hx-post
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": added}
+    allowed = httpx.options(service.url + "/v1/feedback", headers=asked)
+    assert allowed.status_code == 200
+    named = {name.strip().lower() for name in allowed.headers["access-control-allow-headers"].split(",")}
+    assert set(added.split(",")) <= named
+
+
 def test_row_level_security_holds_where_a_query_forgets_the_tenant(service: Any, api: httpx.Client) -> None:
     api.post("/v1/feedback", json={"query": "q", "response": "r", "rating": 1})
     with psycopg.connect(service.database.url, autocommit=True) as connection:

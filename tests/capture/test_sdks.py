@@ -290,7 +290,7 @@ def application(feedback: FeedbackClient, **options: Any) -> FastAPI:
         return answers[name]
 
     @app.post("/sse/{name}")
-    async def sse(name: str) -> Any:
+    async def sse(name: str, asked: dict[str, Any]) -> Any:  # who answers without reading what was asked races the log
         choice = '{"choices":[{"index":0,"delta":{"content":"%s"}}]}'
         pieces = {"words": ("hel", "lo"), "json": ('{"delta": "hel"}', '{"delta": "lo"}', "[DONE]"),
                   "openai": (choice % "hel", choice % "lo")}  # fmt: skip
@@ -298,7 +298,7 @@ def application(feedback: FeedbackClient, **options: Any) -> FastAPI:
         return StreamingResponse(iter([text]), media_type="text/event-stream")
 
     @app.post("/ndjson")
-    async def ndjson() -> Any:
+    async def ndjson(asked: dict[str, Any]) -> Any:
         return StreamingResponse(iter(['{"answer": "hel"}\n', '{"answer": "lo"}\n']), media_type="application/x-ndjson")
 
     app.add_middleware(FeedbackMiddleware, client=feedback, paths=("/",), **options)
