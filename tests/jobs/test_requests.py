@@ -318,3 +318,24 @@ def test_weeks_that_closed_are_computed_once_more(database: Database, pipeline: 
     assert periods.close(database, pipeline.today(), 3) == 0
     assert periods.close(database, DAY + timedelta(days=10), 3) == 1
     assert periods.close(database, DAY + timedelta(days=10), 3) == 0
+
+
+def test_a_schema_newer_than_the_code_is_said_in_a_sentence_and_held_against_no_day(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    vote_on(database, 0)
+    changes.fold(database)
+    older = Pipeline(pipeline.settings, NOW)  # a process of its own: it has not looked at the schema yet
+    [asked] = requests.request_days(pipeline, AT_ONCE)
+    with database.engine.begin() as connection:
+        known = connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999' RETURNING version_num"))
+        assert known.rowcount == 1
+    job = build_definitions(older.settings, {"pipeline": older}).resolve_job_def(DAILY)
+    ended = job.execute_in_process(instance=instance, tags=dict(asked.tags), raise_on_error=False)
+    assert not ended.success
+    said = requests.fault_of(instance, ended.run_id)
+    assert said is not None
+    assert "newer" in said
+    requests.settle_requests(instance, pipeline)
+    [day] = changes.due(database)
+    assert day.attempts == 0
