@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-chaos sbom test-browser test-ray test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-react test-litellm test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
+.PHONY: help setup demo dev test test-chaos sbom test-browser test-ray test-validators test-llm test-aimock test-trl test-accessibility test-typescript test-frameworks test-litellm test-importers test-wheel lint format docs pictures bench bench-peers calibrate lock clean
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,9 +83,12 @@ test-typescript: $(DEV) ## The TypeScript client with its compiler and the real 
 	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/typescript typescript@5.9 openai@6 @anthropic-ai/sdk
 	@FEEDBACK_TEST_TYPESCRIPT=$(CURDIR)/.feedback/typescript $(BIN)/python -m pytest tests/capture/test_typescript_client.py
 
-test-react: $(DEV) ## The element in React 18 and 19 (npm installs them under .feedback)
+test-frameworks: $(DEV) ## The element in React 18 and 19, in Django and beside posthog-js (installed under .feedback)
 	@for version in 18 19; do npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/react/react$$version react@$$version react-dom@$$version; done
-	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_REACT=$(CURDIR)/.feedback/react $(BIN)/python -m pytest -m browser tests/browser/test_react.py
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix .feedback/posthog posthog-js
+	@test -x .feedback/django/bin/python || $(BIN)/python -m venv .feedback/django
+	@.feedback/django/bin/python -m pip install -q "django>=5,<6" ./clients/python
+	@$(BIN)/python -m tests.browser.chromium && FEEDBACK_TEST_REACT=$(CURDIR)/.feedback/react FEEDBACK_TEST_DJANGO=$(CURDIR)/.feedback/django/bin/python FEEDBACK_TEST_POSTHOG=$(CURDIR)/.feedback/posthog $(BIN)/python -m pytest -m browser tests/browser/test_react.py tests/browser/test_django.py tests/browser/test_posthog.py
 
 test-litellm: $(DEV) ## Logging of the real LiteLLM (installs it under .feedback)
 	@test -x .feedback/litellm/bin/python || $(BIN)/python -m venv .feedback/litellm

@@ -25,7 +25,7 @@ from assets import descriptions, interruption, memory
 from assets.choices import chosen
 from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
-from assets.faults import unreadable, where
+from assets.faults import TRIED_AGAIN, unreadable, where
 from assets.partitions import DAYS, Calendar, named_days
 from assets.step_sizes import op_tags
 from feedback_pipeline.calendar import days_of, days_of_month
@@ -114,6 +114,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _fault(error: Exception) -> str | None:
+    """Why nothing can be computed now, of whatever day: the machine, or a database that this version cannot use."""
+    if isinstance(error, DatabaseError):
+        return str(error)
+    fault = machine_fault(error)
+    return None if fault is None else str(fault)
+
+
 @dataclass(frozen=True)
 class _Step:
     """One asset in one run."""
@@ -134,9 +142,9 @@ class _Step:
         except (dg.Failure, DagsterExecutionInterruptedError):
             raise
         except Exception as error:
-            if (fault := machine_fault(error)) is None:
+            if (fault := _fault(error)) is None:
                 raise
-            raise self._of_the_machine(str(fault)) from None
+            raise self._of_the_machine(fault) from None
 
     def _partitions(self) -> Iterator[Any]:
         keys = named_days(self.context.run.tags) or [date.fromisoformat(key) for key in self.context.partition_keys]
@@ -192,9 +200,8 @@ class _Step:
                 memory.give_back()
                 return {key: made}
         except Exception as error:  # noqa: BLE001 (recorded below, and the run fails)
-            fault = str(error) if isinstance(error, DatabaseError) else machine_fault(error)
-            if fault is not None:
-                raise self._of_the_machine(str(fault)) from None
+            if (fault := _fault(error)) is not None:
+                raise self._of_the_machine(fault) from None
             bad[key] = unreadable(self.pipeline.frames, self.declaration.after, self._read_by(key)) or where(error)
             computed.record_problems(database, self.name, self.loop, {key: bad[key]}, self.context.run.run_id)
             self.context.log.error(f"{self.name}: {key} failed: {bad[key]}")
@@ -202,7 +209,7 @@ class _Step:
 
     def _of_the_machine(self, fault: str) -> dg.Failure:
         """No day's fault: every day would fail, and none is tried less often for it."""
-        return dg.Failure(f"{self.name}: {fault}; it is tried again by itself", metadata={"machine": fault})
+        return dg.Failure(f"{self.name}: {fault}; {TRIED_AGAIN}", metadata={"machine": fault})
 
     def _alone(self, key: date, made: Made, version: int) -> Iterator[Any]:
         """The only partition of a run, as Dagster has it; filed after Dagster knows of it."""

@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from bench.rows import Row, Size
 from feedback_pipeline.ingest.importing import import_sources
 from feedback_pipeline.ingest.intake import PrivacyRules
-from feedback_pipeline.ingest.sources import load_sources, with_tools
+from feedback_pipeline.ingest.sources import load_sources
+from feedback_pipeline.ingest.tool_sources import with_tools
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.redaction import redact_frame
 from feedback_pipeline.settings import Settings

@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
-from scipy.special import betainc, ndtr, ndtri, ndtri_exp, pdtrc, stdtr
 
 from feedback_pipeline.stats.exact import log_upper_tail
 from feedback_pipeline.stats.intervals import RESOLUTION, Difference, Rate, fit_beta_prior
@@ -152,7 +152,7 @@ def approval_under_target(
     people = int(days["people"].sum()) if voters is None else voters
     if people < MIN_PEOPLE:
         return Reading(kind, day, reason=few_people(people, window))
-    probability = float(betainc(up + 0.5, down + 0.5, target))
+    probability = float(scipy.special.betainc(up + 0.5, down + 0.5, target))
     rate = up / (up + down)
     numbers = {"approval_rate": rate, "votes": float(votes), "target": target, "probability_under": probability}
     if probability <= certainty:
@@ -242,7 +242,12 @@ def approval_fall(
         return Reading(kind, day, reason=few_people(min(rate.people, previous.people), 7))
     if p_value is None:
         p_value = 2.0 * float(
-            ndtr(-abs(change.estimate) * 2.0 * float(ndtri(0.975)) / max(change.high - change.low, RESOLUTION))
+            scipy.special.ndtr(
+                -abs(change.estimate)
+                * 2.0
+                * float(scipy.special.ndtri(0.975))
+                / max(change.high - change.low, RESOLUTION)
+            )
         )
     limit = -points / 100.0
     numbers = {"change": change.estimate, "change_low": change.low, "change_high": change.high, "p_value": p_value}
@@ -270,9 +275,9 @@ class Expected:
         if count <= 0:
             return 1.0
         if np.isinf(self.dispersion):
-            return float(pdtrc(count - 1, self.mean))
+            return float(scipy.special.pdtrc(count - 1, self.mean))
         # The tail in closed form, for k that is not whole: I_{μ/(μ+k)}(count, k).
-        return float(betainc(count, self.dispersion, self.mean / (self.mean + self.dispersion)))
+        return float(scipy.special.betainc(count, self.dispersion, self.mean / (self.mean + self.dispersion)))
 
     def lower_p(self, count: float) -> float:
         """P(a day has `count` or fewer)."""
@@ -344,8 +349,8 @@ def negative_rate(daily: pl.DataFrame, *, day: dt.date, level: float = RATE_LEVE
     pearson = ((down - smooth * people) ** 2 / (smooth * (1.0 - smooth) * people)).sum() / (before.height - 1)
     n, count = int(today["people"][0]), round(float(today["people_down"][0]))
     exact = log_upper_tail(count, n, count + round(float(down.sum())), n + int(people.sum()))
-    t = -float(ndtri_exp(exact)) / np.sqrt(max(float(pearson), 1.0))
-    p = float(stdtr(before.height - 1, -t))
+    t = -float(scipy.special.ndtri_exp(exact)) / np.sqrt(max(float(pearson), 1.0))
+    p = float(scipy.special.stdtr(before.height - 1, -t))
     numbers = {"negative_rate": count / n, "usual": usual, "people": float(n), "p_value": p}
     if p >= level:
         return Reading(kind, day, numbers=numbers)

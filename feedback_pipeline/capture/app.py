@@ -16,13 +16,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feedback_pipeline.capture import (
     openapi,
+    routes_batches,
     routes_decisions,
     routes_experiments,
     routes_forms,
+    routes_interactions,
     routes_provider,
     routes_reads,
     routes_service,
     routes_telemetry,
+    routes_tokens,
     routes_votes,
 )
 from feedback_pipeline.capture.metrics import Metrics
@@ -54,9 +57,9 @@ POSTHOG_HEADERS = (DISTINCT_ID_HEADER, "x-posthog-session-id", "x-posthog-window
 def routers() -> tuple[APIRouter, ...]:
     """The routes of the API, in the order they are looked at."""
     # forms before reads: /v1/feedback/pixel is no id of a vote
-    own = (routes_forms,
-        routes_votes, routes_reads, routes_service, routes_provider, routes_decisions, routes_experiments,
-        routes_telemetry,
+    own = (
+        routes_forms, routes_votes, routes_batches, routes_interactions, routes_tokens, routes_reads, routes_service,
+        routes_provider, routes_decisions, routes_experiments, routes_telemetry,
     )  # fmt: skip
     return tuple(routes.router for routes in own)
 

@@ -11,6 +11,8 @@ from feedback_client import DeliveryError, NoServiceError
 from feedback_pipeline.capture import routes_votes
 from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.problems import ProblemError
+from feedback_pipeline.capture.routes_batches import file_batch
+from feedback_pipeline.capture.routes_interactions import file_answers
 from feedback_pipeline.capture.service import Service
 from feedback_pipeline.cleaning.tags import look_alikes, normalised_tags
 from feedback_pipeline.pipeline import Pipeline
@@ -58,12 +60,12 @@ class LocalStore:
 
     def send_many(self, votes: Sequence[dict[str, Any]], idempotency_key: str | None = None) -> list[dict[str, Any]]:
         """Files votes; one result each, in order. Raises as `send` where the store is away."""
-        found = self._run(routes_votes.file_batch(self._service, self._principal, list(votes), idempotency_key))
+        found = self._run(file_batch(self._service, self._principal, list(votes), idempotency_key))
         return list(found)
 
     def log_now(self, answer: dict[str, Any]) -> str:
         """Keeps an answer; returns its id. Raises as `send`."""
-        (result,) = self._run(routes_votes.file_answers(self._service, self._principal, [answer]))
+        (result,) = self._run(file_answers(self._service, self._principal, [answer]))
         if "problem" in result:
             raise _refused(result["problem"])
         return str(result["interaction_id"])
@@ -78,7 +80,7 @@ class LocalStore:
         async def file() -> None:
             answer = await asyncio.to_thread(read, call)
             if answer is not None:
-                await routes_votes.file_answers(self._service, self._principal, [answer])
+                await file_answers(self._service, self._principal, [answer])
 
         asyncio.run_coroutine_threadsafe(file(), self._loop)
         return True

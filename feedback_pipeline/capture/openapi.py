@@ -6,7 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
-from feedback_pipeline.capture.routes_votes import MAX_ANSWERS, MAX_ITEMS, VOTES
+from feedback_pipeline.capture.routes_batches import MAX_ITEMS
+from feedback_pipeline.capture.routes_interactions import MAX_ANSWERS
 from feedback_pipeline.capture.shapes import (
     Change,
     ExportRequest,
@@ -16,6 +17,7 @@ from feedback_pipeline.capture.shapes import (
     TokenRequest,
     TokensRequest,
 )
+from feedback_pipeline.capture.submissions import VOTES
 
 _REFERENCE = "#/components/schemas/{model}"
 _PROBLEM: dict[str, Any] = {

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from feedback_pipeline.capture import bodies
 from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.problems import ProblemError
-from feedback_pipeline.capture.routes_votes import json_response
+from feedback_pipeline.capture.responses import json_response
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.experiments.registry import Registered
 

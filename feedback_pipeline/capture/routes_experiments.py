@@ -15,7 +15,7 @@ from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.asking import asks
 from feedback_pipeline.capture.identifiers import new_id
 from feedback_pipeline.capture.problems import ProblemError, invalid, not_found
-from feedback_pipeline.capture.routes_votes import json_response, parsed
+from feedback_pipeline.capture.responses import json_response, parsed
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.capture.shapes import Identifier, Moment, Shape, Text
 from feedback_pipeline.privacy.redaction import redact

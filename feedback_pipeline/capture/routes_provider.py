@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from feedback_pipeline.capture import bodies
 from feedback_pipeline.capture.problems import ProblemError, not_found
-from feedback_pipeline.capture.routes_votes import json_response
+from feedback_pipeline.capture.responses import json_response
 from feedback_pipeline.capture.service import service_of
 from feedback_pipeline.capture.webhook_signatures import WebhookRefusedError, verified
 

@@ -17,7 +17,8 @@ from feedback_pipeline.capture import bodies, statistics, views, votes
 from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.asking import asks
 from feedback_pipeline.capture.problems import ProblemError, invalid
-from feedback_pipeline.capture.routes_votes import current, json_response, parsed, require_own
+from feedback_pipeline.capture.responses import json_response, parsed
+from feedback_pipeline.capture.routes_votes import current, require_own
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.capture.shapes import ContentState, Parameter, StateRequest, StatesRequest
 from feedback_pipeline.store.rows import content_name

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from feedback_pipeline.capture import bodies, export
 from feedback_pipeline.capture.problems import ProblemError, not_found, unavailable
-from feedback_pipeline.capture.routes_votes import json_response, parsed
+from feedback_pipeline.capture.responses import json_response, parsed
 from feedback_pipeline.capture.service import host_name, is_loopback, service_of
 from feedback_pipeline.capture.shapes import ExportRequest
 from feedback_pipeline.capture.templating import environment

@@ -21,7 +21,9 @@ from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.identifiers import digest
 from feedback_pipeline.capture.otlp import MalformedError, Record, Span
 from feedback_pipeline.capture.problems import ProblemError
-from feedback_pipeline.capture.routes_votes import MAX_ANSWERS, file_answers, file_batch, json_response
+from feedback_pipeline.capture.responses import json_response
+from feedback_pipeline.capture.routes_batches import file_batch
+from feedback_pipeline.capture.routes_interactions import MAX_ANSWERS, file_answers
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.capture.votes import request_identity
 

@@ -11,8 +11,7 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from feedback_pipeline.cleaning.minhash import BANDS, Words, similarities
 from feedback_pipeline.cleaning.tables import PAIR_CLUSTERS, PROMPT_CLUSTERS
@@ -158,6 +157,8 @@ def _alike(bands: Words, one: Indices, other: Indices, least_estimate: float) ->
 def _merged(group: Indices, one: Indices, other: Indices) -> Indices:
     """The groups after those of `one` and `other` became one, pair by pair."""
     groups = int(group.max()) + 1
-    edges = coo_array((np.ones(len(one), dtype=np.bool_), (group[one], group[other])), shape=(groups, groups))
-    _, merged = connected_components(edges, directed=False)
+    edges = scipy.sparse.coo_array(
+        (np.ones(len(one), dtype=np.bool_), (group[one], group[other])), shape=(groups, groups)
+    )
+    _, merged = scipy.sparse.csgraph.connected_components(edges, directed=False)
     return np.asarray(merged[group], dtype=np.int64)

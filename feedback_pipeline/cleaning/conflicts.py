@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import polars as pl
-from scipy.special import betainc
+import scipy
 
 from feedback_pipeline.cleaning.current_votes import PERSON
 from feedback_pipeline.cleaning.tables import CONFLICTING_ANSWERS, RATER_TRUST
@@ -70,4 +70,4 @@ def conflicting_answers(
 def approval_probability(evidence_up: pl.Series, evidence_down: pl.Series) -> pl.Series:
     """P(rate > 1/2) under a Beta(1 + up, 1 + down) posterior; evidence may be fractional (trust × strength)."""
     up, down = 1.0 + evidence_up.to_numpy(), 1.0 + evidence_down.to_numpy()
-    return pl.Series("probability", 1.0 - betainc(up, down, 0.5), dtype=pl.Float64)
+    return pl.Series("probability", 1.0 - scipy.special.betainc(up, down, 0.5), dtype=pl.Float64)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.special import betainc
+import scipy
 
 from feedback_pipeline.cleaning.current_votes import Ballots, Floats, Ints
 
@@ -120,7 +120,7 @@ def _others_up(ballots: Ballots, trusted: Floats) -> Floats:
     downs = weight - ups
     item = ballots.item[shared]
     up, down = ((np.bincount(item, weights=said)[item] - said) / _GRAINS for said in (ups, downs))
-    chance[shared] = 1.0 - betainc(1.0 + up, 1.0 + down, 0.5)
+    chance[shared] = 1.0 - scipy.special.betainc(1.0 + up, 1.0 + down, 0.5)
     return chance
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from scipy.special import betaincinv
+import scipy
 
 from feedback_pipeline.cleaning import bursts, consensus
 from feedback_pipeline.cleaning import current_votes as cast
@@ -192,7 +192,7 @@ def _agreeing(agreement: consensus.Agreement, policy: TrustPolicy) -> Floats:
     disagreed = agreement.evidence - agreement.agreed
     upper = np.ones(len(disagreed))
     some = np.flatnonzero(disagreed > 1e-9)
-    upper[some] = betaincinv(
+    upper[some] = scipy.special.betaincinv(
         prior * agreement.expected[some] + agreement.agreed[some],
         prior * (1.0 - agreement.expected[some]) + disagreed[some],
         policy.benefit,

@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from feedback_pipeline.cli.listing import Json, Listing
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
     from feedback_pipeline.actions.register import Status
-    from feedback_pipeline.pipeline import Pipeline
 
 actions = typer.Typer(help="Recommendations: list, accept, do, drop.", no_args_is_help=True)
 console = PlainConsole()
@@ -43,7 +43,7 @@ def list_actions(
     """List the actions: accepted ones first."""
     from feedback_pipeline.actions.register import actions as registered
 
-    listed = registered(_pipeline().database, None if status is None else status.value)
+    listed = registered(open_pipeline().database, None if status is None else status.value)
     rows = Listing(
         "id", "status", "owner", "due", "since", "expected_gain", "outcome", "outcome_week", "what",
         expected_gain=lambda gain: "" if gain is None else f"{100 * gain:+.1f} points",
@@ -62,7 +62,7 @@ def show(identity: Id) -> None:
     from feedback_pipeline.actions.register import UnknownActionError, history
 
     try:
-        events = history(_pipeline().database, identity)
+        events = history(open_pipeline().database, identity)
     except UnknownActionError as error:
         raise typer.BadParameter(str(error)) from error
     table = Table("when", "status", "owner", "due", "by", "note")
@@ -107,7 +107,7 @@ def _decide(
 ) -> None:
     from feedback_pipeline.actions import register
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     try:
         action = register.decide(
             pipeline.database,
@@ -125,13 +125,6 @@ def _decide(
     told = f", {action.owner}" if action.owner else ""
     until = f", until {action.due}" if action.due else ""
     console.print(f"{action.recommendation_id} is {action.status}{escape(told)}{until}", highlight=False)
-
-
-def _pipeline() -> "Pipeline":
-    from feedback_pipeline.pipeline import Pipeline
-    from feedback_pipeline.settings import Settings
-
-    return Pipeline(Settings.from_environment())
 
 
 def mount(app: typer.Typer) -> None:

@@ -9,10 +9,11 @@ import typer
 from rich.markup import escape
 
 from feedback_pipeline.cli.listing import Json, Listing
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
-    from feedback_pipeline.pipeline import Pipeline
+    pass
 
 alerts = typer.Typer(help="Incidents: list, acknowledge, close, try the channels.", no_args_is_help=True)
 console = PlainConsole()
@@ -30,7 +31,7 @@ def list_alerts(
     """List the incidents that are not closed."""
     from feedback_pipeline.alerting.incidents import incidents
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     first = pipeline.today() - timedelta(days=days)
     listed = incidents(pipeline.database, first=first, closed_too=every)
     rows = Listing("id", "rule", "severity", "state", "first", "last", "real", "what",
@@ -54,7 +55,7 @@ def acknowledge(identity: Id, by: Person = None) -> None:
     """Say that somebody looks after an incident."""
     from feedback_pipeline.alerting import incidents
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     try:
         incidents.acknowledge(pipeline.database, identity, person=by or getpass.getuser(), now=pipeline.now())
     except incidents.UnknownIncidentError as error:
@@ -67,7 +68,7 @@ def close(identity: Id, by: Person = None) -> None:
     """Say that an incident is over; if it fires again, it is a new one."""
     from feedback_pipeline.alerting import incidents
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     try:
         incidents.close(
             pipeline.database, identity, person=by or getpass.getuser(), now=pipeline.now(), today=pipeline.today()
@@ -85,7 +86,7 @@ def try_channels() -> None:
 
     text = "A test message of feedback-pipeline: incidents and the weekly digest will come here."
     failed = False
-    for channel in configured_channels(_pipeline().settings):
+    for channel in configured_channels(open_pipeline().settings):
         try:
             channel.send(Message("test", "[feedback] Test message", text, text, text))
         except DeliveryError as error:
@@ -95,13 +96,6 @@ def try_channels() -> None:
             console.print(f"[green]✓[/] {channel.name}", highlight=False)
     if failed:
         raise typer.Exit(code=1)
-
-
-def _pipeline() -> "Pipeline":
-    from feedback_pipeline.pipeline import Pipeline
-    from feedback_pipeline.settings import Settings
-
-    return Pipeline(Settings.from_environment())
 
 
 def mount(app: typer.Typer) -> None:

@@ -7,10 +7,8 @@ import orjson
 import typer
 from upath import UPath
 
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
-from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.settings import Settings
-from feedback_pipeline.store import audits
 
 console = PlainConsole()
 AuditTool = Literal["label-studio", "argilla"]
@@ -32,13 +30,14 @@ def audit_tasks(
     from feedback_pipeline.judging import audit_tasks as forms
     from feedback_pipeline.judging.audit import AUDIT_VERDICTS
     from feedback_pipeline.judging.rubrics import read_rubric
+    from feedback_pipeline.store import audits
     from feedback_pipeline.tables.parquet import replaced_file
 
     questions = {one.name: one.question for one in read_rubric().criteria}
     if criterion not in questions:
         raise typer.BadParameter(f"--criterion takes one of {', '.join(questions)}")
     assert tool in get_args(AuditTool)
-    pipeline = Pipeline(Settings.from_environment())
+    pipeline = open_pipeline()
     if take is not None:
         try:
             labels = list(forms.labels_of(orjson.loads(take.read_bytes())))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
 
@@ -25,9 +26,8 @@ def backup(
     """Back up both databases and the files; the keys apart, or not at all. Erasures from now on are noted there."""
     from feedback_pipeline.backup import archive
     from feedback_pipeline.backup.dump import BackupError
-    from feedback_pipeline.pipeline import Pipeline
 
-    pipeline = Pipeline(Settings.from_environment())
+    pipeline = open_pipeline()
     home = pipeline.settings.home
     try:
         made = archive.back_up(pipeline.database, pipeline.frames, home, target, keys=keys, data=data, report=_progress)
@@ -55,11 +55,10 @@ def restore(
     from feedback_pipeline.backup.dump import BackupError
     from feedback_pipeline.cli.privacy import open_erasure_context
     from feedback_pipeline.erasure.context import ErasureError
-    from feedback_pipeline.pipeline import Pipeline
     from feedback_pipeline.store.database import locate
 
     settings = Settings.from_environment()
-    pipeline = Pipeline(settings)
+    pipeline = open_pipeline(settings)
     try:
         manifest = archive.read_manifest(folder)
         if keys is not None:

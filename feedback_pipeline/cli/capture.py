@@ -7,17 +7,12 @@ from uuid import UUID
 import typer
 
 from feedback_pipeline.cli.listing import Json, Listing
+from feedback_pipeline.cli.opening import open_pipeline, open_store
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.store import embedded
-from feedback_pipeline.store.database import Database, open_database
 
 keys = typer.Typer(help="API keys: make, list, rotate, revoke.", no_args_is_help=True, rich_markup_mode=None)
 console = PlainConsole()
-
-
-def _database() -> Database:
-    return open_database(Settings.from_environment())
 
 
 def serve(
@@ -27,10 +22,11 @@ def serve(
 ) -> None:
     """Run the capture API, the component's demo page (/demo) and the console (/console)."""
     from feedback_pipeline.capture import server
+    from feedback_pipeline.store import embedded
 
     if port and not embedded.is_free(port):
         raise typer.BadParameter(f"port {port} is taken by another process", param_hint="--port")
-    _database()  # a problem with the database is said here, once, not by every worker
+    open_store()  # a problem with the database is said here, once, not by every worker
     if (settings := Settings.from_environment()).database_url is None:
         embedded.watch(settings.home / "postgres", lambda line: console.print(line, highlight=False))
     console.print(
@@ -46,7 +42,7 @@ def init(
     from feedback_pipeline.capture import key_store
 
     settings = Settings.from_environment()
-    database = _database()
+    database = open_store()
     console.print(f"the store is ready: PostgreSQL database {database.name}", highlight=False, soft_wrap=True)
     if any(key.tenant == tenant and key.revoked_at is None for key in key_store.listed(database)):
         console.print("there are keys already (feedback keys list)", highlight=False)
@@ -110,7 +106,7 @@ def create_key(
     from feedback_pipeline.capture import key_store
 
     try:
-        identity, text = key_store.create(_database(), name, scope, tenant, timedelta(days=days) if days else None)
+        identity, text = key_store.create(open_store(), name, scope, tenant, timedelta(days=days) if days else None)
     except key_store.KeyStoreError as error:
         raise typer.BadParameter(str(error)) from error
     _note("key.made", tenant, key=str(identity), scopes=scope)
@@ -125,7 +121,7 @@ def list_keys(as_json: Json = False) -> None:
     rows = Listing(
         "id", "tenant", "name", "scopes", "made", "expires", "revoked", made=_day, expires=_day, revoked=_day
     )
-    for key in key_store.listed(_database()):
+    for key in key_store.listed(open_store()):
         rows.add(key.id, key.tenant, key.name, key.scopes, key.created_at, key.expires_at, key.revoked_at)
     rows.show(console, as_json, "No keys: make one with `feedback keys create`.")
 
@@ -143,7 +139,7 @@ def rotate_key(
     from feedback_pipeline.capture import key_store
 
     try:
-        made, text = key_store.rotate(_database(), identity, timedelta(hours=grace))
+        made, text = key_store.rotate(open_store(), identity, timedelta(hours=grace))
     except key_store.KeyStoreError as error:
         raise typer.BadParameter(str(error)) from error
     _note("key.rotated", None, key=str(identity), made=str(made))
@@ -156,7 +152,7 @@ def revoke_key(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The 
     from feedback_pipeline.capture import key_store
 
     try:
-        key_store.revoke(_database(), identity)
+        key_store.revoke(open_store(), identity)
     except key_store.KeyStoreError as error:
         raise typer.BadParameter(str(error)) from error
     _note("key.revoked", None, key=str(identity))
@@ -168,15 +164,14 @@ def sign_out(identity: Annotated[UUID, typer.Argument(metavar="ID", help="The ke
     """End the console's sessions that were opened with a key; the key itself goes on working."""
     from feedback_pipeline.capture import key_store
 
-    console.print(f"{key_store.end_sessions(_database(), identity)} sessions ended", highlight=False)
+    console.print(f"{key_store.end_sessions(open_store(), identity)} sessions ended", highlight=False)
 
 
 def _note(action: str, tenant: str | None, **detail: Any) -> None:
     """Writes what was done into the audit log."""
-    from feedback_pipeline.pipeline import Pipeline
     from feedback_pipeline.privacy import audit_log
 
-    pipeline = Pipeline(Settings.from_environment())
+    pipeline = open_pipeline()
     audit_log.append(
         pipeline.database, pipeline.pseudonymiser, action, actor=audit_log.account(), tenant=tenant, detail=detail
     )
@@ -198,7 +193,7 @@ def dashboard(
     from feedback_pipeline.capture import key_store
     from feedback_pipeline.cli import dashboard as view
 
-    database = _database()
+    database = open_store()
     teams = key_store.teams(database)
     asyncio.run(view.watch(database.address(), tenant, teams, interval, console, once=once))
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from feedback_pipeline.cli.listing import Json, Listing
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def create(
     from feedback_pipeline.experiments import registry
     from feedback_pipeline.experiments.verdicts import planned_people
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     try:
         arms = [_arm(text) for text in arm]
         made = experiment_from({
@@ -78,7 +79,7 @@ def list_experiments(tenant: Tenant = "default", as_json: Json = False) -> None:
     """List the experiments, newest first."""
     from feedback_pipeline.experiments import registry
 
-    listed = registry.experiments(_pipeline().database, tenant)
+    listed = registry.experiments(open_pipeline().database, tenant)
     rows = Listing("name", "state", "version", "arms", "takes_part", "layer", "started", "conclusion",
                    takes_part="{:.0%}".format,
                    arms=lambda arms: ", ".join(f"{name} {weight:.0%}" for name, weight in arms.items()))  # fmt: skip
@@ -98,7 +99,7 @@ def show(name: Name, tenant: Tenant = "default") -> None:
     from feedback_pipeline.experiments.readout import read_experiment
     from feedback_pipeline.experiments.signals import seen
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     found = _named(pipeline, name, tenant)
     today = pipeline.today()
     versions = registry.versions(pipeline.database, name, tenant)
@@ -136,7 +137,7 @@ def start(name: Name, tenant: Tenant = "default", by: By = None) -> None:
     """Let an experiment assign people."""
     from feedback_pipeline.experiments import registry
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     found = _done(lambda: registry.start(pipeline.database, name, now=pipeline.now(), tenant=tenant, person=_who(by)))
     console.print(f"{name} runs: {found.experiment.coverage:.0%} of those concerned take part", markup=False)
 
@@ -153,7 +154,7 @@ def ramp_up(
     """Let more people take part; nobody changes arms."""
     from feedback_pipeline.experiments import registry
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     found = _done(
         lambda: registry.ramp(pipeline.database, name, to, now=pipeline.now(), tenant=tenant, person=_who(by))
     )
@@ -167,7 +168,7 @@ def stop(
     """Give everybody the control from now on."""
     from feedback_pipeline.experiments import registry
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     _done(lambda: registry.stop(
         pipeline.database, name, now=pipeline.now(), reason=reason, tenant=tenant, person=_who(by)
     ))  # fmt: skip
@@ -184,7 +185,7 @@ def conclude(
     """End an experiment for good, with what was decided."""
     from feedback_pipeline.experiments import registry
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     _done(lambda: registry.conclude(
         pipeline.database, name, conclusion, now=pipeline.now(), tenant=tenant, person=_who(by)
     ))  # fmt: skip
@@ -229,13 +230,6 @@ def _number(value: float | None) -> str:
 
 def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{low:+.4f} … {high:+.4f}"
-
-
-def _pipeline() -> "Pipeline":
-    from feedback_pipeline.pipeline import Pipeline
-    from feedback_pipeline.settings import Settings
-
-    return Pipeline(Settings.from_environment())
 
 
 def mount(app: typer.Typer) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.options import week_of
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.judging import tables
@@ -45,7 +46,7 @@ def audit(
         raise typer.BadParameter(f"--criterion takes one of {', '.join(questions)}")
     if not auditor.strip():
         raise typer.BadParameter("--name must not be blank")
-    pipeline = Pipeline(Settings.from_environment())
+    pipeline = open_pipeline()
     waiting = left_for(pipeline, week_of(week) if week else None, auditor.strip(), criterion)
     if waiting.is_empty():
         console.print("Nothing is left for you to judge. Answers are drawn when a week that ended is computed.")
@@ -125,7 +126,7 @@ def evaluate(
     settings = replace(
         settings, judge_mode=mode or settings.judge_mode, judge_samples=samples or settings.judge_samples
     )
-    pipeline = Pipeline(settings)
+    pipeline = open_pipeline(settings)
     if answers is not None:
         _judge_file(pipeline, answers, output)
         return

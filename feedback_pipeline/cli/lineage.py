@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import json_text, plain
-from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.settings import Settings
 
 
 def why(
@@ -23,7 +22,7 @@ def why(
     from feedback_pipeline.lineage.trace import why as trace
 
     try:
-        tree = trace(Pipeline(Settings.from_environment()), reference)
+        tree = trace(open_pipeline(), reference)
     except UnknownReferenceError as error:
         raise typer.BadParameter(str(error)) from error
     if as_json:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from feedback_pipeline.cli.opening import open_pipeline, open_store
 from feedback_pipeline.cli.options import day_of, week_over
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.settings import Settings, SettingsError
@@ -32,9 +33,9 @@ def demo(
     from jobs.supervisor import API_PORT, console_address
 
     started = time.perf_counter()
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     _load_sample(pipeline, votes, weeks, seed)
-    pipeline = _pipeline()  # whose first week is that of the sample
+    pipeline = open_pipeline()  # whose first week is that of the sample
     result = _compute(pipeline, None)
     _stop_on(result)
     console.print()
@@ -52,7 +53,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="Same seed, same votes.")] = 7,
 ) -> None:
     """Put generated votes into the store, with the truth that was planted in a JSON file beside them."""
-    _load_sample(_pipeline(), votes, weeks, seed)
+    _load_sample(open_pipeline(), votes, weeks, seed)
 
 
 def import_sources_command(
@@ -72,11 +73,12 @@ def import_sources_command(
     from feedback_pipeline.cli import summary
     from feedback_pipeline.ingest.importing import import_sources
     from feedback_pipeline.ingest.intake import PrivacyRules
-    from feedback_pipeline.ingest.sources import Sources, with_tools
+    from feedback_pipeline.ingest.sources import Sources
     from feedback_pipeline.ingest.summary import Progress as ImportProgress
+    from feedback_pipeline.ingest.tool_sources import with_tools
     from feedback_pipeline.privacy.redaction import redact_frame
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     named = with_tools(sources or pipeline.settings.sources_file, tuple(names or ()), os.environ, place)
     if since:
         first = day_of("--since", since)
@@ -122,7 +124,7 @@ def materialize(
     from assets.report import TREND_WEEKS
     from feedback_pipeline.store import changes
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     weeks = [week_over(pipeline.settings.start, pipeline.today(), text) for text in week] if week else None
     if every:
         changes.fold(pipeline.database)
@@ -145,16 +147,16 @@ def materialize(
 
 def hold() -> None:
     """Keep the embedded database running until standard input closes (for benchmarks and scripts of many commands)."""
-    database = _pipeline().database
+    database = open_pipeline().database
     console.print(database.name)
     sys.stdin.read()
 
 
 def migrate() -> None:
     """Make the databases where they are missing, and bring them to this version's shape and rights."""
-    from feedback_pipeline.store.database import open_database, schema_revision
+    from feedback_pipeline.store.database import schema_revision
 
-    database = open_database(Settings.from_environment())
+    database = open_store()
     console.print(f"{database.name} is at revision {schema_revision(database)}", highlight=False)
 
 
@@ -162,7 +164,7 @@ def status() -> None:
     """Show what is in the store, what is computed and what waits."""
     from feedback_pipeline.cli import summary
 
-    summary.status(_pipeline(), console)
+    summary.status(open_pipeline(), console)
 
 
 def doctor() -> None:
@@ -207,16 +209,10 @@ def dev(
     from jobs.supervisor import ServicesError, run_services
 
     try:
-        raise typer.Exit(code=run_services(_pipeline(), port, api_port, console))
+        raise typer.Exit(code=run_services(open_pipeline(), port, api_port, console))
     except ServicesError as error:
         errors.print(f"feedback: {escape(str(error))}", style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(code=2) from error
-
-
-def _pipeline() -> Any:
-    from feedback_pipeline.pipeline import Pipeline
-
-    return Pipeline(Settings.from_environment())
 
 
 def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:

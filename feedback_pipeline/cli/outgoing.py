@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
-from feedback_pipeline.settings import Settings
 
 console = PlainConsole()
 
@@ -27,11 +27,10 @@ def send(
     """
     from feedback_pipeline.outgoing import tools
     from feedback_pipeline.outgoing.verdicts import verdicts
-    from feedback_pipeline.pipeline import Pipeline
 
     if to not in tools.KINDS:
         raise typer.BadParameter(f"{to} is none of {', '.join(tools.KINDS)}")
-    pipeline = Pipeline(Settings.from_environment())
+    pipeline = open_pipeline()
     last = pipeline.today() - timedelta(1)
     if corrections and to == "otlp":
         raise typer.BadParameter("an evaluation event has no place for a correction", param_hint="--corrections")

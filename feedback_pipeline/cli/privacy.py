@@ -11,8 +11,8 @@ import typer
 from rich.markup import escape
 
 from feedback_pipeline.cli.listing import Json, Listing
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
-from feedback_pipeline.settings import Settings
 
 quarantine = typer.Typer(
     help="Refused rows: list, show, correct and re-admit.", no_args_is_help=True, rich_markup_mode=None
@@ -25,12 +25,6 @@ errors = PlainConsole(stderr=True)
 
 Tenant = Annotated[str, typer.Option(help="The tenant the person belongs to.")]
 _YES = {True: "yes", False: "no"}
-
-
-def _pipeline() -> Any:
-    from feedback_pipeline.pipeline import Pipeline
-
-    return Pipeline(Settings.from_environment())
 
 
 def _refuse(message: str) -> typer.Exit:
@@ -48,7 +42,7 @@ def consent(
     """Show or change what a person allows; obeyed from this moment."""
     from feedback_pipeline.privacy import consent as consents
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     try:
         if collect is None and analysis is None and training is None:
             known = consents.read(pipeline.database, pipeline.pseudonymiser, tenant, user)
@@ -88,7 +82,7 @@ def forget(
     from feedback_pipeline.erasure.context import ErasureError
     from feedback_pipeline.erasure.preview import preview
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     subject = _subject(pipeline, user, tenant, interaction, tenant_all)
     context = open_erasure_context(pipeline, replace_mentions=replace_mentions)
     foreseen = preview(context, subject)
@@ -156,7 +150,7 @@ def audit_log_command(
     """Show who read, exported, forgot, made keys, changed consent; nobody can take a row out unnoticed."""
     from feedback_pipeline.privacy import audit_log
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     if verify:
         checked = audit_log.check(pipeline.database, pipeline.pseudonymiser)
         if checked.problems:
@@ -243,7 +237,7 @@ def receipt(file: Annotated[Path, typer.Argument(help="A receipt.")]) -> None:
         read = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:
         raise _refuse(f"{file} is not a receipt") from error
-    if not isinstance(read, dict) or not is_genuine(_pipeline().pseudonymiser, read):
+    if not isinstance(read, dict) or not is_genuine(open_pipeline().pseudonymiser, read):
         raise _refuse(f"{file} was not signed with a key of this installation, or was changed")
     console.print(f"genuine: {read['subject']['kind']} erased, finished {read['finished_at']}", highlight=False)
 
@@ -262,7 +256,7 @@ def list_quarantine(
     if state not in ("held", "readmitted", "discarded", "all"):
         raise typer.BadParameter("--state takes held, readmitted, discarded or all")
     rows = store.listed(
-        _pipeline().database, state=None if state == "all" else state, source=source, reason=reason, limit=limit
+        open_pipeline().database, state=None if state == "all" else state, source=source, reason=reason, limit=limit
     )
     found = Listing("id", "day", "source", "place", "field", "reason", "state")
     for row in rows:
@@ -276,7 +270,7 @@ def show_quarantined(refusal: Annotated[UUID, typer.Argument(help="The row's id.
     from feedback_pipeline.store import quarantine as store
 
     try:
-        pipeline = _pipeline()
+        pipeline = open_pipeline()
         held = store.shown(pipeline.database, refusal)
     except store.QuarantineError as error:
         raise _refuse(str(error)) from error
@@ -299,7 +293,7 @@ def readmit_quarantined(
     from feedback_pipeline.ingest.sources import load_sources
     from feedback_pipeline.store import quarantine as store
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     corrected: dict[str, str | None] = {}
     for given in corrections or ():
         column, equals, value = given.partition("=")
@@ -320,13 +314,13 @@ def discard_quarantined(refusals: Annotated[list[UUID], typer.Argument(help="The
     """Give refused rows up: they are no longer counted as held."""
     from feedback_pipeline.store import quarantine as store
 
-    console.print(f"{store.settle(_pipeline().database, refusals, 'discarded')} rows discarded", highlight=False)
+    console.print(f"{store.settle(open_pipeline().database, refusals, 'discarded')} rows discarded", highlight=False)
 
 
 @pseudonyms.command("show")
 def show_pseudonym_keys(as_json: Json = False) -> None:
     """Show the versions of the key, each with a mark by which it is known and which gives nothing away."""
-    keys = _pipeline().pseudonymiser
+    keys = open_pipeline().pseudonymiser
     rows = Listing("version", "mark", "used_for")
     for version, mark in keys.fingerprints().items():
         rows.add(version, mark, "makes new pseudonyms" if version == keys.current else "finds earlier ones")
@@ -338,7 +332,7 @@ def rotate_pseudonym_key(yes: Annotated[bool, typer.Option("--yes", help="Do not
     """Make a new key for new pseudonyms; the earlier ones are kept, because what was written under them stays."""
     from feedback_pipeline.store.database import keep_key_fingerprints
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     if not yes:
         typer.confirm("Everybody is a new person to the statistics from then on. Rotate?", abort=True)
     rotated = pipeline.pseudonymiser.rotate(pipeline.settings.home)
@@ -364,7 +358,7 @@ def retention(
     from feedback_pipeline.erasure import retention as policies
     from feedback_pipeline.erasure import retention_limits
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     settings = pipeline.settings
     if take_back is not None:
         try:

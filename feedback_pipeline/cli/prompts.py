@@ -10,11 +10,13 @@ import typer
 from rich.table import Table
 
 from feedback_pipeline.cli.listing import Json, Listing
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
-from feedback_pipeline.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from datetime import date
+
+    from feedback_pipeline.pipeline import Pipeline
 
 prompt = typer.Typer(help="Prompts: versions, proposals from votes, evaluation, rollout.", no_args_is_help=True)
 console = PlainConsole()
@@ -41,7 +43,7 @@ def add(
     """Add a version of a prompt from a file; the same text again changes nothing."""
     from feedback_pipeline.experiments import prompts
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     text = file.read_text(encoding="utf-8")
     found = _done(lambda: prompts.add(
         pipeline.database, name, text, now=pipeline.now(), version=version, parent=parent, origin="file", tenant=tenant,
@@ -55,7 +57,7 @@ def list_prompts(tenant: Tenant = "default", as_json: Json = False) -> None:
     """List every version, and which one answers."""
     from feedback_pipeline.experiments import prompts
 
-    database = _pipeline().database
+    database = open_pipeline().database
     known = prompts.prompts(database, tenant)
     answers = {name: prompts.answering(database, name, tenant).version for name in {version.name for version in known}}
     rows = Listing("prompt", "version", "answers_now", "origin", "made_from", "added", "by", "sha256",
@@ -72,7 +74,7 @@ def show(name: Name, version: Annotated[str | None, typer.Argument(help="The ver
     """Print a version's text."""
     from feedback_pipeline.experiments import prompts
 
-    database = _pipeline().database
+    database = open_pipeline().database
     found = _done(
         lambda: prompts.prompt_named(database, name, version, tenant)
         if version else prompts.answering(database, name, tenant)
@@ -85,7 +87,7 @@ def diff(name: Name, before: Version, after: Version, tenant: Tenant = "default"
     """Show how two versions differ."""
     from feedback_pipeline.experiments import prompts
 
-    database = _pipeline().database
+    database = open_pipeline().database
     for line in _done(lambda: prompts.difference(
         prompts.prompt_named(database, name, before, tenant), prompts.prompt_named(database, name, after, tenant)
     )):  # fmt: skip
@@ -97,7 +99,7 @@ def propose(name: Name, week: WeekOption = None, tenant: Tenant = "default") -> 
     """Propose versions from what people said of the one that answers; costs what the configured model does."""
     from feedback_pipeline.experiments import prompt_work
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     rows = _done(lambda: prompt_work.propose(pipeline, _week(pipeline, week), tenant=tenant, name=name))
     for row in rows.iter_rows(named=True):
         _say(f"{row['prompt']} {row['current']}: {row['status']} {row['version'] or ''} {row['reason'] or ''} "
@@ -111,7 +113,7 @@ def evaluate(name: Name, version: Version, week: WeekOption = None, tenant: Tena
     """Hold a version against the one that answers: held-out prompts, judge in both orders, probes, gate."""
     from feedback_pipeline.experiments import prompt_work, prompts
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     candidate = _done(lambda: prompts.prompt_named(pipeline.database, name, version, tenant))
     found = prompt_work.evaluate(pipeline, _week(pipeline, week), candidate)
     table = Table("measure", "n", "candidate", "now", "difference", "asked for", "passed")
@@ -142,7 +144,7 @@ def rollout(
 
     if everybody == (share is not None):
         raise typer.BadParameter("say either --share or --all")
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     found = _done(lambda: prompts.prompt_named(pipeline.database, name, version, tenant))
     if share is None:
         rollouts.show_to_all(pipeline, found, person=_who(by))
@@ -159,7 +161,7 @@ def rollback(
     """Let the version answer again that answered before."""
     from feedback_pipeline.experiments import rollout as rollouts
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     found = _done(lambda: rollouts.roll_back(pipeline, name, person=_who(by), reason=reason, tenant=tenant))
     _say(f"{found.model} answers again")
 
@@ -207,13 +209,6 @@ def demonstrate(pipeline: "Pipeline", week: "date") -> None:
         passed = prompt_work.evaluate(pipeline, week, found).passed
         _say(f"the gate lets it pass; a person decides: feedback approve {found.key}" if passed
              else f"the gate refuses it, see feedback prompt evaluate {NAME} {found.version}")  # fmt: skip
-
-
-def _pipeline() -> "Pipeline":
-    from feedback_pipeline.pipeline import Pipeline
-    from feedback_pipeline.settings import Settings
-
-    return Pipeline(Settings.from_environment())
 
 
 def mount(app: typer.Typer) -> None:

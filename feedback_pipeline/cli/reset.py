@@ -10,8 +10,8 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
-from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.sample.rows import SOURCE
 from feedback_pipeline.settings import FIRST_DAY_FILE, Settings, SettingsError
 from feedback_pipeline.store import embedded
@@ -36,7 +36,7 @@ def reset(
         raise SettingsError("reset is for the embedded database; FEEDBACK_DATABASE_URL names one of your own")
     if _dev_runs(settings.home):
         raise SettingsError("feedback dev runs in this home: stop it first (Ctrl-C)")
-    pipeline = Pipeline(settings)
+    pipeline = open_pipeline(settings)
     with pipeline.database.engine.connect() as connection:
         others = connection.execute(_OTHERS, {"source": SOURCE}).scalar_one()
     if others:

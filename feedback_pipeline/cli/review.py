@@ -11,10 +11,10 @@ from rich.text import Text
 
 from feedback_pipeline.calendar import window
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, CONFLICTING_ANSWERS
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.options import week_of
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import reviews
 from feedback_pipeline.training import archive
 from feedback_pipeline.training.reviews import undecided
@@ -41,7 +41,7 @@ def review(
 ) -> None:
     """Let in, or keep out, what is trained on only after a person looked at it: lone corrections, disliked refusals,
     texts that browsers supplied."""
-    pipeline = Pipeline(Settings.from_environment())
+    pipeline = open_pipeline()
     monday = _curated_week(pipeline, week)
     if monday is None:
         _say("No week was curated yet: feedback materialize")

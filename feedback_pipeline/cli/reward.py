@@ -10,6 +10,7 @@ import typer
 
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings, SettingsError
@@ -38,7 +39,7 @@ def export_judge(
     if settings.judge_model is None:
         raise SettingsError("a reward needs a judging model: set FEEDBACK_JUDGE_MODEL")
     with progress_bar(console) as report:
-        measured = measure(Pipeline(settings), criterion, report)
+        measured = measure(open_pipeline(settings), criterion, report)
     if measured is None:
         console.print("No vote of the last four weeks is computed: feedback materialize", style="red")
         raise typer.Exit(code=1)

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole, escaped
 from feedback_pipeline.cli.review import review
 from feedback_pipeline.erasure import exports
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy import audit_log
-from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import computed
 from feedback_pipeline.training.export import TRAINING, ExportFormat, Part, Rating, Wanted, framed, parts
 from feedback_pipeline.training.live_days import LiveDays
@@ -33,7 +33,7 @@ def export(
     preview: Annotated[int, typer.Option(min=0, help="Show so many lines.")] = 0,
 ) -> None:
     """Write the votes of the last days as one file, uncurated: for fine-tuning, for promptfoo, or as JSON."""
-    pipeline = Pipeline(Settings.from_environment())
+    pipeline = open_pipeline()
     last = end.date() if end else pipeline.today()
     first = start.date() if start else last - timedelta(days=days - 1)
     if first > last:

@@ -7,9 +7,9 @@ import typer
 from rich.table import Table
 
 from feedback_pipeline.cli.listing import Json, Listing
+from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.settings import Settings
 from feedback_pipeline.tuning import approvals, registry
 from feedback_pipeline.tuning.routing import write_router_entry
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 console = PlainConsole(markup=False)
 By = Annotated[str | None, typer.Option(help="Who decides; your login name by default.")]
-
-
-def _pipeline() -> Pipeline:
-    return Pipeline(Settings.from_environment())
 
 
 def tune(
@@ -42,7 +38,7 @@ def tune(
     from feedback_pipeline.tuning.providers.protocol import ProviderError
     from feedback_pipeline.tuning.runs import Ledger
 
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     refused = False
     try:
         if cancel is not None:
@@ -102,7 +98,7 @@ def _consider(considered: "Consideration") -> None:
 
 def models(as_json: Json = False) -> None:
     """List the models: candidates, what answers now, what ends when."""
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     answering = registry.current_model(pipeline.database)
     rows = Listing("model", "state", "base", "week", "evaluation", "passed", "ends", "erased_since",
                    evaluation=lambda hash_: (hash_ or "")[:12],
@@ -128,7 +124,7 @@ def approve(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Show what is behind a dataset or model, and approve it: the dataset for upload, the model for promotion."""
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     found = registry.models(pipeline.database, what)
     if found:
         subject, content = approvals.model_subject(what), found[0].evaluation
@@ -229,7 +225,7 @@ def rollback(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Let the model answer again that answered before the last promotion."""
-    pipeline = _pipeline()
+    pipeline = open_pipeline()
     current = registry.current_model(pipeline.database)
     if current is None or current.previous is None:
         _say("nothing was promoted: there is nothing to go back to")

@@ -7,18 +7,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from feedback_pipeline.cli.opening import open_store
 from feedback_pipeline.cli.printing import PlainConsole
-from feedback_pipeline.settings import Settings
-from feedback_pipeline.store.database import Database, open_database
 
 webhooks = typer.Typer(
     help="Webhooks: tell an address of a team's feedback events.", no_args_is_help=True, rich_markup_mode=None
 )
 console = PlainConsole()
-
-
-def _database() -> Database:
-    return open_database(Settings.from_environment())
 
 
 @webhooks.command("add")
@@ -33,7 +28,7 @@ def add_webhook(
     from feedback_pipeline.capture import webhooks as registry
 
     try:
-        identity, secret = registry.add(_database(), tenant, url, with_texts=with_texts)
+        identity, secret = registry.add(open_store(), tenant, url, with_texts=with_texts)
     except registry.WebhookError as error:
         raise typer.BadParameter(str(error)) from error
     console.print(f"webhook {identity}; events are signed (Standard Webhooks) with, shown this once:", highlight=False)
@@ -49,7 +44,7 @@ def list_webhooks() -> None:
     table.add_column("id", no_wrap=True)
     for heading in ("tenant", "address", "told up to (UTC)", "state"):
         table.add_column(heading, overflow="fold")
-    for webhook in registry.listed(_database()):
+    for webhook in registry.listed(open_store()):
         state = (
             "ended" if webhook["ended_at"] else f"attempt {webhook['attempts'] + 1}" if webhook["attempts"] else "runs"
         )
@@ -65,7 +60,7 @@ def remove_webhook(identity: Annotated[UUID, typer.Argument(metavar="ID", help="
     from feedback_pipeline.capture import webhooks as registry
 
     try:
-        registry.remove(_database(), identity)
+        registry.remove(open_store(), identity)
     except registry.WebhookError as error:
         raise typer.BadParameter(str(error)) from error
     console.print(f"{identity} is removed", highlight=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import expit, logit, stdtrit
+import scipy
 
 from feedback_pipeline.stats.intervals import clustered_rate
 
@@ -100,7 +100,7 @@ def approval_of_all(answers: pl.DataFrame) -> ApprovalOfAll:
     # the outcome model has seen each residual it is corrected by: as if it had not (MacKinnon & White 1985, HC3)
     parts = outcome + residual / (1 - leverage) - estimate
     weighed = weight[spoke].sum() ** 2 / (weight[spoke] ** 2).sum()
-    quantile = float(stdtrit(max(1.0, weighed - features.shape[1]), 0.975))
+    quantile = float(scipy.special.stdtrit(max(1.0, weighed - features.shape[1]), 0.975))
     low, high = _bounds(estimate, quantile * _clustered_error(parts, known["person"]))
     silent = float(1 - spoke.sum() / chosen.sum())
     return ApprovalOfAll(
@@ -133,21 +133,21 @@ def _logistic(features: Floats, target: Floats, predict: Floats, weight: Floats 
     penalty[0, 0] = 1e-9
     slopes = np.zeros(features.shape[1])
     for _ in range(30):
-        fitted = expit(features @ slopes)
+        fitted = scipy.special.expit(features @ slopes)
         gradient = features.T @ (scale * (target - fitted)) - penalty @ slopes
         curvature = (features * (scale * fitted * (1 - fitted))[:, None]).T @ features + penalty
         step = np.linalg.solve(curvature, gradient)
         slopes = slopes + step
         if float(np.abs(step).max()) < 1e-8:
             break
-    return np.asarray(expit(predict @ slopes))
+    return np.asarray(scipy.special.expit(predict @ slopes))
 
 
 def _bounds(estimate: float, half: float) -> tuple[float, float]:
     """An interval on the scale of log odds: near 1 the estimate is skewed, and a symmetric one would lie too high."""
     inside = min(max(estimate, 1e-4), 1 - 1e-4)
-    centre, width = float(logit(inside)), half / (inside * (1 - inside))
-    return float(expit(centre - width)), float(expit(centre + width))
+    centre, width = float(scipy.special.logit(inside)), half / (inside * (1 - inside))
+    return float(scipy.special.expit(centre - width)), float(scipy.special.expit(centre + width))
 
 
 def _leverage(features: Floats, fitted: Floats, weight: Floats) -> Floats:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
+import scipy
 
 from feedback_pipeline.stats.no_result import NoResult
 
@@ -94,7 +94,7 @@ def value_of(log: Log, policy: Floats, *, method: str = "doubly_robust") -> Poli
         scores = every + weights * (log.reward - served)
         value = float(scores.mean())
         parts = scores - value
-    half = float(ndtri(0.975)) * _clustered_error(parts, log.person)
+    half = float(scipy.special.ndtri(0.975)) * _clustered_error(parts, log.person)
     return PolicyValue(value, value - half, value + half, effective, method)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import ndtri
+import scipy
 
 from feedback_pipeline.experiments.ratios import Gap, People, gap
 from feedback_pipeline.experiments.sample_ratio import MAX_FALSE
@@ -100,7 +100,7 @@ def read(arm: People, control: People, *, planned: int, alpha: float = ALPHA, ad
     measured = gap(arm, control, adjust=adjust)
     if not measured.standard_error > 1e-12:
         return Reading(measured, reason="everybody says the same: no spread to judge by")
-    half = float(ndtri(1 - alpha / 2)) * measured.standard_error
+    half = float(scipy.special.ndtri(1 - alpha / 2)) * measured.standard_error
     sequence = sequence_half_width(measured.standard_error, measured.people, max(planned, MIN_PLANNED), alpha)
     return Reading(
         measured, measured.value - half, measured.value + half, measured.value - sequence, measured.value + sequence
@@ -157,7 +157,7 @@ def planned_people(rate: float, smallest: float, *, arms: int = 2, alpha: float 
 
     The planned interval's formula; the sequence needs about two thirds more.
     """
-    z = float(ndtri(1 - alpha / 2) + ndtri(power))
+    z = float(scipy.special.ndtri(1 - alpha / 2) + scipy.special.ndtri(power))
     other = min(max(rate + smallest, 0.0), 1.0)
     each = z**2 * (rate * (1 - rate) + other * (1 - other)) / smallest**2
     return max(MIN_PLANNED, arms * math.ceil(each))

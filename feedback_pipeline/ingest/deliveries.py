@@ -20,7 +20,7 @@ from feedback_pipeline.ingest.readers.parquet import read_parquet
 from feedback_pipeline.ingest.readers.sql import read_sql
 from feedback_pipeline.ingest.readers.tools import Place, read_tool
 from feedback_pipeline.ingest.shaping import shaped
-from feedback_pipeline.ingest.sources import Source
+from feedback_pipeline.ingest.source_entry import Source
 from feedback_pipeline.settings import without_password
 
 FIRST_LOOK = timedelta(days=90)

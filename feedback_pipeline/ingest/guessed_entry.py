@@ -21,7 +21,8 @@ from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.preview import UNKNOWN, unfit_words
 from feedback_pipeline.ingest.readers.chunks import UnreadableError, readable
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, read_votes
-from feedback_pipeline.ingest.sources import Source, read_entry
+from feedback_pipeline.ingest.source_entry import Source
+from feedback_pipeline.ingest.sources import read_entry
 
 _WIDTH = 46
 """Where comments start, where the line leaves room."""

@@ -28,7 +28,8 @@ from feedback_pipeline.ingest.preview import examples, unfit_words
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, UnreadableError, readable
 from feedback_pipeline.ingest.refusals import Place, RejectFile, refusals, unread_rows
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, Votes, read_votes
-from feedback_pipeline.ingest.sources import Source, Sources
+from feedback_pipeline.ingest.source_entry import Source
+from feedback_pipeline.ingest.sources import Sources
 from feedback_pipeline.ingest.store_rows import StoreRows, file_rows
 from feedback_pipeline.ingest.summary import ImportSummary, Problem, Progress, Refused, SourceSummary
 from feedback_pipeline.store.bulk import Batch, Filed, file_batch, progress_of

@@ -13,7 +13,8 @@ from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import as_text, wanted_paths, with_joins
 from feedback_pipeline.ingest.readers.chunks import ROW, readable
 from feedback_pipeline.ingest.rows import REASON, Reading, Votes, read_votes
-from feedback_pipeline.ingest.sources import Source, Sources
+from feedback_pipeline.ingest.source_entry import Source
+from feedback_pipeline.ingest.sources import Sources
 from feedback_pipeline.ingest.store_rows import waiting_for
 from feedback_pipeline.privacy.redaction import RedactedFrame
 from feedback_pipeline.store.bulk import connect, stage

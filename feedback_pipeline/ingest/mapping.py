@@ -10,7 +10,7 @@ from feedback_pipeline.ingest.identity import content_hashes
 from feedback_pipeline.ingest.paths import columns_named
 from feedback_pipeline.ingest.readers.chunks import ROW, Unread, Wanted, path_expression
 from feedback_pipeline.ingest.shaping import fits
-from feedback_pipeline.ingest.sources import Always, OneHot, Pairwise, Reference, Source
+from feedback_pipeline.ingest.source_entry import Always, OneHot, Pairwise, Reference, Source
 from feedback_pipeline.ingest.values import constant_text
 from feedback_pipeline.ingest.words import FLAGS, decimal_point
 

@@ -8,7 +8,7 @@ import polars as pl
 from feedback_pipeline.ingest.mapping import references
 from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.rows import FIELD, REASON
-from feedback_pipeline.ingest.sources import Source
+from feedback_pipeline.ingest.source_entry import Source
 from feedback_pipeline.ingest.store_rows import StoreRows
 
 MAX_WORD, MAX_SHOWN = 40, 120

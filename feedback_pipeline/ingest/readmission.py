@@ -12,7 +12,7 @@ from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import PEOPLE, as_text, wanted_paths
 from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.rows import FIELD, REASON, Reading, read_votes
-from feedback_pipeline.ingest.sources import Source
+from feedback_pipeline.ingest.source_entry import Source
 from feedback_pipeline.ingest.store_rows import file_rows
 from feedback_pipeline.privacy.redaction import redact_frame
 from feedback_pipeline.store import quarantine

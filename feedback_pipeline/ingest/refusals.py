@@ -16,7 +16,7 @@ from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import PEOPLE, PERSON, people
 from feedback_pipeline.ingest.readers.chunks import ROW, Unread
 from feedback_pipeline.ingest.rows import ANNOTATOR, FIELD, REASON, VOTE_ID
-from feedback_pipeline.ingest.sources import Source
+from feedback_pipeline.ingest.source_entry import Source
 from feedback_pipeline.store.rows import INCOMING_REFUSAL
 from feedback_pipeline.tables.vocabulary import TIMESTAMP
 

@@ -11,7 +11,7 @@ from feedback_pipeline.ingest.identity import SeenIds, content_hashes, derived_i
 from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.mapping import PERSON, SEPARATOR, SIDES, field_of, mapped, people
 from feedback_pipeline.ingest.readers.chunks import ROW
-from feedback_pipeline.ingest.sources import Pairwise, Source
+from feedback_pipeline.ingest.source_entry import Pairwise, Source
 from feedback_pipeline.ingest.times import spread_times
 from feedback_pipeline.ingest.values import typed_field
 from feedback_pipeline.ingest.words import WINNERS, chosen

@@ -11,7 +11,7 @@ import polars as pl
 from feedback_pipeline.ingest.chats import answer_of, asked_of
 from feedback_pipeline.ingest.paths import as_text
 from feedback_pipeline.ingest.readers.chunks import ROW, Chunk, path_expression
-from feedback_pipeline.ingest.sources import Chat, Condition, Source, Thread
+from feedback_pipeline.ingest.source_entry import Chat, Condition, Source, Thread
 from feedback_pipeline.ingest.threads import thread_of
 from feedback_pipeline.ingest.words import Span, decimal_point, span, word, word_expression
 

@@ -9,7 +9,7 @@ from feedback_pipeline.ingest.identity import derived_ids
 from feedback_pipeline.ingest.mapping import SIDES
 from feedback_pipeline.ingest.readers.chunks import ROW
 from feedback_pipeline.ingest.rows import ANNOTATOR, FIELD, REASON, VOTE_ID, Reading, side_columns
-from feedback_pipeline.ingest.sources import Source
+from feedback_pipeline.ingest.source_entry import Source
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY
 from feedback_pipeline.tables.vocabulary import TIMESTAMP
 

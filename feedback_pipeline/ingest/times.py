@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from feedback_pipeline.ingest.sources import Spread
+from feedback_pipeline.ingest.source_entry import Spread
 from feedback_pipeline.tables.vocabulary import TIMESTAMP
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

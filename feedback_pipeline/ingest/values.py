@@ -8,7 +8,7 @@ import polars as pl
 from feedback_pipeline.cleaning.tags import normalised_tag
 from feedback_pipeline.ingest.conversations import messages_expression
 from feedback_pipeline.ingest.fields import ID_LIMIT, NAME_LIMIT, TEXT_LIMIT, Field
-from feedback_pipeline.ingest.sources import Source
+from feedback_pipeline.ingest.source_entry import Source
 from feedback_pipeline.ingest.times import parsed_times
 from feedback_pipeline.ingest.words import FLAGS, OUTCOMES, THUMBS, Scalar, chosen, decimal_point
 

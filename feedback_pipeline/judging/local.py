@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy import sparse
+import scipy
 
 from feedback_pipeline.judging.correction import Accuracy, accuracy
 from feedback_pipeline.judging.stable_hash import text_hash
@@ -143,7 +143,7 @@ def train_local(texts: pl.DataFrame, *, seed: str = "local") -> LocalJudge | Not
     if prompts < 2 * FOLDS:
         return NotEnoughLabels(ups, downs, prompts, "too_few_prompts")
     group = text_hash(labelled["prompt"].str.to_lowercase(), seed)
-    features = sparse.vstack(list(_chunks(labelled)), format="csr")
+    features = scipy.sparse.vstack(list(_chunks(labelled)), format="csr")
     counts = _fold_counts(features, up, group % np.uint64(FOLDS))
     margins = _held_out_margins(features, counts, group % np.uint64(FOLDS))
     intercept, slope = _platt(margins, up)
@@ -194,7 +194,7 @@ def _chunks(texts: pl.DataFrame) -> Any:
     answers, prompts = _vectorizer(ANSWER_BITS), _vectorizer(PROMPT_BITS)
     for chunk in texts.select(pl.col("answer", "prompt").fill_null("")).iter_slices(CHUNK):
         parts = [answers.transform(chunk["answer"].to_list()), prompts.transform(chunk["prompt"].to_list())]
-        yield sparse.hstack(parts, format="csr", dtype=np.float32)
+        yield scipy.sparse.hstack(parts, format="csr", dtype=np.float32)
 
 
 def _fold_counts(features: Any, up: npt.NDArray[np.bool_], fold: npt.NDArray[np.uint64]) -> FloatArray:

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import polars as pl
 import scipy
-from scipy.special import ndtri
 
 from feedback_pipeline.judging.backends.protocol import AnswerJudge
 from feedback_pipeline.judging.judgements import judge_answers
@@ -26,8 +25,9 @@ MIN_SHARED_PROMPTS = 20
 MAX_VERSIONS = 5
 """All pairs of the five versions with most answers; further versions are compared with the most used one only."""
 
-POWER = float(ndtri(0.975) + ndtri(0.8))
-"""Standard errors in the smallest difference found with 80 % power at a two-sided 5 %: 2.80."""
+POWER = 2.8015852181129683
+"""Standard errors in the smallest difference found with 80 % power at a two-sided 5 %: the normal quantiles of
+0.975 and 0.8 together."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import polars as pl
 
 from feedback_pipeline.calendar import days_between, monday_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK
-from feedback_pipeline.ingest.sources import tool_of
+from feedback_pipeline.ingest.tool_sources import tool_of
 from feedback_pipeline.judging.tables import JUDGEMENTS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store.statements import Queries

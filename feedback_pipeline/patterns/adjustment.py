@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.special import expit, logit, ndtri
 
 from feedback_pipeline.patterns.levels import Codes, Dimension
 from feedback_pipeline.stats.intervals import Difference
@@ -175,7 +174,7 @@ def _penalty(size: int) -> Floats:
 def _solve(information: Floats, right: Floats, kept: NDArray[np.bool_]) -> Floats:
     solution = np.zeros(kept.size)
     penalised = (information + np.diag(_penalty(kept.size)))[np.ix_(kept, kept)]
-    solution[kept] = cho_solve(cho_factor(penalised), right[kept])
+    solution[kept] = scipy.linalg.cho_solve(scipy.linalg.cho_factor(penalised), right[kept])
     return solution
 
 
@@ -199,7 +198,7 @@ def fit(
     penalty = _penalty(design.size)
 
     def evaluate(coefficients: Floats) -> tuple[Floats, Floats]:
-        fitted: Floats = expit(design.predict(coefficients))
+        fitted: Floats = scipy.special.expit(design.predict(coefficients))
         return fitted, np.where(kept, design.project(down - fitted) - penalty * coefficients, 0.0)
 
     coefficients = np.where(kept, start, 0.0)
@@ -245,7 +244,7 @@ def adjusted_differences(
     single = [dimension for dimension in dimensions if dimension.rows is None]
     design = Design.of(single, [rows for _, rows in slices], down.size)
     start = np.zeros(design.size)
-    start[0] = logit(float(np.clip(target.mean(), 1e-6, 1.0 - 1e-6)))
+    start[0] = scipy.special.logit(float(np.clip(target.mean(), 1e-6, 1.0 - 1e-6)))
     try:
         joint = fit(design, target, start=start)
         return [
@@ -275,10 +274,10 @@ def _adjusted(
     people = np.unique(person[rows]).size
     error = float(np.sqrt((by_person**2).sum() * people / max(people - 1, 1)))
     effect = float(result.coefficients[column])
-    outside = logit(result.fitted[rows]) - effect
-    z = float(ndtri((1.0 + confidence) / 2.0))
+    outside = scipy.special.logit(result.fitted[rows]) - effect
+    z = float(scipy.special.ndtri((1.0 + confidence) / 2.0))
 
     def risk_difference(log_odds: float) -> float:
-        return float((expit(outside + log_odds) - expit(outside)).mean())
+        return float((scipy.special.expit(outside + log_odds) - scipy.special.expit(outside)).mean())
 
     return Difference(risk_difference(effect), risk_difference(effect - z * error), risk_difference(effect + z * error))

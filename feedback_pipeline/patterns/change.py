@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 from feedback_pipeline.patterns.crossing import count_crossed
 from feedback_pipeline.patterns.levels import OTHER, UNKNOWN, Dimension, dense_people, encode_all
@@ -114,9 +114,9 @@ class _Comparison:
         if error <= RESOLUTION:
             return cls(rate, previous, Difference(0.0, None, None, "every vote of both weeks is the same"), None)
         degrees = max(min(effective_people(n), effective_people(n_before)) - 1.0, 0.1)
-        margin = float(stdtrit(degrees, 0.975)) * error
+        margin = float(scipy.special.stdtrit(degrees, 0.975)) * error
         interval = Difference(estimate, max(-1.0, estimate - margin), min(1.0, estimate + margin))
-        return cls(rate, previous, interval, float(2.0 * stdtr(degrees, -abs(estimate) / error)))
+        return cls(rate, previous, interval, float(2.0 * scipy.special.stdtr(degrees, -abs(estimate) / error)))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri_exp, stdtr
 
 from feedback_pipeline.patterns.crossing import count_crossed
 from feedback_pipeline.patterns.cube import Cells, Combination, Entries, Integers, Mask, combine, count_cells
@@ -173,9 +173,9 @@ class Clustered:
         Source of the correction: Rao & Scott 1992, "A simple method for the analysis of clustered binary data",
         Biometrics 48.
         """
-        t = -ndtri_exp(exact) / np.sqrt(self.design_effect)
+        t = -scipy.special.ndtri_exp(exact) / np.sqrt(self.design_effect)
         with np.errstate(divide="ignore"):
-            return np.asarray(np.maximum(np.log(stdtr(self.degrees_of_freedom, -t)), exact))
+            return np.asarray(np.maximum(np.log(scipy.special.stdtr(self.degrees_of_freedom, -t)), exact))
 
 
 def cluster(

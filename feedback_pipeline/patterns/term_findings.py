@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from feedback_pipeline.patterns.tables import TERM_FINDINGS
 from feedback_pipeline.stats.intervals import RESOLUTION, benjamini_hochberg
@@ -142,7 +142,7 @@ def _compare(field: _Field, settings: TermSettings, tests: int) -> pl.DataFrame:
     ratio, z = log_odds(
         field.down, field.up, field.total_down, field.total_up, settings.prior_documents, field.inflation
     )
-    p = 2.0 * ndtr(-np.abs(z))
+    p = 2.0 * scipy.special.ndtr(-np.abs(z))
     q = benjamini_hochberg(p, tests=tests)
     rate = field.down / (field.down + field.up)
     significant = (q <= settings.false_discovery_rate) & (np.abs(rate - field.base) >= settings.min_difference)
@@ -226,7 +226,7 @@ def _differs(field: _Field, part: int, whole: int, sign: float, settings: TermSe
     if down[0] + up[0] < settings.min_documents:
         return False
     _, z = log_odds(down, up, field.total_down, field.total_up, settings.prior_documents, field.inflation[[part]])
-    return bool(ndtr(-sign * z[0]) <= settings.nested_level)
+    return bool(scipy.special.ndtr(-sign * z[0]) <= settings.nested_level)
 
 
 def _stronger(field: _Field, whole: int, part: int, sign: float, settings: TermSettings) -> bool:
@@ -240,7 +240,7 @@ def _stronger(field: _Field, whole: int, part: int, sign: float, settings: TermS
     error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / n + 1.0 / other_n) * field.inflation[part])
     if error <= RESOLUTION:
         return False
-    return bool(ndtr(-sign * (down / n - other_down / other_n) / error) <= settings.nested_level)
+    return bool(scipy.special.ndtr(-sign * (down / n - other_down / other_n) / error) <= settings.nested_level)
 
 
 def _one_of_sentence(field: _Field, places: list[int], every: list[int]) -> list[int]:

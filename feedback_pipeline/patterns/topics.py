@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from feedback_pipeline.patterns.levels import dense_people
@@ -175,7 +175,7 @@ def fit_topics(
     )
 
 
-def _factorise(matrix: csr_matrix, number: int, seed: int) -> Floats:
+def _factorise(matrix: "scipy.sparse.csr_matrix", number: int, seed: int) -> Floats:
     """Directions of unit length, one per topic."""
     from sklearn.decomposition import NMF  # half a second, spared to every process that fits no topics
 
@@ -186,7 +186,7 @@ def _factorise(matrix: csr_matrix, number: int, seed: int) -> Floats:
     return _unit(model.components_)
 
 
-def _unseen_similarity(matrix: csr_matrix, person: NDArray[np.int64], number: int, seed: int) -> Floats:
+def _unseen_similarity(matrix: "scipy.sparse.csr_matrix", person: NDArray[np.int64], number: int, seed: int) -> Floats:
     """Each text's cosine to its nearest topic of a factorisation of the other half of the people.
 
     Texts are nearer to topics fitted on themselves: a threshold taken from those would call too many new texts other.
@@ -228,15 +228,15 @@ def _vectorizer(vocabulary: dict[str, int] | None) -> Any:
     )
 
 
-def _count(texts: pl.DataFrame, min_people: int, max_terms: int) -> tuple[csr_matrix, list[str]]:
+def _count(texts: pl.DataFrame, min_people: int, max_terms: int) -> "tuple[scipy.sparse.csr_matrix, list[str]]":
     """Occurrence counts of the terms that enough people share, the ones of most people first kept."""
     vectorizer = _vectorizer(None)
     try:
         counts = vectorizer.fit_transform(_clean(texts["text"])).tocsr()
     except ValueError:  # "empty vocabulary": no text holds a word
-        return csr_matrix((texts.height, 0)), []
+        return scipy.sparse.csr_matrix((texts.height, 0)), []
     person = dense_people(texts)
-    membership = csr_matrix((np.ones(person.size), (person, np.arange(person.size))))
+    membership = scipy.sparse.csr_matrix((np.ones(person.size), (person, np.arange(person.size))))
     people = np.asarray(((membership @ (counts > 0).astype(np.float64)) > 0).sum(axis=0)).ravel()
     names = vectorizer.get_feature_names_out()
     order = np.lexsort((names, -people))
@@ -244,7 +244,7 @@ def _count(texts: pl.DataFrame, min_people: int, max_terms: int) -> tuple[csr_ma
     return counts[:, kept].tocsr().astype(np.float64), names[kept].tolist()
 
 
-def _normalise(matrix: csr_matrix) -> csr_matrix:
+def _normalise(matrix: "scipy.sparse.csr_matrix") -> "scipy.sparse.csr_matrix":
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     lengths[lengths == 0.0] = 1.0
     return matrix.multiply(1.0 / lengths[:, None]).tocsr()
@@ -261,7 +261,9 @@ def _sparse(row: Floats) -> tuple[tuple[int, float], ...]:
     return tuple((int(term), round(float(row[term]), 6)) for term in kept)
 
 
-def _names(counts: csr_matrix, assigned: NDArray[np.int64], terms: Sequence[str], number: int) -> list[str]:
+def _names(
+    counts: "scipy.sparse.csr_matrix", assigned: NDArray[np.int64], terms: Sequence[str], number: int
+) -> list[str]:
     """Three terms per topic by class-based TF-IDF, none of them inside another."""
     by_topic = np.vstack([np.asarray(counts[assigned == topic].sum(axis=0)).ravel() for topic in range(number)])
     telling = _telling(counts, assigned, number)
@@ -284,7 +286,7 @@ def _names(counts: csr_matrix, assigned: NDArray[np.int64], terms: Sequence[str]
     return names
 
 
-def _telling(counts: csr_matrix, assigned: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
+def _telling(counts: "scipy.sparse.csr_matrix", assigned: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
     """Topic × term: whether a term is in a clearly larger share of the topic's texts than of all. What everybody writes
     ("please", "your answer", a signature) names no topic, however often it stands in it."""
     present = (counts > 0).astype(np.float64)

@@ -12,8 +12,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import scipy
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from feedback_pipeline.stats.estimates import FloatArray, IntArray, cluster_codes, normal_quantile, t_quantile
 from feedback_pipeline.stats.no_result import NoResult
@@ -192,8 +190,8 @@ def _strongly_connected(first: IntArray, second: IntArray, outcome: FloatArray, 
     losses = outcome < 1
     winners = np.concatenate([first[wins], second[losses]])
     losers = np.concatenate([second[wins], first[losses]])
-    graph = coo_array((np.ones(len(winners)), (winners, losers)), shape=(players, players))
-    parts, _ = connected_components(graph.tocsr(), directed=True, connection="strong")
+    graph = scipy.sparse.coo_array((np.ones(len(winners)), (winners, losers)), shape=(players, players))
+    parts, _ = scipy.sparse.csgraph.connected_components(graph.tocsr(), directed=True, connection="strong")
     return bool(parts == 1)
 
 
@@ -314,4 +312,6 @@ def _cluster_scores(
         columns.append(np.full(len(codes), players, dtype=np.int64))
         values.append(tie)
     shape = (count, players + davidson)
-    return coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr()
+    return scipy.sparse.coo_array(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape
+    ).tocsr()

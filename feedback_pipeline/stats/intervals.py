@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaincinv, betaln, digamma, ndtri, stdtrit
 from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float64]
@@ -90,13 +89,13 @@ class BetaPrior:
     def quantile(self, up: ArrayLike, n: ArrayLike, probability: float) -> Floats:
         """Posterior quantile of the rate per level."""
         up, n = _floats(up), _floats(n)
-        return np.asarray(betaincinv(up + self.alpha, n - up + self.beta, probability))
+        return np.asarray(scipy.special.betaincinv(up + self.alpha, n - up + self.beta, probability))
 
     def probability_above(self, up: ArrayLike, n: ArrayLike, threshold: float) -> Floats:
         """Posterior probability that the rate exceeds `threshold`, per level."""
         up, n = _floats(up), _floats(n)
         bounded = min(max(threshold, 0.0), 1.0)
-        return np.asarray(1.0 - betainc(up + self.alpha, n - up + self.beta, bounded))
+        return np.asarray(1.0 - scipy.special.betainc(up + self.alpha, n - up + self.beta, bounded))
 
 
 def _floats(values: ArrayLike) -> Floats:
@@ -114,7 +113,7 @@ def wilson_bounds(up: ArrayLike, n: ArrayLike, *, confidence: float = 0.95) -> t
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
     """
     up, n = _floats(up), _floats(n)
-    z2 = float(ndtri((1.0 + confidence) / 2.0)) ** 2
+    z2 = float(scipy.special.ndtri((1.0 + confidence) / 2.0)) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         p = up / n
         centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n)
@@ -187,7 +186,7 @@ def clustered_rate(up_by_person: ArrayLike, n_by_person: ArrayLike, *, confidenc
         effective = min(p * (1.0 - p) / error**2, float(total))
         degrees = max(effective_people(n) - 1.0, 1.0)
         tail = (1.0 + confidence) / 2.0
-        effective *= float((ndtri(tail) / stdtrit(degrees, tail)) ** 2)
+        effective *= float((scipy.special.ndtri(tail) / scipy.special.stdtrit(degrees, tail)) ** 2)
     low, high = wilson_bounds(p * effective, effective, confidence=confidence)
     low_bound = 0.0 if ups == 0 else float(low)
     high_bound = 1.0 if ups == total else float(high)
@@ -262,10 +261,10 @@ def fit_beta_prior(up: ArrayLike, n: ArrayLike) -> BetaPrior:
     def negative_log_likelihood(parameters: Floats) -> tuple[float, Floats]:
         m, s = 1.0 / (1.0 + np.exp(-parameters[0])), np.exp(parameters[1])
         a, b = m * s, (1.0 - m) * s
-        value = -float((betaln(up + a, n - up + b) - betaln(a, b)).sum())
-        common = digamma(n + s) - digamma(s)
-        by_a = -float((digamma(up + a) - digamma(a) - common).sum())
-        by_b = -float((digamma(n - up + b) - digamma(b) - common).sum())
+        value = -float((scipy.special.betaln(up + a, n - up + b) - scipy.special.betaln(a, b)).sum())
+        common = scipy.special.digamma(n + s) - scipy.special.digamma(s)
+        by_a = -float((scipy.special.digamma(up + a) - scipy.special.digamma(a) - common).sum())
+        by_b = -float((scipy.special.digamma(n - up + b) - scipy.special.digamma(b) - common).sum())
         return value, np.array([(by_a - by_b) * s * m * (1.0 - m), by_a * a + by_b * b])
 
     start = np.array([np.log(mean / (1.0 - mean)), np.log(strength)])

@@ -109,3 +109,12 @@ def test_loading_the_definitions_opens_no_database_and_writes_nothing(tmp_path: 
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_loading_the_definitions_loads_nothing_that_only_computing_needs() -> None:
+    code = "import sys, jobs.location; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert "jobs.sensors" in loaded
+    # each takes a tenth of a second or more
+    assert loaded & {"scipy.special", "scipy.sparse", "scipy.stats", "sklearn", "openai", "pandas", "fastapi"} == set()

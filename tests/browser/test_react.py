@@ -1,4 +1,4 @@
-"""The element in React 18 and 19 under StrictMode, as an application has it. Run by `make test-react`.
+"""The element in React 18 and 19 under StrictMode, as an application has it. Run by `make test-frameworks`.
 
 A token that comes late, text that comes in pieces, properties that are switched, a part of the page that
 goes and comes.
@@ -17,7 +17,7 @@ expect = pytest.importorskip("playwright.sync_api", reason="the package playwrig
 REACT = os.environ.get("FEEDBACK_TEST_REACT")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(REACT is None, reason="run by make test-react, which installs React"),
+    pytest.mark.skipif(REACT is None, reason="run by make test-frameworks, which installs React"),
 ]
 PARTS = {
     "18": {"react": "react/cjs/react.development.js", "scheduler": "scheduler/cjs/scheduler.development.js",

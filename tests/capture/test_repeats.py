@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from feedback_pipeline.capture.routes_votes import MAX_ITEMS
+from feedback_pipeline.capture.routes_batches import MAX_ITEMS
 
 VOTE: dict[str, Any] = {"message_id": "m-1", "feedback": "up", "user_message": "q", "assistant_response": "a"}
 

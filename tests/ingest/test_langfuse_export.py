@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from feedback_pipeline.ingest.documents import SourcesError
-from feedback_pipeline.ingest.sources import with_tools
+from feedback_pipeline.ingest.tool_sources import with_tools
 from feedback_pipeline.store.database import Database
 from tests.support.ingesting import bring_in, query
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from feedback_pipeline.ingest.documents import SourcesError
-from feedback_pipeline.ingest.sources import with_tools
 from feedback_pipeline.ingest.summary import SourceSummary
+from feedback_pipeline.ingest.tool_sources import with_tools
 from feedback_pipeline.store.database import Database
 from tests.support import tool_exports
 from tests.support.ingesting import NOW, bring_in, only, query

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_pipeline.ingest.fields import FIELDS, TEXT_LIMIT
-from feedback_pipeline.ingest.sources import Source, Spread
+from feedback_pipeline.ingest.source_entry import Source, Spread
 from feedback_pipeline.ingest.times import parsed_times, spread_times
 from feedback_pipeline.ingest.values import typed_field
 

@@ -15,6 +15,8 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 import typer
+from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._utils.error import SerializableErrorInfo
 from typer.testing import CliRunner
 
 from assets import computing
@@ -318,3 +320,47 @@ def test_weeks_that_closed_are_computed_once_more(database: Database, pipeline: 
     assert periods.close(database, pipeline.today(), 3) == 0
     assert periods.close(database, DAY + timedelta(days=10), 3) == 1
     assert periods.close(database, DAY + timedelta(days=10), 3) == 0
+
+
+def test_a_schema_newer_than_the_code_is_said_in_a_sentence_and_held_against_no_day(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    vote_on(database, 0)
+    changes.fold(database)
+    older = Pipeline(pipeline.settings, NOW)  # a process of its own: it has not looked at the schema yet
+    [asked] = requests.request_days(pipeline, AT_ONCE)
+    with database.engine.begin() as connection:
+        known = connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999' RETURNING version_num"))
+        assert known.rowcount == 1
+    job = build_definitions(older.settings, {"pipeline": older}).resolve_job_def(DAILY)
+    ended = job.execute_in_process(instance=instance, tags=dict(asked.tags), raise_on_error=False)
+    assert not ended.success
+    said = requests.fault_of(instance, ended.run_id)
+    assert said is not None
+    assert "newer" in said
+    requests.settle_requests(instance, pipeline)
+    [day] = changes.due(database)
+    assert day.attempts == 0
+
+
+def test_a_step_that_could_not_say_that_the_machine_was_at_fault_is_believed_by_its_run(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    """The database that is lost is also the one that Dagster notes a step's failure in."""
+    vote_on(database, 0)
+    changes.fold(database)
+    for said, attempts in (("the database cannot be reached; it is tried again by itself", 0), ("out of ideas", 1)):
+        [asked] = requests.request_days(pipeline, AT_ONCE)
+        job = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(DAILY)
+        run = instance.create_run_for_job(job, tags=dict(asked.tags))
+        error = SerializableErrorInfo(f"Failure: vote_facts: {said}", [], "Failure")
+        instance.report_dagster_event(
+            dg.DagsterEvent(
+                event_type_value="PIPELINE_FAILURE", job_name=job.name,
+                event_specific_data=JobFailureData(error, RunFailureReason.RUN_EXCEPTION, None),
+            ),
+            run.run_id,
+        )  # fmt: skip
+        requests.settle_requests(instance, pipeline)
+        [day] = changes.due(database)
+        assert day.attempts == attempts

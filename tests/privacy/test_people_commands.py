@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> Path:
 def app(database: Database, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     """The command line on a store with Ada's and Ben's rows; every command opens it anew, as a process does."""
     fill(pipeline_at(home, database))
-    monkeypatch.setattr(commands, "_pipeline", lambda: pipeline_at(home, database))
+    monkeypatch.setattr(commands, "open_pipeline", lambda: pipeline_at(home, database))
     # what an instance of Dagster leaves in the environment is gone after the test
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     for name in ("DAGSTER_POSTGRES_URL", "DAGSTER_DG_UPDATE_CHECK_ENABLED"):

@@ -10,7 +10,8 @@ import pytest
 from feedback_pipeline.ingest.importing import import_sources
 from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.readmission import readmit
-from feedback_pipeline.ingest.sources import Source, load_sources
+from feedback_pipeline.ingest.source_entry import Source
+from feedback_pipeline.ingest.sources import load_sources
 from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.privacy.redaction import redact_frame
 from feedback_pipeline.store import bulk, quarantine

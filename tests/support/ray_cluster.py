@@ -53,22 +53,19 @@ class Cluster:
 
     def lose_node(self) -> None:
         """The newest node and every process on it are gone at once, as when a machine is."""
+        assert len(self._nodes) > 1, "without its head there is no cluster"
         node = self._nodes.pop()
         for pid in [*_below(node.pid), node.pid]:
             _kill(pid)
         node.wait(30)
 
-    def steps(self) -> dict[str, int]:
-        """Processes of steps under way, by the step's name."""
+    def steps(self, *, newest_node: bool = False) -> dict[str, int]:
+        """Processes of steps under way, by the step's name: of every node, or of the newest."""
         found = {}
-        for node in self._nodes:
+        for node in self._nodes[-1:] if newest_node else self._nodes:
             for pid in _below(node.pid):
-                step = _variable(pid, "DAGSTER_RUN_STEP_KEY")
-                if (
-                    step is not None
-                    and b"execute_step" in _read(pid, "cmdline")
-                    and b"/bin/sh" not in _read(pid, "cmdline")
-                ):
+                step, command = _variable(pid, "DAGSTER_RUN_STEP_KEY"), _read(pid, "cmdline")
+                if step is not None and b"execute_step" in command and b"/bin/sh" not in command:
                     found[step] = pid
         return found
 

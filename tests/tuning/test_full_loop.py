@@ -121,8 +121,8 @@ def stage(
     settings = Settings.from_environment({"FEEDBACK_HOME": str(tmp_path), "FEEDBACK_DATABASE_URL": database.url})
     with open_instance(settings, database) as instance:
         made = Stage(tmp_path / "home", database, provider.url, instance)
-        monkeypatch.setattr(commands, "_pipeline", lambda: made.pipeline)
-        monkeypatch.setattr(lineage_commands, "Pipeline", lambda _: made.pipeline)
+        monkeypatch.setattr(commands, "open_pipeline", lambda: made.pipeline)
+        monkeypatch.setattr(lineage_commands, "open_pipeline", lambda: made.pipeline)
         yield made
 
 

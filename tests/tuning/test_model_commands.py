@@ -26,7 +26,7 @@ ESCAPE = "\x1b]0;owned\x07"
 @pytest.fixture
 def app(tuned: Pipeline, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     """The command line in the environment of `tuned`, at its time."""
-    monkeypatch.setattr(commands, "_pipeline", lambda: tuned)
+    monkeypatch.setattr(commands, "open_pipeline", lambda: tuned)
     monkeypatch.setenv("FEEDBACK_HOME", str(tuned.settings.home))
     monkeypatch.setenv("FEEDBACK_DATABASE_URL", tuned.database.url)
     monkeypatch.setenv("COLUMNS", "200")

@@ -15,6 +15,7 @@ import pytest
 
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.tuning.configured import format_name, provider_name, training_price
+from feedback_pipeline.tuning.providers import local_command
 from feedback_pipeline.tuning.providers.dry_run import DryRun
 from feedback_pipeline.tuning.providers.ledger import (
     ADOPTION_GRACE,
@@ -420,6 +421,27 @@ def test_a_local_command_that_fails_says_so(
 ) -> None:
     provider = LocalCommand(command, tmp_path / "runs")
     assert _wait(provider, provider.create(training_request, "f", None)) == "failed"
+
+
+def test_a_command_that_does_not_end_when_it_is_asked_to_is_killed(
+    tmp_path: Path, training_request: TrainingRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_command, "STOP_SECONDS", 0.5)
+    deaf = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    provider = LocalCommand([sys.executable, "-c", deaf, str(tmp_path / "pid")], tmp_path / "runs")
+    job = provider.create(training_request, "f", None)
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        time.sleep(0.05)
+    provider.cancel(job)
+    assert _wait(provider, job) == "cancelled"
+    stat = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    deadline = time.monotonic() + 10  # far less than it would sleep
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_local_command_can_be_stopped(tmp_path: Path, training_request: TrainingRequest) -> None:

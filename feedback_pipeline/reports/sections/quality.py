@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from scipy.special import ndtr
+import scipy
 
 from feedback_pipeline.patterns.safety import flagged_rates
 from feedback_pipeline.reports.findings import Standing, Standings
@@ -237,7 +237,7 @@ def standings(sources: Sources) -> Standings | NoResultPart:
             f"{MIN_PEOPLE} people"
         )
     scores = np.array([_score(sums, sources.people) for _, _, sums, _ in candidates])
-    q_values = intervals.benjamini_hochberg(2 * ndtr(-np.abs(scores)))
+    q_values = intervals.benjamini_hochberg(2 * scipy.special.ndtr(-np.abs(scores)))
     levels = []
     for (dimension, level, sums, prior), score, q_value in zip(candidates, scores, q_values, strict=True):
         rate = report_rate(approval(sums))

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
-from feedback_pipeline.training.validators import validate_file
+from feedback_pipeline.tuning.providers.files import form_of, problems_of_files
 from feedback_pipeline.tuning.providers.protocol import (
     CREATE,
     JobState,
@@ -63,9 +63,7 @@ class Fireworks:
 
     def validate(self, request: TrainingRequest) -> tuple[str, ...]:
         """Problems of the files under our own rules for the format."""
-        form = f"fireworks_{'sft' if request.method == 'supervised' else 'dpo'}"
-        files = [file for file in (request.training, request.validation) if file is not None]
-        return tuple(str(problem) for file in files for problem in validate_file(file.path, form).problems)
+        return problems_of_files(request, form_of("fireworks", request))
 
     def find_file(self, file: TrainingFile) -> str | None:
         """The dataset that is named by the file's hash, once its bytes are there."""

@@ -1,9 +1,11 @@
 """A trainer on this machine: any command, started once per request and followed by what it leaves behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ from feedback_pipeline.tuning.providers.protocol import (
 )
 
 FIELDS = ("training_file", "validation_file", "model", "output", "epochs", "seed", "method")
+STOP_SECONDS = 5.0
+"""How long a command has to end by itself."""
 _WATCH = "feedback_pipeline.tuning.providers.watched_command"
 
 
@@ -162,12 +166,20 @@ class LocalCommand:
         return int(text) if text.isdigit() else None
 
     def cancel(self, job_id: str) -> None:
-        """Stops the command and everything it started."""
+        """Stops the command and everything it started: what does not end when it is asked to is killed."""
         place = self._folder / job_id
         process = self._process(place)
-        if process is not None and self._alive(place):
-            (place / "cancelled").touch()
+        if process is None or not self._alive(place):
+            return
+        (place / "cancelled").touch()
+        deadline = time.monotonic() + STOP_SECONDS
+        with contextlib.suppress(ProcessLookupError):  # all of them are gone
             os.killpg(process, signal.SIGTERM)
+            while time.monotonic() < deadline:
+                self._alive(place)  # one that ended is there until it is looked at
+                os.killpg(process, 0)
+                time.sleep(0.05)
+            os.killpg(process, signal.SIGKILL)
 
     def describe(self, model: str) -> ModelDescription:
         """A tuned model is a folder; a base model is for the command to know."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import openai
 
-from feedback_pipeline.training.validators import validate_file
+from feedback_pipeline.tuning.providers.files import form_of, problems_of_files
 from feedback_pipeline.tuning.providers.protocol import (
     CREATE,
     JobState,
@@ -78,9 +78,7 @@ class OpenAIWire:
     def validate(self, request: TrainingRequest) -> tuple[str, ...]:
         """Problems of the files under our own rules for the format; they quote nothing."""
         family = "azure" if self.name == "azure" else "openai"
-        format_name = f"{family}_{'sft' if request.method == 'supervised' else 'dpo'}"
-        files = [file for file in (request.training, request.validation) if file is not None]
-        return tuple(str(problem) for file in files for problem in validate_file(file.path, format_name).problems)
+        return problems_of_files(request, form_of(family, request))
 
     def find_file(self, file: TrainingFile) -> str | None:
         """An upload whose name is the file's hash."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
-from feedback_pipeline.training.validators import validate_file
+from feedback_pipeline.tuning.providers.files import form_of, problems_of_files
 from feedback_pipeline.tuning.providers.protocol import (
     CREATE,
     JobState,
@@ -57,9 +57,7 @@ class Together:
 
     def validate(self, request: TrainingRequest) -> tuple[str, ...]:
         """Problems of the files under the rules of Together's own validator."""
-        form = f"together_{'sft' if request.method == 'supervised' else 'dpo'}"
-        files = [file for file in (request.training, request.validation) if file is not None]
-        return tuple(str(problem) for file in files for problem in validate_file(file.path, form).problems)
+        return problems_of_files(request, form_of("together", request))
 
     def find_file(self, file: TrainingFile) -> str | None:
         """An upload whose name is the file's hash."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from feedback_pipeline.training.validators import validate_file
 from feedback_pipeline.training.weights import kto_weights
+from feedback_pipeline.tuning.providers.files import problems_of_files
 from feedback_pipeline.tuning.providers.local_command import LocalCommand
 from feedback_pipeline.tuning.providers.protocol import (
     JobState,
@@ -62,9 +62,7 @@ class TrlTrainer(LocalCommand):
 
     def validate(self, request: TrainingRequest) -> tuple[str, ...]:
         """Problems of the files under our own rules for what the script reads."""
-        files = [file for file in (request.training, request.validation) if file is not None]
-        form = FORMATS[request.method]
-        return tuple(str(problem) for file in files for problem in validate_file(file.path, form).problems)
+        return problems_of_files(request, FORMATS[request.method])
 
     def arguments(
         self, request: TrainingRequest, place: Path, training_file: str, validation_file: str | None

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
-from feedback_pipeline.training.validators import validate_file
+from feedback_pipeline.tuning.providers.files import problems_of_files
 from feedback_pipeline.tuning.providers.protocol import (
     CREATE,
     JobState,
@@ -63,8 +63,7 @@ class Vertex:
 
     def validate(self, request: TrainingRequest) -> tuple[str, ...]:
         """Problems of the files under our own rules for the format."""
-        files = [file for file in (request.training, request.validation) if file is not None]
-        return tuple(str(problem) for file in files for problem in validate_file(file.path, "vertex_sft").problems)
+        return problems_of_files(request, "vertex_sft")
 
     def find_file(self, file: TrainingFile) -> str | None:
         """An object that is named by the file's hash."""

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
 
-from feedback_pipeline.ingest.sources import with_tools
 from feedback_pipeline.ingest.summary import SourceSummary
+from feedback_pipeline.ingest.tool_sources import with_tools
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database
 from tests.support.ingesting import bring_in, only, query
@@ -42,7 +43,8 @@ def python_of(tool: str) -> Path:
 def write(tool: str, *arguments: str) -> str:
     command = [str(python_of(tool)), str(HERE / f"write_{tool.replace('-', '_')}.py"), *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    with TemporaryDirectory() as folder:  # MLflow keeps files where it runs
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.strip().rpartition("\n")[2]
 
