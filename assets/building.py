@@ -25,7 +25,7 @@ from assets import descriptions, interruption, memory
 from assets.choices import chosen
 from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
-from assets.faults import unreadable, where
+from assets.faults import TRIED_AGAIN, unreadable, where
 from assets.partitions import DAYS, Calendar, named_days
 from assets.step_sizes import op_tags
 from feedback_pipeline.calendar import days_of, days_of_month
@@ -209,7 +209,7 @@ class _Step:
 
     def _of_the_machine(self, fault: str) -> dg.Failure:
         """No day's fault: every day would fail, and none is tried less often for it."""
-        return dg.Failure(f"{self.name}: {fault}; it is tried again by itself", metadata={"machine": fault})
+        return dg.Failure(f"{self.name}: {fault}; {TRIED_AGAIN}", metadata={"machine": fault})
 
     def _alone(self, key: date, made: Made, version: int) -> Iterator[Any]:
         """The only partition of a run, as Dagster has it; filed after Dagster knows of it."""

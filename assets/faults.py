@@ -19,6 +19,8 @@ OWN_ERRORS = (
     CurationMissing, EndpointRefusedError, EvaluationSetMissing, NamesError, PolicyError, UnknownPriceError,
 )  # fmt: skip
 """Errors whose messages are written by us alone."""
+TRIED_AGAIN = "it is tried again by itself"
+"""Ends what is said of a fault of the machine, which is held against no day."""
 
 
 def unreadable(frames: ParquetFolder, tables: Sequence[str], partitions: Sequence[date]) -> str | None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster import DagsterRunStatus
 
+from assets.faults import TRIED_AGAIN
 from assets.partitions import DAYS, days_tag, named_days
 from feedback_pipeline.calendar import days_between
 from feedback_pipeline.pipeline import Pipeline
@@ -128,7 +129,13 @@ def _ended(instance: dg.DagsterInstance, run_key: str, age: float) -> tuple[bool
 
 def named_by(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Whether a failed run names partitions of its own as bad, or the machine as at fault: nothing else is blamed."""
-    return any({"bad_partitions", "machine"} & set(found) for found in _failures(instance, run_id))
+    if any({"bad_partitions", "machine"} & set(found) for found in _failures(instance, run_id)):
+        return True
+    # Dagster's own storage was out of reach as well: the step's failure could not be noted, the run's was afterwards
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    errors = [event.job_failure_data.error for event in events if event is not None]
+    return any(TRIED_AGAIN in error.to_string() for error in errors if error is not None)
 
 
 def fault_of(instance: dg.DagsterInstance, run_id: str) -> str | None:

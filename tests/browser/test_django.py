@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(PYTHON is None, reason="run by make test-frameworks, which installs Django"),
 ]
-APP = Path(__file__).parent / "django" / "app.py"
+APP = Path(__file__).parent / "with_django" / "app.py"
 
 
 def documented(start: str, end: str) -> str:

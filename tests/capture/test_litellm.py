@@ -13,14 +13,13 @@ from tests.support.serving import serve
 
 PYTHON = os.environ.get("FEEDBACK_TEST_LITELLM")
 pytestmark = pytest.mark.skipif(PYTHON is None, reason="run by make test-litellm, which installs LiteLLM")
-SCRIPT = Path(__file__).parent / "litellm" / "calls.py"
+SCRIPT = Path(__file__).parent / "with_litellm" / "calls.py"
 
 
 def test_every_call_is_logged_once(service: Running) -> None:
     assert PYTHON is not None
     models, stop = serve(provider())
     given = json.dumps({"url": service.url, "key": service.key, "models": models})
-    # a folder of its own: in ours, litellm would be this folder's
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     try:
         ran = subprocess.run(

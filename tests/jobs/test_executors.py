@@ -108,3 +108,13 @@ def test_jobs_that_read_or_sweep_the_home_stay_with_the_run() -> None:
                   is dg.multiprocess_executor}  # fmt: skip
     assert {"daily_loop", "weekly_loop", "monthly_loop"} <= on_workers
     assert not on_workers & {"import_sources", "retention", "housekeeping", "ramp_experiments"}
+
+
+@pytest.mark.parametrize(("executor", "looked_at"), [("in_process", True), ("multiprocess", False)])
+def test_no_process_is_started_for_a_look_at_what_is_there(executor: str, looked_at: bool) -> None:
+    definitions = build_definitions(settings(executor, FEEDBACK_DATABASE_URL=SERVER))
+    steps = {node.name for name in ("daily_loop", "weekly_loop") for node in definitions.resolve_job_def(name).nodes}
+    assert {"clean_feedback", "weekly_report"} <= steps
+    assert any("is_there" in step for step in steps) is looked_at
+    looking = definitions.resolve_job_def("freshness_checks").nodes
+    assert len(looking) == 3

@@ -15,6 +15,8 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 import typer
+from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._utils.error import SerializableErrorInfo
 from typer.testing import CliRunner
 
 from assets import computing
@@ -339,3 +341,26 @@ def test_a_schema_newer_than_the_code_is_said_in_a_sentence_and_held_against_no_
     requests.settle_requests(instance, pipeline)
     [day] = changes.due(database)
     assert day.attempts == 0
+
+
+def test_a_step_that_could_not_say_that_the_machine_was_at_fault_is_believed_by_its_run(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    """The database that is lost is also the one that Dagster notes a step's failure in."""
+    vote_on(database, 0)
+    changes.fold(database)
+    for said, attempts in (("the database cannot be reached; it is tried again by itself", 0), ("out of ideas", 1)):
+        [asked] = requests.request_days(pipeline, AT_ONCE)
+        job = build_definitions(pipeline.settings, {"pipeline": pipeline}).resolve_job_def(DAILY)
+        run = instance.create_run_for_job(job, tags=dict(asked.tags))
+        error = SerializableErrorInfo(f"Failure: vote_facts: {said}", [], "Failure")
+        instance.report_dagster_event(
+            dg.DagsterEvent(
+                event_type_value="PIPELINE_FAILURE", job_name=job.name,
+                event_specific_data=JobFailureData(error, RunFailureReason.RUN_EXCEPTION, None),
+            ),
+            run.run_id,
+        )  # fmt: skip
+        requests.settle_requests(instance, pipeline)
+        [day] = changes.due(database)
+        assert day.attempts == attempts
