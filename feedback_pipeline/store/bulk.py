@@ -166,10 +166,13 @@ def read_day(database: Database, statement: str, *days: date) -> pl.DataFrame:
 
 def read_day_batches(database: Database, statement: str, day: date) -> Iterator[pl.DataFrame]:
     """`read_day`, streamed: frames of some thousands of rows, in the query's order. The next one is fetched while the
-    reader works on this one."""
+    reader works on this one.
+
+    The day stands in the statement: for one with parameters the driver takes in the whole result before the first row.
+    """
     with connect(database) as connection, connection.cursor() as cursor, ThreadPoolExecutor(1) as ahead:
         cursor.execute(SORTING_MEMORY)
-        cursor.execute(query(statement), (day,))
+        cursor.execute(query(statement).replace("$1", f"DATE '{day.isoformat()}'"))
         reader = cursor.fetch_record_batch()
         batch = next(reader, None)
         if batch is None:

@@ -81,7 +81,8 @@ class ParquetFolder:
                     if encoded is not None:
                         encoded.result()
                     rows += batch.height
-                    as_stored = batch.cast(dict(stored))  # type: ignore[arg-type]
+                    # in one piece, or the bytes would depend on the frames that the rows came in
+                    as_stored = batch.cast(dict(stored)).rechunk()  # type: ignore[arg-type]
                     del batch
                     encoded = encoder.submit(writer.write_table, as_stored.to_arrow().cast(arrow_schema))
                     del as_stored

@@ -25,7 +25,7 @@ CUT_SECONDS = 20.0
 VOTES = "300"
 EVENTS = """query($run: ID!){logsForRun(runId: $run){... on EventConnection{events{__typename
   ... on MessageEvent{message} ... on ExecutionStepFailureEvent{error{message} failureMetadata{description}}
-  ... on RunFailureEvent{error{message causes{message}}}}}}}"""
+  ... on RunFailureEvent{error{message errorChain{error{message}}}}}}}}"""
 
 
 @pytest.fixture

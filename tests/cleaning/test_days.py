@@ -1,5 +1,7 @@
 """A day of the store becomes a clean day, and every event is accounted for."""
 
+import polars as pl
+
 from feedback_pipeline.cleaning import days
 from feedback_pipeline.cleaning.facts import vote_facts
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, VOTE_FACTS
@@ -89,3 +91,12 @@ def test_another_tenants_answer_is_not_found(database: Database) -> None:
     bulk.file_batch(database, Batch(feedback=votes({"name": "v", "on": "a", "tenant": "two"})))
     raw, _, _ = day_of(database)
     assert raw["state"].to_list() == ["pending"]
+
+
+def test_a_large_day_is_read_in_parts(database: Database) -> None:
+    """Forty answers of a megabyte, where frames are of sixteen: the first came when the last was in memory."""
+    said = "some words, " * 85_000
+    bulk.file_batch(database, Batch(interactions=answers(*({"name": f"a{one}", "output": said} for one in range(40)))))
+    parts = list(bulk.read_day_batches(database, "read_interactions", DAY))
+    assert len(parts) > 1
+    assert pl.concat(parts).equals(bulk.read_day(database, "read_interactions", DAY))

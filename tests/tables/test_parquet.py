@@ -47,6 +47,18 @@ def test_bytes_do_not_depend_on_batches_or_on_what_was_read_before(tmp_path: Pat
     assert whole.sha256 == parts.sha256
 
 
+def test_bytes_do_not_depend_on_batches_where_a_column_has_many_pages(tmp_path: Path) -> None:
+    folder = ParquetFolder(str(tmp_path))
+    numbers = pl.int_range(90_000, eager=True)
+    many = pl.DataFrame(
+        {"number": numbers * 7_919, "name": pl.select(pl.format("n{}-{}", numbers, numbers)).to_series()}
+    )
+    many = many.cast(dict(TABLE.schema))
+    whole = folder.write(TABLE, "a", many)
+    parts = folder.write(TABLE, "b", many.iter_slices(7_001))
+    assert whole.sha256 == parts.sha256
+
+
 def test_partitions_older_than_a_column_are_read_with_it_empty(tmp_path: Path) -> None:
     folder = ParquetFolder(str(tmp_path))
     folder.write(TABLE, "2026-09-07", things(1))
