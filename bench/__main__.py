@@ -35,13 +35,16 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def measured(package: str, size: Size) -> list[Row]:
-    """A package's rows; one that says what went wrong where it cannot be measured."""
+    """A package's rows; the last says what went wrong where it cannot be measured, or not to its end."""
+    found: list[Row] = []
     try:
-        return [complete(row) for row in importlib.import_module(f"bench.{package}").rows(size)]
+        for row in importlib.import_module(f"bench.{package}").rows(size):
+            found.append(complete(row))
     except Exception as error:  # noqa: BLE001 (said in the table, and the command fails)
         traceback.print_exc()
         said = (str(error).strip() or "no words").splitlines()[-1]
-        return [Row(work=package, ours="failed", peer="", note=f"{type(error).__name__}: {said}", failed=True)]
+        found.append(Row(work=package, ours="failed", peer="", note=f"{type(error).__name__}: {said}", failed=True))
+    return found
 
 
 def main() -> int:

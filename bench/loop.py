@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,8 @@ def _week(environment: dict[str, str]) -> dict[str, Any]:
     return found
 
 
-def rows(size: Size) -> list[Row]:
+def rows(size: Size) -> Iterator[Row]:
     """Four rows per size; the last row of several sizes says how time grows."""
-    found: list[Row] = []
     loops: list[Measured] = []
     feedback = [sys.executable, "-m", "feedback_pipeline.cli"]
     sizes = SIZES[size]
@@ -87,20 +87,17 @@ def rows(size: Size) -> list[Row]:
                     holder.stdin.close()
             copied = copy_cost(Path(home) / "data")
         loops.append(loop)
-        found += _of_size(votes, sampled, loop, week, copied)
+        yield from _of_size(votes, sampled, loop, week, copied)
     if len(sizes) < 2:
-        return found
+        return
     growth, times = loops[-1].wall / loops[-2].wall, sizes[-1] / sizes[-2]
-    found.append(
-        Row(
-            work=f"{times:.0f}× the votes, {sizes[-2]:,} to {sizes[-1]:,}",
-            ours=f"{growth:.1f}× the time, {loops[-1].peak / loops[-2].peak:.1f}× the memory",
-            peer=f"{1.1 * times:.0f}× the time (asked)",
-            ratio=f"{growth / (1.1 * times):.2f}",
-            note="wall time; peak of the process",
-        )
+    yield Row(
+        work=f"{times:.0f}× the votes, {sizes[-2]:,} to {sizes[-1]:,}",
+        ours=f"{growth:.1f}× the time, {loops[-1].peak / loops[-2].peak:.1f}× the memory",
+        peer=f"{1.1 * times:.0f}× the time (asked)",
+        ratio=f"{growth / (1.1 * times):.2f}",
+        note="wall time; peak of the process",
     )
-    return found
 
 
 def _of_size(votes: int, sampled: Measured, loop: Measured, week: dict[str, Any], copied: float) -> list[Row]:

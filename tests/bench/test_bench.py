@@ -3,13 +3,14 @@
 import datetime as dt
 import importlib
 import json
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pytest
 
 from bench import __main__ as command
-from bench import machine, plot, week
-from bench.rows import complete
+from bench import machine, patterns, plot, week
+from bench.rows import Row, complete
 from feedback_pipeline.cleaning.tables import VOTE_FACTS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -17,7 +18,7 @@ from feedback_pipeline.settings import Settings
 
 @pytest.mark.parametrize("package", command.PACKAGES)
 def test_every_package_measures_and_every_row_has_something_beside_it(package: str) -> None:
-    rows = importlib.import_module(f"bench.{package}").rows("small")
+    rows = list(importlib.import_module(f"bench.{package}").rows("small"))
     assert rows
     for row in rows:
         assert complete(row)["peer"]
@@ -41,6 +42,17 @@ def test_a_package_that_cannot_be_measured_says_why_and_stops_no_other(monkeypat
     printed = capsys.readouterr().out
     assert "FileNotFoundError" in printed
     assert "a decision in process" in printed
+
+
+def test_what_was_measured_before_a_failure_is_kept(monkeypatch) -> None:
+    def fails(size: str) -> Iterator[Row]:
+        yield Row(work=f"some work, {size}", ours="1 s", peer="2 s")
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(patterns, "rows", fails)
+    found = command.measured("patterns", "small")
+    assert [row["work"] for row in found] == ["some work, small", "patterns"]
+    assert (found[1]["failed"], found[1]["note"]) == (True, "RuntimeError: the disk is full")
 
 
 @pytest.mark.parametrize("newest", [dt.date(2026, 11, 16) + dt.timedelta(days=days) for days in range(7)])
