@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterRunStatus
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 
 from assets.faults import TRIED_AGAIN
 from assets.partitions import DAYS, days_tag, named_days

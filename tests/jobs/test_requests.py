@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 import typer
 from dagster._core.events import JobFailureData, RunFailureReason
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 from typer.testing import CliRunner
 
 from assets import computing
