@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterRunStatus
+from dagster_shared.error import SerializableErrorInfo
 
 from assets.faults import TRIED_AGAIN
 from assets.partitions import DAYS, days_tag, named_days
@@ -23,6 +24,8 @@ RUN_KEY = "feedback/run_key"
 LOOP = "feedback/loop"
 """Tag by which the instance keeps weekly runs from overtaking each other (jobs/dagster.yaml)."""
 
+DAGSTERS_STORAGE = "DagsterPostgresException"
+"""What Dagster raises after some seconds without its storage."""
 LOST_AFTER = 120.0
 """Seconds after which a request whose run is not there was never launched: the daemon died in between."""
 WEEK_PATIENCE = 6
@@ -131,11 +134,22 @@ def named_by(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Whether a failed run names partitions of its own as bad, or the machine as at fault: nothing else is blamed."""
     if any({"bad_partitions", "machine"} & set(found) for found in _failures(instance, run_id)):
         return True
-    # Dagster's own storage was out of reach as well: the step's failure could not be noted, the run's was afterwards
-    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
-    events = [record.event_log_entry.dagster_event for record in records]
-    errors = [event.job_failure_data.error for event in events if event is not None]
-    return any(TRIED_AGAIN in error.to_string() for error in errors if error is not None)
+    # Dagster's own storage was out of reach: what a step said could not be noted, or the step failed for that
+    said = "".join(error.to_string() for error in _errors(instance, run_id))
+    return TRIED_AGAIN in said or DAGSTERS_STORAGE in said
+
+
+def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[SerializableErrorInfo]:
+    """What a run and its steps failed with."""
+    for kind in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.STEP_FAILURE):
+        for record in instance.get_records_for_run(run_id, of_type=kind).records:
+            event = record.event_log_entry.dagster_event
+            if event is None:
+                continue
+            of_run = kind == dg.DagsterEventType.RUN_FAILURE
+            error = event.job_failure_data.error if of_run else event.step_failure_data.error
+            if error is not None:
+                yield error
 
 
 def fault_of(instance: dg.DagsterInstance, run_id: str) -> str | None:

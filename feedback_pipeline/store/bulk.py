@@ -86,6 +86,7 @@ def file_batch(database: Database, batch: Batch, progress: Progress | None = Non
     Rows whose id is known are left as they are; events of people who refused collection are counted, not kept.
     """
     with connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute(SORTING_MEMORY)
         tenants = _tenants(batch)
         if not tenants.is_empty():
             stage(cursor, "stage_tenant", tenants)
@@ -151,7 +152,8 @@ def known_feedback(database: Database, ids: pl.Series) -> pl.Series:
 
 
 SORTING_MEMORY = "SET LOCAL work_mem = '128MB'"
-"""For one sort of a day's rows, which would otherwise go to the server's disk."""
+"""For one sort of a day's rows, or the rows of a batch that triggers look at: they would otherwise go to the server's
+disk."""
 
 
 def read_day(database: Database, statement: str, *days: date) -> pl.DataFrame:

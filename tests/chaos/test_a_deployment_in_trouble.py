@@ -116,7 +116,9 @@ def test_the_database_is_gone_for_twenty_seconds(
           f"the run that was cut: {deployment.status(run)}")  # fmt: skip
     assert deployment.alive() == {"code", "daemon", "web"}
     said = said_of(deployment, run)
-    assert "the database cannot be reached" in said or "Its process ended without saying so" in said, said[-3000:]
+    # where it was noticed: in a step, in Dagster's storage, by whoever missed the process
+    sentences = ("the database cannot be reached", "too many retries for DB connection", "Its process ended without")
+    assert any(one in said for one in sentences), said[-3000:]
 
 
 def test_the_code_server_is_restarted_while_a_run_goes_on(

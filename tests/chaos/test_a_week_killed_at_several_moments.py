@@ -25,7 +25,13 @@ from tests.support.store_rows import MONDAY, answers, later, votes
 
 SEED = int(os.environ.get("FEEDBACK_CHAOS_SEED", "1"))
 KILLS = int(os.environ.get("FEEDBACK_CHAOS_KILLS", "2"))
-MOMENTS = (f"week {MONDAY.date()}", "  rater_trust ", "  slice_findings ", "  training_examples ", "  weekly_report ")
+MOMENTS = (
+    f"week {MONDAY.date()}",
+    "  rater_trust ",
+    "  slice_findings ",
+    "  training_examples ",
+    "  training_manifest ",
+)
 """Lines of progress at which the process dies: before the week's first asset, and after some of them."""
 DAY = MONDAY.date()
 NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)

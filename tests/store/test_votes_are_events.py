@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
@@ -221,3 +222,22 @@ def test_a_failed_day_is_tried_alone_and_given_up_until_it_changes(database: Dat
         connection.execute("UPDATE interaction SET intent = 'new' WHERE source_id = '1'")
     changes.fold(database)
     assert [day.day for day in changes.due(database)] == days
+
+
+def test_settling_one_answer_looks_up_its_events_and_no_others(database: Database) -> None:
+    """A late vote must not cost more where there are more votes."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO feedback (id, tenant, interaction_id, kind, thumb, user_key, occurred_at, source, source_id)
+            SELECT gen_random_uuid(), 'default', gen_random_uuid(), 'explicit', true, 'k1:' || n, now(), 'api', n::text
+            FROM generate_series(1, 20000) n""")
+        )
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE feedback"))
+    read = text("SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'feedback'")
+    with database.engine.begin() as connection:
+        some = connection.execute(text("SELECT interaction_id FROM feedback LIMIT 1")).scalar_one()
+        before = connection.execute(read).scalar_one()
+        connection.execute(text("SELECT settle_votes(ARRAY[CAST(:one AS uuid)])"), {"one": some})
+        assert connection.execute(read).scalar_one() - before < 100

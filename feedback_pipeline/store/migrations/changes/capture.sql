@@ -137,22 +137,33 @@ BEGIN
     END LOOP;
 END $$;
 
+-- The events of an answer are those that count (`feedback_current`) and the few that were followed: both are looked up,
+-- so that the cost does not grow with the table.
+CREATE INDEX IF NOT EXISTS feedback_followed ON feedback (interaction_id) WHERE superseded_by IS NOT NULL;
+
 CREATE OR REPLACE FUNCTION settle_votes(interactions uuid[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     followers uuid[];
     settled_votes bigint;
 BEGIN
     WITH ordered AS (
-        SELECT e.id, lead(e.id) OVER (
+        SELECT e.id, e.superseded_by, lead(e.id) OVER (
             PARTITION BY e.tenant, e.interaction_id, e.voter, e.kind, e.lane, e.other_interaction_id
             ORDER BY e.occurred_at, e.received_at, e.id
         ) AS next_id
-        FROM feedback e
-        WHERE e.interaction_id = ANY (interactions)
+        FROM (SELECT DISTINCT i.id FROM unnest(interactions) i (id)) n
+        CROSS JOIN LATERAL (
+            SELECT f.* FROM feedback f WHERE f.interaction_id = n.id AND f.superseded_by IS NULL
+            UNION ALL
+            SELECT f.* FROM feedback f WHERE f.interaction_id = n.id AND f.superseded_by IS NOT NULL
+            OFFSET 0
+        ) e
+    ), changed AS MATERIALIZED (
+        SELECT o.id, o.next_id FROM ordered o WHERE o.superseded_by IS DISTINCT FROM o.next_id
     ), settled AS (
-        UPDATE feedback f SET superseded_by = ordered.next_id
-        FROM ordered
-        WHERE f.id = ordered.id AND f.superseded_by IS DISTINCT FROM ordered.next_id
+        UPDATE feedback f SET superseded_by = changed.next_id
+        FROM changed
+        WHERE f.id = changed.id AND f.superseded_by IS DISTINCT FROM changed.next_id
         RETURNING f.superseded_by
     )
     SELECT count(*), array_agg(s.superseded_by) FILTER (WHERE s.superseded_by IS NOT NULL)
