@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-from dagster import DagsterRunStatus
+from dagster import AssetCheckEvaluation, DagsterRunStatus
 from dagster_shared.error import SerializableErrorInfo
 
 from assets.faults import TRIED_AGAIN
@@ -131,12 +131,23 @@ def _ended(instance: dg.DagsterInstance, run_key: str, age: float) -> tuple[bool
 
 
 def named_by(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a failed run names partitions of its own as bad, or the machine as at fault: nothing else is blamed."""
+    """Whether a failed run names partitions of its own as bad, by a check too, or the machine as at fault: nothing else
+    is blamed."""
     if any({"bad_partitions", "machine"} & set(found) for found in _failures(instance, run_id)):
+        return True
+    if any(check.blocking and not check.passed for check in _checks(instance, run_id)):
         return True
     # Dagster's own storage was out of reach: what a step said could not be noted, or the step failed for that
     said = "".join(error.to_string() for error in _errors(instance, run_id))
     return TRIED_AGAIN in said or DAGSTERS_STORAGE in said
+
+
+def _checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[AssetCheckEvaluation]:
+    """What a run's checks said."""
+    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records:
+        event = record.event_log_entry.dagster_event
+        if event is not None:
+            yield event.asset_check_evaluation_data
 
 
 def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[SerializableErrorInfo]:

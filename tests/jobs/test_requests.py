@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from assets import computing
 from feedback_pipeline.analysis.stored import get_feedback_data, get_statistics
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, VOTE_FACTS
-from feedback_pipeline.cli import findings, lineage, main, training
+from feedback_pipeline.cli import findings, lineage, loop, training
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import bulk, changes, computed, periods
@@ -210,7 +210,7 @@ def test_files_that_are_gone_are_said_wherever_they_are_read(
     gone = "1 file that was computed is gone: {} of {}. feedback materialize computes what is gone again"
 
     app = typer.Typer()
-    app.command()(main.status)
+    app.command()(loop.status)
     for subject in (findings, lineage, training):
         subject.mount(app)
 
