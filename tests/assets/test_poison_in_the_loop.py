@@ -43,7 +43,8 @@ def test_attackers_reach_the_files_with_their_share_and_no_more(database: Databa
     assert puppets["events"] == 400
     # which of their answers are taken follows from keyed hashes, and each home has keys of its own: 64 to 69 of 270
     assert 0 < puppets["alone"] < 0.3 * puppets["examples"], "they are one crowd, whatever the number of accounts"
-    assert puppets["share"] < 0.06
+    # a twentieth of the rows of each label; votes of the last days weigh more, so of the lines 5.1 to 6.4 %
+    assert puppets["share"] < 0.075
 
     writers = found["a phrase in corrections"]
     assert writers["events"] == 36
