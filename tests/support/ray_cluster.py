@@ -30,6 +30,8 @@ class Cluster:
         self._environment = {
             **environment, "KEYS": str(keys), "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0",
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            # a step's command is `dagster …`: that of this environment
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}",
         }  # fmt: skip
         self._nodes: list[subprocess.Popen[bytes]] = []
         self._port, dashboard = free_port(), free_port()
