@@ -82,7 +82,7 @@ GRANT EXECUTE ON FUNCTION labelled_prompt, file_evaluations TO feedback_api;
 -- ---------------------------------------------------------------- numbers
 -- The views read as whoever asks, so that the tables' policies hold.
 GRANT SELECT ON feedback_votes, model_accuracy_by_intent, people_sketch, people_sketch_day TO feedback_api;
-REVOKE EXECUTE ON FUNCTION feedback_people_out, sketch_people FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION feedback_people_out, people_sketch_due, sketch_people FROM PUBLIC;
 
 -- ---------------------------------------------------------------- intake
 

@@ -72,54 +72,19 @@ END $$;
 CREATE TRIGGER feedback_people_out AFTER DELETE ON feedback
     REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION feedback_people_out();
 
--- Adds the deltas to the rollups; one at a time, and nobody waits for it.
-CREATE OR REPLACE FUNCTION fold_counts() RETURNS bigint LANGUAGE plpgsql
+-- Every vote that is counted, withdrawn or moved goes through the rollup of its day.
+CREATE FUNCTION people_sketch_due() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    folded bigint;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7203115941) THEN
-        RETURN 0;
-    END IF;
-    WITH taken AS (
-        DELETE FROM vote_delta RETURNING *
-    ), totals AS (
-        INSERT INTO vote_total AS t
-        SELECT tenant, model, intent, project, sum(votes), sum(up), sum(down), sum(stars), sum(stars_sum)
-        FROM taken GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-        ON CONFLICT (tenant, model, intent, project) DO UPDATE SET
-            votes = t.votes + excluded.votes, up = t.up + excluded.up, down = t.down + excluded.down,
-            stars = t.stars + excluded.stars, stars_sum = t.stars_sum + excluded.stars_sum
-    ), days AS (
-        INSERT INTO vote_day AS t
-        SELECT tenant, day, model, intent, project, sum(votes), sum(up), sum(down), sum(stars), sum(stars_sum),
-            sum(comments), sum(corrections), sum(memories), sum(memory_sum)
-        FROM taken GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
-        ON CONFLICT (tenant, day, model, intent, project) DO UPDATE SET
-            votes = t.votes + excluded.votes, up = t.up + excluded.up, down = t.down + excluded.down,
-            stars = t.stars + excluded.stars, stars_sum = t.stars_sum + excluded.stars_sum,
-            comments = t.comments + excluded.comments, corrections = t.corrections + excluded.corrections,
-            memories = t.memories + excluded.memories, memory_sum = t.memory_sum + excluded.memory_sum
-    ), actions AS (
-        INSERT INTO action_day AS t
-        SELECT tenant, day, content_type, action_type, sum(votes), sum(up), sum(down)
-        FROM taken GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-        ON CONFLICT (tenant, day, content_type, action_type) DO UPDATE SET
-            votes = t.votes + excluded.votes, up = t.up + excluded.up, down = t.down + excluded.down
-    ), due AS (
-        INSERT INTO people_sketch_day AS d (tenant, day, due)
-        SELECT DISTINCT tenant, day, true FROM taken WHERE day > CURRENT_DATE - 95 ORDER BY 1, 2
-        ON CONFLICT (tenant, day) DO UPDATE SET due = true WHERE NOT d.due
-    )
-    SELECT count(*) INTO folded FROM taken;
-    WITH taken AS (
-        DELETE FROM person_delta RETURNING *
-    )
-    INSERT INTO person_day AS t
-    SELECT tenant, kind, day, sum(people) FROM taken GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-    ON CONFLICT (tenant, kind, day) DO UPDATE SET people = t.people + excluded.people;
-    RETURN folded;
+    INSERT INTO people_sketch_day AS d (tenant, day, due)
+    SELECT DISTINCT tenant, day, true FROM new_rows WHERE day > CURRENT_DATE - 95 ORDER BY 1, 2
+    ON CONFLICT (tenant, day) DO UPDATE SET due = true WHERE NOT d.due;
+    RETURN NULL;
 END $$;
+CREATE TRIGGER people_sketch_due_new AFTER INSERT ON vote_day
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION people_sketch_due();
+CREATE TRIGGER people_sketch_due_more AFTER UPDATE ON vote_day
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION people_sketch_due();
 
 -- Makes the sketches of one day that is due, the newest first, and each at most once a minute; false if there is none.
 -- `enough`: a team's votes in the last 95 days from which on it is worth it.
