@@ -82,7 +82,7 @@ def test_a_trusted_proxy_says_who_asks_and_cannot_be_forged_through(start: Calla
     def ask(address: str) -> int:
         return httpx.get(service.url + "/v1/feedback", headers={"X-Forwarded-For": address}).status_code
 
-    # addresses of this test alone: what they may ask for is counted in the store, for all services and tests of a minute
+    # of this test alone: what an address may ask for is counted in the store, for all services of a minute
     assert [ask("203.0.113.17, 10.0.0.1") for _ in range(5)].count(429) == 2
     assert ask("203.0.113.18, 10.0.0.1") == 401
     # what the client wrote itself stands left of what the proxy saw
