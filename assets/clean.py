@@ -11,7 +11,7 @@ from feedback_pipeline.calendar import days_of, window
 from feedback_pipeline.cleaning import clusters, conflicts, consensus, days, facts, signatures, tables, trust
 from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.pipeline import Pipeline
-from feedback_pipeline.privacy.canary import leaks, missed_canaries
+from feedback_pipeline.privacy.canary import leaks_in, missed_canaries
 from feedback_pipeline.store import audits, bulk, changes
 from feedback_pipeline.tables.parquet import Written, in_parts
 from feedback_pipeline.tables.schema import Table
@@ -222,10 +222,9 @@ class _LeakScan:
         self.texts = 0
 
     def watch(self, frame: pl.DataFrame) -> pl.DataFrame:
-        for column in self._columns:
-            self.texts += frame.height - frame[column].null_count()
-            for kind, count in leaks(frame[column], json=column in JSON_COLUMNS).items():
-                self._found[kind] = self._found.get(kind, 0) + count
+        self.texts += sum(frame.height - frame[column].null_count() for column in self._columns)
+        for kind, count in leaks_in(frame, self._columns, JSON_COLUMNS).items():
+            self._found[kind] = self._found.get(kind, 0) + count
         return frame
 
     def check(self) -> Check:

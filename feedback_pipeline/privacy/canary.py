@@ -4,7 +4,8 @@
 through it, or went through older rules. What the rules do not know it cannot find; `labelled_texts` measures that.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from random import Random
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from types import MappingProxyType
 import polars as pl
 
 from feedback_pipeline.privacy.invented import LOOK_ALIKES, MAKERS, SENTENCES
+from feedback_pipeline.privacy.json_text import json_words
 from feedback_pipeline.privacy.redaction import redact, redact_json
 
 _CANARY_SEED = 20_240_229
@@ -68,4 +70,22 @@ def leaks(texts: pl.Series, *, json: bool = False) -> dict[str, int]:
         texts: strings; missing ones hold nothing.
         json: the texts are JSON, and their strings are what matters.
     """
-    return (redact_json if json else redact)(texts).counts
+    column = texts.alias("text")
+    return leaks_in(column.to_frame(), ["text"], ["text"] if json else [])
+
+
+def leaks_in(frame: pl.DataFrame, texts: Sequence[str], json: Collection[str] = ()) -> dict[str, int]:
+    """How many structured identifiers of each type are still in the columns `texts`, of which those in `json` hold
+    JSON: the sum of their `leaks`.
+
+    What columns and rows repeat (the prompt among the messages, the turns of a conversation) is looked at once. Only
+    where there is an identifier are they counted, column by column.
+    """
+    columns = [frame[name].cast(pl.String) for name in texts]
+    words = [(json_words(column) if column.name in json else column).alias("word") for column in columns]
+    if not words or not redact(pl.concat(words).unique()).counts:
+        return {}
+    found = Counter[str]()
+    for column in columns:
+        found.update((redact_json if column.name in json else redact)(column).counts)
+    return dict(found)

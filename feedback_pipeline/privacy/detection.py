@@ -6,7 +6,7 @@ that occurs often once. There is one implementation, so a text alone and a text 
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import reduce
 
 import polars as pl
 
@@ -37,8 +37,11 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
 
 
 def pieces(frame: pl.DataFrame) -> pl.DataFrame:
-    """The texts of `suspects` cut into pieces (schema PIECE), ordered by row and start; joined they give the text."""
-    hits = frame.select(_hits())
+    """The texts of `suspects` that hold an identifier, cut into pieces (schema PIECE), ordered by row and start; joined
+    they give the text."""
+    frame, hits = _hits(frame)
+    if frame.is_empty():
+        return PIECE.to_frame()
     nothing: list[str | None] = [None] * frame.height
     whole = _Pieces(list(range(frame.height)), [0] * frame.height, frame["text"].to_list(), nothing)
     still_open = whole.frame()
@@ -51,20 +54,43 @@ def pieces(frame: pl.DataFrame) -> pl.DataFrame:
         if taken.rows:
             closed.append(taken.frame())
             still_open = pl.concat([still_open.filter(~concerned), rest.frame()])
-    cut = pl.concat([*closed, still_open]).sort("row", "start")
+    cut = pl.concat([*closed, still_open])
+    found = cut["row"].filter(cut["placeholder"].is_not_null()).unique()
+    cut = cut.filter(pl.col("row").is_in(found.implode())).sort("row", "start")
     return cut.with_columns(row=frame["row"].gather(cut["row"]))
 
 
 def holds_identifier(text: str) -> bool:
     """Whether anything in a text would be replaced."""
-    return bool(pieces(suspects(pl.Series([text])))["placeholder"].is_not_null().any())
+    return not pieces(suspects(pl.Series([text]))).is_empty()
 
 
-@cache
-def _hits() -> tuple[pl.Expr, ...]:
-    """For each search, whether a text has a match."""
-    patterns = (search.pattern for search in default_searches())
-    return tuple(pl.col("text").str.contains(pattern).alias(str(index)) for index, pattern in enumerate(patterns))
+def _hits(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.Series]]:
+    """The texts that may hold an identifier, and for each search whether it has a match in them.
+
+    What only looks like an identifier matters beside what may be one: those searches come last, and see little.
+    """
+    keeping, masking = list[pl.Expr](), dict[str | None, list[pl.Expr]]()
+    for index, search in enumerate(default_searches()):
+        match = pl.col("text").str.contains(search.pattern).alias(str(index))
+        (keeping if search.keeps else masking.setdefault(search.sign, [])).append(match)
+    nowhere = pl.repeat(False, frame.height, eager=True)
+    found = dict[str, pl.Series]()
+    for sign, matches in masking.items():
+        rows = pl.int_range(frame.height, dtype=pl.UInt32, eager=True)
+        if sign is not None:
+            rows = frame["text"].str.contains(sign).arg_true()
+        for hit in frame.select(pl.col("text").gather(rows)).select(matches) if rows.len() else ():
+            if hit.any():
+                found[hit.name] = nowhere.clone().scatter(rows.filter(hit), True)
+    if not found:
+        return frame.clear(), []
+    concerned = reduce(pl.Series.__or__, found.values())
+    frame = frame.filter(concerned)
+    found = {name: hit.filter(concerned) for name, hit in found.items()}
+    found |= {hit.name: hit for hit in frame.select(keeping)}
+    nowhere = pl.repeat(False, frame.height, eager=True)
+    return frame, [found.get(str(index), nowhere) for index in range(len(default_searches()))]
 
 
 def _cut(frame: pl.DataFrame, search: Search) -> tuple["_Pieces", "_Pieces"]:

@@ -13,7 +13,7 @@ import polars as pl
 from feedback_pipeline.privacy.detection import suspects
 from feedback_pipeline.privacy.folding import DISGUISED
 from feedback_pipeline.privacy.gates import contains_any
-from feedback_pipeline.privacy.rules import MARK, gates
+from feedback_pipeline.privacy.rules import MARK, NEXT_RULE, gates
 
 _NUMBER = r"-?[0-9][0-9.eE+\-]*"
 _STRING = r'"(?:[^"\\]|\\.)*"'
@@ -24,6 +24,10 @@ _WORTH_READING = rf"\\|{DISGUISED}|\[[A-Z_]+_[0-9]"
 """Found, or one of the gates is, in every token in which anything may be found or whose placeholders' numbers are
 taken."""
 _ESCAPES = {r"\\": "\\", r"\"": '"', r"\/": "/", r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\b": "\b", r"\f": "\f"}
+_KEPT_APART = _ESCAPES | {r"\\": NEXT_RULE, r"\"": MARK}
+"""The same, but that what ends strings and begins escapes is not taken for it."""
+_ONLY_STRINGS = r"""\A(?:[ \t\r\n,:{}\[\]]|"[^"]*"|true|false|null)*\z"""
+"""JSON without numbers, whose escapes are undone."""
 
 
 def as_unicode(text: str) -> str:
@@ -90,6 +94,21 @@ def json_strings(texts: pl.Series) -> JsonStrings:
     string_rows = pl.Series([row for row, split in splits for _ in split[1::2]], dtype=pl.UInt32).filter(worth)
     tokens = found.filter(worth).to_list()
     return JsonStrings(pl.Series([_read(token) for token in tokens], dtype=pl.String), string_rows, tokens, parts)
+
+
+def json_words(texts: pl.Series) -> pl.Series:
+    """The distinct words of JSON texts, without their places: all those `json_strings` takes out, and more."""
+    known = texts.drop_nulls()
+    escaped = known.str.contains("\\", literal=True).arg_true()
+    written = known.gather(escaped)
+    undone = written.str.replace_many(list(_KEPT_APART), list(_KEPT_APART.values()))
+    hard = undone.str.contains("\\", literal=True) | written.str.contains(f"{MARK}|{NEXT_RULE}")
+    plain = known.clone().scatter(escaped, undone)
+    simple = plain.str.contains(_ONLY_STRINGS).scatter(escaped.filter(hard), [False] * int(hard.sum()))
+    words = plain.filter(simple).str.split('"').explode().unique()
+    if not escaped.is_empty():
+        words = words.str.replace_many([MARK, NEXT_RULE], ['"', "\\"])
+    return pl.concat([words, json_strings(known.filter(~simple)).strings.alias(words.name)]).unique()
 
 
 def _read(token: str) -> str:

@@ -55,14 +55,16 @@ def redact(texts: pl.Series, conversations: pl.Series | None = None) -> Redacted
         return Redacted(strings, {})
     labels = _labels(strings.len(), conversations)
     numbering = _Numbering()
-    if conversations is not None:
-        numbering.reserve(labels, strings)
-    while not frame.is_empty():
+    first = True
+    while not (cut := pieces(frame)).is_empty():
+        # what placeholders that already stand in a conversation stood for is unknown: their numbers are taken
         if conversations is None:
-            numbering.reserve(labels.gather(frame["row"]), frame["text"])
-        rows = _written(frame, labels, numbering)
-        if rows.is_empty():
-            break
+            concerned = frame.filter(pl.col("row").is_in(cut["row"].unique().implode()))
+            numbering.reserve(labels.gather(concerned["row"]), concerned["text"])
+        elif first:
+            numbering.reserve(labels, strings)
+        first = False
+        rows = _written(cut, labels, numbering)
         strings = strings.scatter(rows["row"], rows["text"])
         # What has been replaced may have stood in the way of something else.
         again = suspects(rows["text"])
@@ -171,13 +173,8 @@ def _labels(height: int, conversations: pl.Series | None) -> pl.Series:
     return frame.select(conversation=first)["conversation"]
 
 
-def _written(frame: pl.DataFrame, labels: pl.Series, numbering: "_Numbering") -> pl.DataFrame:
-    """The texts in which something was found (`row`, `text`), with a placeholder for every identifier."""
-    cut = pieces(frame)
-    found = cut["placeholder"].is_not_null()
-    if not found.any():
-        return frame.clear()
-    cut = cut.filter(cut["row"].is_in(cut["row"].filter(found).unique().implode()))
+def _written(cut: pl.DataFrame, labels: pl.Series, numbering: "_Numbering") -> pl.DataFrame:
+    """The texts that the pieces make (`row`, `text`), with a placeholder for every identifier."""
     taken = cut.with_row_index("place").filter(pl.col("placeholder").is_not_null())
     numbered = map(
         numbering.written,
@@ -198,7 +195,7 @@ class _Numbering:
         self._highest: dict[tuple[int, str], int] = {}
 
     def reserve(self, conversations: pl.Series, texts: pl.Series) -> None:
-        """Keep the numbers of placeholders that already stand in the texts: what they stood for is unknown."""
+        """Keep the numbers of placeholders that already stand in the texts."""
         used = texts.str.contains(PLACEHOLDER).fill_null(False)
         for conversation, text in zip(conversations.filter(used).to_list(), texts.filter(used).to_list(), strict=True):
             for placeholder, number in PLACEHOLDER_PATTERN.findall(text):

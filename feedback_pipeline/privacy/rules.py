@@ -5,7 +5,7 @@ Rules are applied in the order of the table. Neighbours with the same placeholde
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -60,6 +60,13 @@ class Search:
     marked: str
     accept: tuple[tuple[checks.Check, ...], ...]
     encoded: tuple[bool, ...]
+    sign: str | None = None
+    """A pattern found wherever one of the rules matches, where they all need the same sign."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is found is left in the text: it only looks like an identifier."""
+        return self.placeholders[0] is None
 
     def accepted(self, found: str, holds_identifier: Callable[[str], bool]) -> tuple[int, str, checks.Span]:
         """Which rule found what, and the part of it that is the identifier, as character positions.
@@ -143,7 +150,20 @@ def _search(rules: list[Rule]) -> Search:
     accept = tuple(_accepting(rule, rules) for rule in rules)
     placeholders = tuple(rule.placeholder for rule in rules)
     encoded = tuple(rule.encoded for rule in rules)
-    return Search(placeholders, pattern, f"{before}{MARK}{value}{MARK}", accept, encoded)
+    needed = {rule.needs for rule in rules}
+    sign = _signs().get(needed.pop()) if len(needed) == 1 else None
+    return Search(placeholders, pattern, f"{before}{MARK}{value}{MARK}", accept, encoded, sign and _loose(sign))
+
+
+@cache
+def _signs() -> Mapping[str | None, str]:
+    """The entries of [needs]."""
+    return dict(tomllib.loads(TABLE.read_text(encoding="utf-8"))["needs"])
+
+
+def _loose(sign: str) -> str:
+    """A sign as it is searched for."""
+    return _plain_groups(endless(sign))
 
 
 def searches(rules: tuple[Rule, ...]) -> tuple[Search, ...]:
@@ -179,14 +199,14 @@ def gates() -> tuple[str, ...]:
     Raises:
         InvalidRuleError: a rule needs a sign that the table does not describe.
     """
-    signs = tomllib.loads(TABLE.read_text(encoding="utf-8"))["needs"]
+    signs = _signs()
     used = dict.fromkeys(rule.needs for rule in default_rules() if rule.placeholder)
     if unknown := [str(name) for name in used if name not in signs]:
         raise InvalidRuleError(f"[needs] of {TABLE.name} has no entry {', '.join(unknown)}")
     near, long, other = list[str](), list[str](), list[str]()
     for sign in (signs[name] for name in used):
         kind = near if endless(sign) != sign else long if _LONG_RUN.search(sign) else other
-        kind.append(_plain_groups(endless(sign)))
+        kind.append(_loose(sign))
     return tuple("|".join(kind) for kind in (other, long, near) if kind)
 
 

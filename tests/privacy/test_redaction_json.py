@@ -1,14 +1,15 @@
 """Redaction of JSON texts: still JSON, and nothing hidden by its escapes."""
 
 import json
+from collections import Counter
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feedback_pipeline.privacy.canary import leaks
-from feedback_pipeline.privacy.redaction import redact_frame, redact_json
+from feedback_pipeline.privacy.canary import leaks, leaks_in
+from feedback_pipeline.privacy.redaction import redact, redact_frame, redact_json
 from tests.support.nasty_texts import nasty_texts
 
 SLOW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -46,6 +47,30 @@ def test_json_stays_json_and_is_clean_afterwards(document: object, ascii_only: b
 def test_what_is_not_json_is_redacted_all_the_same(text: str) -> None:
     redacted = _redacted(text)
     assert _redacted(redacted) == redacted
+
+
+@SLOW
+@given(st.lists(st.tuples(documents, nasty_texts, st.booleans()), max_size=4))
+def test_what_columns_repeat_is_looked_at_once_and_counted_each_time(rows: list[tuple[object, str, bool]]) -> None:
+    said = [(json.dumps(document, ensure_ascii=ascii_only), text) for document, text, ascii_only in rows]
+    said += [(json.dumps({"content": text}, ensure_ascii=ascii_only), text) for _, text, ascii_only in rows]
+    said += [(text, text) for _, text, _ in rows]
+    frame = pl.DataFrame(said, schema={"messages": pl.String, "prompt": pl.String}, orient="row")
+    counted = Counter(redact_json(frame["messages"]).counts) + Counter(redact(frame["prompt"]).counts)
+    assert leaks_in(frame, frame.columns, ["messages"]) == counted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'["call \"+14155551234\""]', r'["a\\", "b@x.org"]', r'["bob\u0040example.com"]', '["b@x.org", 1]',
+        '["b@x.org"',
+        '{"phone": 4155551234}', '["\ufdd0b@x.org\ufdd1"]', r'["\\"b@x.org\\""]', "b@x.org", '["a" "b@x.org"]',
+    ],
+)  # fmt: skip
+def test_a_leak_is_found_however_the_json_is_written(text: str) -> None:
+    frame = pl.DataFrame({"messages": ['["all is well"]', None, text]})
+    assert leaks_in(frame, ["messages"], ["messages"]) == redact_json(frame["messages"]).counts != {}
 
 
 def test_one_value_has_one_number_over_the_messages_of_a_row() -> None:
