@@ -25,6 +25,7 @@ from assets import descriptions, interruption, memory
 from assets.choices import chosen
 from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
+from assets.event_log import together
 from assets.faults import TRIED_AGAIN, unreadable, where
 from assets.partitions import DAYS, Calendar, named_days
 from assets.step_sizes import op_tags
@@ -164,11 +165,15 @@ class _Step:
                 made = {}
         if bad and self._fails_for(bad, keys):
             raise self._failure(bad, len(keys))
-        yield from (dg.Output(None, output_name=name) for name in self.context.assets_def.check_specs_by_output_name)
         if many:
-            yield self._without_event()
+            with together(self.context.instance):
+                yield from self._outputs_of_checks()
+                yield self._without_event()
         else:
             yield from self._alone(keys[0], made[keys[0]], versions[keys[0]])
+
+    def _outputs_of_checks(self) -> Iterator[dg.Output[None]]:
+        return (dg.Output(None, output_name=name) for name in self.context.assets_def.check_specs_by_output_name)
 
     def _computed(self, keys: Sequence[date], bad: dict[date, str]) -> Iterator[tuple[date, dict[date, Made]]]:
         """Every partition in its order, with what was made of it: nothing where it is bad.
@@ -213,9 +218,11 @@ class _Step:
 
     def _alone(self, key: date, made: Made, version: int) -> Iterator[Any]:
         """The only partition of a run, as Dagster has it; filed after Dagster knows of it."""
-        if made.refused is None:
-            version_of_data = None if made.content is None else dg.DataVersion(made.content)
-            yield dg.MaterializeResult(metadata=made.metadata, data_version=version_of_data)
+        with together(self.context.instance):
+            yield from self._outputs_of_checks()
+            if made.refused is None:
+                version_of_data = None if made.content is None else dg.DataVersion(made.content)
+                yield dg.MaterializeResult(metadata=made.metadata, data_version=version_of_data)
         yield from self._evaluations({key: made}, blocking=True)
         self._file({key: made}, {key: version}, {})
 
@@ -224,13 +231,14 @@ class _Step:
     ) -> Iterator[Any]:
         """Partitions of a run over several, each with its own event and data version."""
         stopped = {key: one for key, one in made.items() if one.stopped_by}
-        for key, one in made.items():
-            if one.refused is None:
-                tags = {DATA_VERSION_TAG: one.content or "", DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
-                yield dg.AssetMaterialization(
-                    self.context.asset_key, partition=key.isoformat(), metadata=one.metadata,
-                    tags=tags if one.content else {},
-                )  # fmt: skip
+        with together(self.context.instance):
+            for key, one in made.items():
+                if one.refused is None:
+                    tags = {DATA_VERSION_TAG: one.content or "", DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+                    yield dg.AssetMaterialization(
+                        self.context.asset_key, partition=key.isoformat(), metadata=one.metadata,
+                        tags=tags if one.content else {},
+                    )  # fmt: skip
         # a failed check stops what depends on its partition (`_not_to_build_on`), not the others of the run
         yield from self._evaluations(made, blocking=False)
         bad |= {key: f"{self.name}: {one.stopped_by}" for key, one in stopped.items()}
@@ -312,8 +320,8 @@ class _Step:
         if not any(one.checks for one in made.values()):
             return
         targets = self._newest([key.isoformat() for key in made])
-        for key, one in made.items():
-            for check in one.checks:
+        with together(self.context.instance):
+            for key, check in ((key, check) for key, one in made.items() for check in one.checks):
                 severity = dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN
                 yield dg.AssetCheckEvaluation(
                     asset_key=self.context.asset_key,
