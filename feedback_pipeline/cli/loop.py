@@ -17,6 +17,7 @@ from rich.table import Table
 from feedback_pipeline.cli.opening import open_pipeline, open_store
 from feedback_pipeline.cli.options import day_of, week_over
 from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.loading import uncollected
 from feedback_pipeline.settings import Settings, SettingsError
 
 console = PlainConsole()
@@ -244,7 +245,8 @@ def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
 
 
 def _compute(pipeline: Any, weeks: list[date] | None, within: tuple[date, date] | None = None) -> Any:
-    from jobs import instance, runs
+    with uncollected():
+        from jobs import instance, runs
 
     with instance.open_instance(pipeline.settings, pipeline.database) as opened:
         return runs.compute(
