@@ -50,7 +50,7 @@ def demo(
 
 def sample(
     votes: Annotated[int, typer.Option(help="How many votes to make.", min=1)] = 20_000,
-    weeks: Annotated[int, typer.Option(help="Over how many weeks.", min=1, max=104)] = 8,
+    weeks: Annotated[int, typer.Option(help="Over how many weeks.", min=1, max=208)] = 8,
     seed: Annotated[int, typer.Option(help="Same seed, same votes.")] = 7,
 ) -> None:
     """Put generated votes into the store, with the truth that was planted in a JSON file beside them."""
