@@ -20,12 +20,16 @@ _SCRIPTS = {"ja": r"[\p{Hiragana}\p{Katakana}]", "ko": r"\p{Hangul}", "zh": r"\p
 
 
 @cache
+def listed_words() -> dict[str, frozenset[str]]:
+    """The most frequent function words of each language."""
+    lists = tomllib.loads(Path(__file__).with_name("stop_words.toml").read_text(encoding="utf-8"))
+    return {name: frozenset(text.split()) for name, text in lists.items()}
+
+
+@cache
 def function_words() -> dict[str, frozenset[str]]:
     """The function words of each language that are no other's."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # two seconds, spared to who counts no words
-
-    lists = tomllib.loads(Path(__file__).with_name("stop_words.toml").read_text(encoding="utf-8"))
-    words = {"en": frozenset(ENGLISH_STOP_WORDS)} | {name: frozenset(text.split()) for name, text in lists.items()}
+    words = listed_words()
     return {
         name: frozenset(word for word in own if not any(word in other for key, other in words.items() if key != name))
         for name, own in words.items()

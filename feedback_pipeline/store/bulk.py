@@ -99,10 +99,7 @@ def file_batch(database: Database, batch: Batch, progress: Progress | None = Non
         )
         if batch.feedback is not None and batch.feedback.height:
             cursor.execute(query("count_opted_out"))
-            cursor.execute(
-                "SELECT settle_votes(array_agg(DISTINCT f.interaction_id))"
-                " FROM stage_feedback s JOIN feedback f ON f.id = s.id::uuid WHERE f.interaction_id IS NOT NULL"
-            )
+            cursor.execute(query("settle_filed"))
         if progress is not None:
             cursor.execute(
                 "INSERT INTO import_progress (source, fingerprint, rows_done, finished) VALUES ($1, $2, $3, $4)"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
-from tests.support.store_rows import DAY, answers, keys, later, refusals, vote_id, votes
+from tests.support.store_rows import DAY, answer_id, answers, keys, later, refusals, vote_id, votes
 
 
 def states(database: Database, day: date = DAY) -> dict[str, str]:
@@ -241,3 +241,38 @@ def test_settling_one_answer_looks_up_its_events_and_no_others(database: Databas
         before = connection.execute(read).scalar_one()
         connection.execute(text("SELECT settle_votes(ARRAY[CAST(:one AS uuid)])"), {"one": some})
         assert connection.execute(read).scalar_one() - before < 100
+
+
+def test_an_answer_that_is_waited_for_reads_no_votes_and_names_of_others(database: Database) -> None:
+    """It was a scan of both tables for each batch: a load of a million votes took longer with every batch."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO feedback (id, tenant, interaction_id, kind, thumb, user_key, occurred_at, source, source_id)
+            SELECT gen_random_uuid(), 'default', gen_random_uuid(), 'explicit', true, 'k1:' || n, now(), 'api', n::text
+            FROM generate_series(1, 20000) n""")
+        )
+        connection.execute(
+            text("""
+            INSERT INTO interaction_key (tenant, kind, value, interaction_id)
+            SELECT 'default', 'request', n::text, gen_random_uuid() FROM generate_series(1, 20000) n""")
+        )
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE feedback, interaction_key"))
+    waiting = {"name": "waiting", "key_kind": "request", "key_value": "r", "user_key": "u"}
+    bulk.file_batch(database, Batch(interactions=answers({"name": "a"}), feedback=votes(waiting)))
+    read = text("""
+        SELECT sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables
+        WHERE relname IN ('feedback', 'interaction_key')""")
+    with database.engine.begin() as connection:
+        before = connection.execute(read).scalar_one()
+        name = {"id": answer_id("a")}
+        connection.execute(
+            text("INSERT INTO interaction_key VALUES ('default', 'request', 'r', CAST(:id AS uuid))"), name
+        )
+        assert connection.execute(read).scalar_one() - before < 100
+    with database.engine.connect() as connection:
+        bound = connection.execute(
+            text("SELECT interaction_id::text FROM feedback WHERE source_id = 'waiting'")
+        ).scalar_one()
+    assert bound == answer_id("a")
