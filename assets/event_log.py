@@ -1,4 +1,4 @@
-"""Dagster's event log as the loop writes it: what a step says of many partitions is one transaction.
+"""Dagster's event log as the loop writes it: what a step says of many partitions is one transaction (`events`).
 
 Dagster stores an event for itself, in two to four transactions: 5 ms of two processes for each materialisation and
 each result of a check, which is minutes for the first loop over some years of days. The events, rows and tags are those
@@ -8,7 +8,7 @@ Dagster does.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,15 +51,6 @@ class _Stored:
     @property
     def text(self) -> str:
         return str(self.row["event"])
-
-
-def together(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
-    """What is reported to an instance within the block is stored at its end, at once; nothing of it can be read before.
-
-    To be used around what is reported without anything being computed in between.
-    """
-    storage = instance.event_log_storage
-    return storage.together() if isinstance(storage, LoopEventLog) else nullcontext()
 
 
 class LoopEventLog(PostgresEventLogStorage):

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets import raw
-from assets.event_log import together
+from assets.events import together
 from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed, periods

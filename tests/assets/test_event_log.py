@@ -14,7 +14,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from assets.event_log import LoopEventLog, together
+from assets.event_log import LoopEventLog
+from assets.events import together
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, create_missing_databases
 from jobs import instance as instances
