@@ -1,13 +1,14 @@
 -- What runs at every write of answers, names and votes.
 --
 -- One rule serves a single vote and a batch of fifty thousand. What a write needs of other rows is found by
--- `= ANY (array)`: an index is walked once for all of them, in its own order, where a look-up for each would go down it
--- anew. Plans are generic and kept by a session from a time when its tables were small, so no scan of a table and no
--- nested loop is allowed in them: one of the two would be what the planner likes best for ten rows.
+-- `= ANY (ARRAY(…))`: an index is walked once for all of them, in its own order, where a look-up for each would go down it
+-- anew. Plans are kept by a session from a time when its tables were small: whoever files votes forbids scans of tables
+-- (`file_votes`), and no nested loop is allowed where two sides are joined, as planned for ten rows it would be the
+-- square of a batch.
 
 -- ---------------------------------------------------------------- which days a write changed
 CREATE OR REPLACE FUNCTION feedback_inserted() RETURNS trigger LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_nestloop = off AS $$
+SET enable_nestloop = off AS $$
 BEGIN
     INSERT INTO change (day)
     SELECT day FROM new_rows
@@ -20,8 +21,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION interaction_inserted() RETURNS trigger LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+CREATE OR REPLACE FUNCTION interaction_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO change (day)
     SELECT day FROM new_rows
@@ -67,7 +67,7 @@ END $$;
 -- ---------------------------------------------------------------- rollups
 CREATE OR REPLACE FUNCTION feedback_counted_in() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_nestloop = off AS $$
+SET enable_nestloop = off AS $$
 DECLARE
     counted counted_vote[];
     seen_people person_seen[];
@@ -131,8 +131,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION interaction_counted_in() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = public, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     arrived uuid[];
 BEGIN
