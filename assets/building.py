@@ -8,6 +8,7 @@ No text of users reaches an event: metadata is numbers, names of dimensions and 
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ SIDE_BY_SIDE = 2
 memory; what is done to a batch is done in threads of its own, so that more would wait for each other."""
 TOGETHER = 50
 """Partitions of a long run that are filed at a time: what a killed run computed before is not computed again."""
+SAID_EVERY = 1.0
+"""Seconds between two lines of the log that say how far a long run is: an event each."""
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
@@ -156,10 +159,12 @@ class _Step:
         versions = computed.versions(self.pipeline.database, self.loop.period, keys)
         many = len(keys) > 1
         made: dict[date, Made] = {}
+        said = 0.0
         for number, (key, one) in enumerate(self._computed(keys, bad), 1):
             made |= one
-            if many:
+            if many and (number == len(keys) or time.monotonic() - said >= SAID_EVERY):
                 self.context.log.info(f"{self.name}: {key} ({number} of {len(keys)})")
+                said = time.monotonic()
             if many and (len(made) == TOGETHER or number == len(keys)):
                 yield from self._each_for_itself(made, versions, bad)
                 made = {}

@@ -48,7 +48,14 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
 
 def pieces(frame: pl.DataFrame) -> pl.DataFrame:
     """The texts of `suspects` that hold an identifier, cut into pieces (schema PIECE), ordered by row and start; joined
-    they give the text."""
+    they give the text. One that is there several times, as a prompt is in the messages that repeat it, is cut once."""
+    alike = frame.select("row", first=pl.col("row").first().over("text"))
+    cut = _cut_texts(frame.filter(alike["row"] == alike["first"]))
+    found = alike.join(cut.rename({"row": "first"}), on="first").drop("first")
+    return found.sort("row", "start", maintain_order=True)
+
+
+def _cut_texts(frame: pl.DataFrame) -> pl.DataFrame:
     frame, hits = _hits(frame)
     if frame.is_empty():
         return PIECE.to_frame()
