@@ -1,8 +1,10 @@
 """Votes are events: changed, withdrawn (not zero), earlier than their answer, late; and no change of a day is lost."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
+import polars as pl
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -10,7 +12,7 @@ from sqlalchemy import text
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
-from tests.support.store_rows import DAY, answer_id, answers, keys, later, refusals, vote_id, votes
+from tests.support.store_rows import DAY, MONDAY, answer_id, answers, keys, later, refusals, vote_id, votes
 
 
 def states(database: Database, day: date = DAY) -> dict[str, str]:
@@ -111,6 +113,35 @@ def test_filing_the_same_rows_again_changes_nothing(database: Database) -> None:
     changed_days(database)
     assert bulk.file_batch(database, batch) == bulk.Filed()
     assert changed_days(database) == set()
+
+
+def test_a_batch_that_has_a_row_twice_files_it_once(database: Database) -> None:
+    named, voted = keys(("req-1", "a")), votes({"name": "v", "on": "a"})
+    batch = Batch(
+        answers({"name": "a"}, {"name": "a", "model": "other"}), pl.concat([named, named]), pl.concat([voted, voted])
+    )
+    assert bulk.file_batch(database, batch) == bulk.Filed(interactions=1, keys=1, feedback=1)
+    assert bulk.read_day(database, "read_interactions", DAY)["model"].to_list() == ["m1"]
+
+
+def test_rows_that_another_writer_files_at_the_same_moment_are_known_then(database: Database) -> None:
+    with psycopg.connect(database.address()) as other, ThreadPoolExecutor(1) as filing:
+        other.execute(
+            "INSERT INTO interaction (id, tenant, context, occurred_at, source, source_id, provenance)"
+            " VALUES (%s, 'default', 'partial', %s, 'other', 'a', 'import')",
+            (answer_id("a"), MONDAY),
+        )
+        batch = Batch(answers({"name": "a"}, {"name": "b"}), None, votes({"name": "v", "on": "a"}))
+        filed = filing.submit(bulk.file_batch, database, batch)
+        with psycopg.connect(database.address(), autocommit=True) as looking:
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            while looking.execute(waiting).fetchone() == (0,):
+                assert not filed.done(), filed.result()
+        other.commit()
+        assert filed.result() == bulk.Filed(interactions=1, feedback=1)
+    assert set(bulk.read_day(database, "read_interactions", DAY)["source"]) == {"other", "answers"}
 
 
 def test_a_batch_with_one_impossible_row_leaves_nothing(database: Database) -> None:
