@@ -74,8 +74,9 @@ def late_vote(pipeline: Pipeline) -> date:
     days = pipeline.frames.partitions(VOTE_FACTS)
     day = date.fromisoformat(days[len(days) // 2])
     at = datetime.combine(day, time(12), UTC)
-    one = {"name": f"late on {day}", "occurred_at": at}
-    vote = {**one, "on": one["name"], "thumb": False, "received_at": datetime.now(UTC)}
+    now = datetime.now(UTC)
+    one = {"name": f"of {day}, at {now}", "occurred_at": at}
+    vote = {**one, "on": one["name"], "thumb": False, "received_at": now}
     bulk.file_batch(pipeline.database, Batch(interactions=answers(one), feedback=votes(vote)))
     return day
 
