@@ -32,9 +32,14 @@ HEAVY = {
 """For weeks of about a million votes; a week is bounded by its batches, not by its votes."""
 
 
+def size_of(asset: str) -> StepSize:
+    """What the step of an asset needs."""
+    return HEAVY.get(asset, ORDINARY)
+
+
 def op_tags(asset: str) -> dict[str, Any]:
     """The tags of an asset's step, for Kubernetes and for Ray."""
-    size = HEAVY.get(asset, ORDINARY)
+    size = size_of(asset)
     wanted = {"cpu": f"{int(size.cores * 1000)}m", "memory": f"{size.memory_mb}Mi"}
     return {
         "dagster-k8s/config": {
