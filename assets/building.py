@@ -8,6 +8,7 @@ No text of users reaches an event: metadata is numbers, names of dimensions and 
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from assets import descriptions, interruption, memory
 from assets.choices import chosen
 from assets.computing import Made, compute
 from assets.declaration import OWNERS, Declaration
+from assets.events import together
 from assets.faults import TRIED_AGAIN, unreadable, where
 from assets.partitions import DAYS, Calendar, named_days
 from assets.step_sizes import op_tags
@@ -41,6 +43,8 @@ SIDE_BY_SIDE = 2
 memory; what is done to a batch is done in threads of its own, so that more would wait for each other."""
 TOGETHER = 50
 """Partitions of a long run that are filed at a time: what a killed run computed before is not computed again."""
+SAID_EVERY = 1.0
+"""Seconds between two lines of the log that say how far a long run is: an event each."""
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
@@ -155,20 +159,26 @@ class _Step:
         versions = computed.versions(self.pipeline.database, self.loop.period, keys)
         many = len(keys) > 1
         made: dict[date, Made] = {}
+        said = 0.0
         for number, (key, one) in enumerate(self._computed(keys, bad), 1):
             made |= one
-            if many:
+            if many and (number == len(keys) or time.monotonic() - said >= SAID_EVERY):
                 self.context.log.info(f"{self.name}: {key} ({number} of {len(keys)})")
+                said = time.monotonic()
             if many and (len(made) == TOGETHER or number == len(keys)):
                 yield from self._each_for_itself(made, versions, bad)
                 made = {}
         if bad and self._fails_for(bad, keys):
             raise self._failure(bad, len(keys))
-        yield from (dg.Output(None, output_name=name) for name in self.context.assets_def.check_specs_by_output_name)
         if many:
-            yield self._without_event()
+            with together(self.context.instance):
+                yield from self._outputs_of_checks()
+                yield self._without_event()
         else:
             yield from self._alone(keys[0], made[keys[0]], versions[keys[0]])
+
+    def _outputs_of_checks(self) -> Iterator[dg.Output[None]]:
+        return (dg.Output(None, output_name=name) for name in self.context.assets_def.check_specs_by_output_name)
 
     def _computed(self, keys: Sequence[date], bad: dict[date, str]) -> Iterator[tuple[date, dict[date, Made]]]:
         """Every partition in its order, with what was made of it: nothing where it is bad.
@@ -213,9 +223,11 @@ class _Step:
 
     def _alone(self, key: date, made: Made, version: int) -> Iterator[Any]:
         """The only partition of a run, as Dagster has it; filed after Dagster knows of it."""
-        if made.refused is None:
-            version_of_data = None if made.content is None else dg.DataVersion(made.content)
-            yield dg.MaterializeResult(metadata=made.metadata, data_version=version_of_data)
+        with together(self.context.instance):
+            yield from self._outputs_of_checks()
+            if made.refused is None:
+                version_of_data = None if made.content is None else dg.DataVersion(made.content)
+                yield dg.MaterializeResult(metadata=made.metadata, data_version=version_of_data)
         yield from self._evaluations({key: made}, blocking=True)
         self._file({key: made}, {key: version}, {})
 
@@ -224,13 +236,14 @@ class _Step:
     ) -> Iterator[Any]:
         """Partitions of a run over several, each with its own event and data version."""
         stopped = {key: one for key, one in made.items() if one.stopped_by}
-        for key, one in made.items():
-            if one.refused is None:
-                tags = {DATA_VERSION_TAG: one.content or "", DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
-                yield dg.AssetMaterialization(
-                    self.context.asset_key, partition=key.isoformat(), metadata=one.metadata,
-                    tags=tags if one.content else {},
-                )  # fmt: skip
+        with together(self.context.instance):
+            for key, one in made.items():
+                if one.refused is None:
+                    tags = {DATA_VERSION_TAG: one.content or "", DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
+                    yield dg.AssetMaterialization(
+                        self.context.asset_key, partition=key.isoformat(), metadata=one.metadata,
+                        tags=tags if one.content else {},
+                    )  # fmt: skip
         # a failed check stops what depends on its partition (`_not_to_build_on`), not the others of the run
         yield from self._evaluations(made, blocking=False)
         bad |= {key: f"{self.name}: {one.stopped_by}" for key, one in stopped.items()}
@@ -312,8 +325,8 @@ class _Step:
         if not any(one.checks for one in made.values()):
             return
         targets = self._newest([key.isoformat() for key in made])
-        for key, one in made.items():
-            for check in one.checks:
+        with together(self.context.instance):
+            for key, check in ((key, check) for key, one in made.items() for check in one.checks):
                 severity = dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN
                 yield dg.AssetCheckEvaluation(
                     asset_key=self.context.asset_key,

@@ -65,7 +65,7 @@ def of_table(table: Table | None, function: Callable[..., Any]) -> dict[str, Any
     source = inspect.getsourcefile(function)
     if source is not None:
         path = Path(source)
-        line = inspect.getsourcelines(function)[1]
+        line = function.__code__.co_firstlineno
         label = str(path.relative_to(project_root())) if path.is_relative_to(project_root()) else path.name
         reference = dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=f"{label}:{line}")
         metadata["dagster/code_references"] = dg.CodeReferencesMetadataValue(code_references=[reference])

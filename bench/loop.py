@@ -29,11 +29,12 @@ GIGABYTE = 1e9
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: wall and CPU seconds of the process, its peak resident memory in bytes."""
+    """One run: wall and CPU seconds of the process, its peak resident memory in bytes, the end of what it printed."""
 
     wall: float
     cpu: float
     peak: int
+    output: str = ""
 
 
 def measure(command: list[str], environment: dict[str, str]) -> Measured:
@@ -49,7 +50,7 @@ def measure(command: list[str], environment: dict[str, str]) -> Measured:
     wall = time.perf_counter() - started
     if os.waitstatus_to_exitcode(status):
         raise RuntimeError(f"{' '.join(command)} failed:\n{output[-4000:]}")
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, output[-4000:])
 
 
 def copy_cost(folder: Path) -> float:

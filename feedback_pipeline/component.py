@@ -18,8 +18,11 @@ import dagster as dg
 from dagster.components import Component, ComponentLoadContext, Model, Resolvable
 from pydantic import Field
 
+from feedback_pipeline.loading import uncollected
 from feedback_pipeline.settings import Settings
-from jobs.location import build_definitions
+
+with uncollected():
+    from jobs.location import build_definitions
 
 
 class FeedbackLoop(Component, Model, Resolvable):

@@ -1,5 +1,8 @@
 """What Dagster loads: the code location of this environment's settings, composed in `jobs.location`."""
 
-from jobs.location import defs
+from feedback_pipeline.loading import uncollected
+
+with uncollected():
+    from jobs.location import defs
 
 __all__ = ["defs"]

@@ -29,6 +29,8 @@ def prepare_environment(settings: Settings, database: Database, environment: Mut
     environment["DAGSTER_HOME"] = str(home)
     environment["DAGSTER_POSTGRES_URL"] = database.dagster_url
     environment["DAGSTER_DG_UPDATE_CHECK_ENABLED"] = "0"
+    # what a run means to make is one batch of events
+    environment.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 @contextmanager

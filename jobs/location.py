@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -88,4 +89,10 @@ def build_definitions(
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return build_definitions(Settings.from_environment())
+    return _built(Settings.from_environment())
+
+
+@lru_cache(maxsize=1)
+def _built(settings: Settings) -> dg.Definitions:
+    """Dagster asks twice for what it loads."""
+    return build_definitions(settings)

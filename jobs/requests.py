@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import AssetCheckEvaluation, DagsterRunStatus
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster_shared.error import SerializableErrorInfo
 
 from assets.faults import TRIED_AGAIN
@@ -131,14 +132,17 @@ def _ended(instance: dg.DagsterInstance, run_key: str, age: float) -> tuple[bool
 
 
 def named_by(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a failed run names partitions of its own as bad, by a check too, or the machine as at fault: nothing else
-    is blamed."""
+    """Whether a failed run names partitions of its own as bad, by a check too, or the machine as at fault, or was
+    stopped: nothing else is blamed."""
     if any({"bad_partitions", "machine"} & set(found) for found in _failures(instance, run_id)):
         return True
     if any(check.blocking and not check.passed for check in _checks(instance, run_id)):
         return True
+    errors = list(_errors(instance, run_id))
+    if any(error.cls_name == DagsterExecutionInterruptedError.__name__ for error in errors):
+        return True  # somebody stopped it: Dagster calls a run of this process failed, not canceled
     # Dagster's own storage was out of reach: what a step said could not be noted, or the step failed for that
-    said = "".join(error.to_string() for error in _errors(instance, run_id))
+    said = "".join(error.to_string() for error in errors)
     return TRIED_AGAIN in said or DAGSTERS_STORAGE in said
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets import raw
+from assets.events import together
 from feedback_pipeline.calendar import days_of, days_of_month
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed, periods
@@ -151,8 +152,9 @@ class _Foreground:
                 of = f" ({number} of {len(batches)})" if len(batches) > 1 else ""
                 self.report(f"{_named(batch)}{of}")
                 versions = [(day.day, day.version) for day in batch.days]
-                for observation in raw.observations(self.pipeline.settings, versions):
-                    self.instance.report_runless_asset_event(observation)
+                with together(self.instance):
+                    for observation in raw.observations(self.pipeline.settings, versions):
+                        self.instance.report_runless_asset_event(observation)
                 run = self._execute(job, batch_tags(batch, run_key))
                 if (fault := fault_of(self.instance, run.run_id)) is not None:
                     changes.take_back(database, run_key)

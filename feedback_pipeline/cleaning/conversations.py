@@ -8,6 +8,8 @@ import polars as pl
 
 _LAST_ROLE = r'(?s).*"role"\s*:\s*"([a-z]+)"'
 """The role named last: a quotation mark inside a string of JSON is escaped, so no text can pass for it."""
+_ROLE_AT_START = r'\A\s*:\s*"([a-z]+)"'
+"""The same, behind the key."""
 
 
 def last_user_text(messages: Sequence[Any]) -> str | None:
@@ -24,9 +26,10 @@ def with_whole_prompts(answers: pl.DataFrame) -> pl.DataFrame:
     The prompt of a row that brings messages alone is what the user said last, as where it is logged live. Messages that
     end with the very answer are those before it: applications often log the conversation after they have added it.
     """
-    unnamed = pl.col("prompt").is_null() & pl.col("messages").is_not_null()
-    ended = (pl.col("messages").str.extract(_LAST_ROLE) == "assistant") & pl.col("answer").is_not_null()
-    wanted = answers.select((unnamed | ended).fill_null(value=False)).to_series()
+    unnamed = answers["prompt"].is_null() & answers["messages"].is_not_null()
+    named = (answers["messages"].str.contains('"assistant"', literal=True) & answers["answer"].is_not_null()).arg_true()
+    ended = named.filter(_last_roles(answers["messages"].gather(named)) == "assistant")
+    wanted = unnamed.scatter(ended, [True] * len(ended))
     if not wanted.any():
         return answers
     read = [_read(*row) for row in answers.filter(wanted).select("messages", "prompt", "answer").iter_rows()]
@@ -35,6 +38,14 @@ def with_whole_prompts(answers: pl.DataFrame) -> pl.DataFrame:
         answers[name].scatter(places, pl.Series([row[column] for row in read], dtype=pl.String))
         for column, name in enumerate(("messages", "prompt"))
     )
+
+
+def _last_roles(messages: pl.Series) -> pl.Series:
+    """The role named last in each text; null where none is."""
+    roles = messages.str.split('"role"').list.last().str.extract(_ROLE_AT_START)
+    # that word may also be a value
+    unclear = roles.is_null().arg_true()
+    return roles.scatter(unclear, messages.gather(unclear).str.extract(_LAST_ROLE))
 
 
 def _read(messages: str, prompt: str | None, answer: str | None) -> tuple[str, str | None]:

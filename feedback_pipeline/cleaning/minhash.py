@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 Words = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
@@ -26,11 +27,15 @@ BANDS = 16
 SKETCH = pl.Array(pl.UInt64, BANDS)
 """The type of a column of sketches: sixteen bands of eight bins."""
 
-BYTES_AT_A_TIME = 1 << 18
-"""Text hashed at a time; what bounds the memory."""
+BYTES_AT_A_TIME = 1 << 19
+"""Text sketched at a time; what bounds the memory."""
+WINDOWS_AT_A_TIME = 1 << 15
+"""Windows hashed at a time; what a core's cache holds."""
 PAIRS_AT_A_TIME = 1 << 17
 
 _EMPTY = np.uint64(2**64 - 1)
+_MANY = 0.1
+"""Share of empty bins."""
 _PADDING = "\0"
 
 
@@ -43,11 +48,10 @@ def sketches(texts: pl.Series, key: bytes = b"") -> pl.Series:
             cannot be compared.
     """
     said = texts.to_frame("text").with_row_index("row").filter(pl.col("text").str.len_bytes() > 0)
-    padded = said["text"].str.pad_end(WINDOW, _PADDING)
-    seed = _seed(key)
+    windows, seed = _Windows(said["text"].str.pad_end(WINDOW, _PADDING)), _seed(key)
     bands = np.empty((said.height, BANDS), dtype=np.uint64)
-    for part in _blocks(padded):
-        bands[part] = _bands(_least(padded[part], seed))
+    for part in _blocks(windows.ends):
+        bands[part] = _bands(windows.least(part, seed))
     return _placed(said["row"], bands, len(texts)).alias(texts.name)
 
 
@@ -59,15 +63,15 @@ def sketches_with(texts: pl.Series, others: pl.Series, key: bytes = b"") -> tupl
     """
     rows = pl.DataFrame({"text": texts, "other": others.fill_null("")}).with_row_index("row")
     said = rows.filter(pl.col("text").str.len_bytes() > 0)
-    padded = said["text"].str.pad_end(WINDOW, _PADDING)
     is_both = said["other"].str.len_bytes() > 0
-    other = said["other"].zip_with(~is_both, said["other"].str.pad_end(WINDOW, _PADDING))
+    ours = _Windows(said["text"].str.pad_end(WINDOW, _PADDING))
+    theirs = _Windows(said["other"].zip_with(~is_both, said["other"].str.pad_end(WINDOW, _PADDING)))
     seed = _seed(key)
     alone, together = (np.empty((said.height, BANDS), dtype=np.uint64) for _ in range(2))
-    for part in _blocks(padded, other):
-        least = _least(padded[part], seed)
+    for part in _blocks(ours.ends + theirs.ends):
+        least = ours.least(part, seed)
         alone[part] = _bands(least)
-        together[part] = _bands(np.minimum(least, _least(other[part], seed)))
+        together[part] = _bands(np.minimum(least, theirs.least(part, seed), out=least))
     both = is_both.to_numpy()
     return (
         _placed(said["row"], alone, len(texts)).alias(texts.name),
@@ -100,10 +104,8 @@ def similarities(one: Words, other: Words) -> npt.NDArray[np.float64]:
     return np.asarray((found - chance) / (1 - chance))
 
 
-def _blocks(*columns: pl.Series) -> Iterator[slice]:
-    """Rows in blocks of about BYTES_AT_A_TIME over all columns (one row where a text is longer)."""
-    ends = sum(texts.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy() for texts in columns)
-    assert isinstance(ends, np.ndarray)
+def _blocks(ends: npt.NDArray[np.int64]) -> Iterator[slice]:
+    """Rows in blocks of about BYTES_AT_A_TIME (one row where a text is longer); `ends` are where their bytes end."""
     first, done = 0, 0
     while first < len(ends):
         last = max(int(np.searchsorted(ends, done + BYTES_AT_A_TIME, side="right")), first + 1)
@@ -111,27 +113,41 @@ def _blocks(*columns: pl.Series) -> Iterator[slice]:
         first, done = last, int(ends[last - 1])
 
 
-def _least(texts: pl.Series, seed: np.uint64) -> Words:
-    """The least hash in each bin of texts of at least WINDOW bytes or none; _EMPTY in empty bins; (texts, BINS)."""
-    data = texts.str.join("").item().encode() + bytes(WINDOW - 1)
-    windows: Words = np.ndarray((len(data) - WINDOW + 1,), dtype="<u8", buffer=data, strides=(1,))
-    lengths = texts.str.len_bytes().cast(pl.Int64).to_numpy()
-    places = np.repeat(np.arange(len(texts), dtype=np.int64) * BINS, lengths)
-    beyond = (np.cumsum(lengths)[:, None] - np.arange(1, WINDOW)).ravel()
-    least = np.full(len(texts) * BINS, _EMPTY)
-    for start in range(0, len(windows), BYTES_AT_A_TIME):
-        part = slice(start, start + BYTES_AT_A_TIME)
-        hashed = _mixed(windows[part] ^ seed)
-        # A window that reaches into the next text is no window of this one; the greatest value is never the least.
-        hashed[beyond[(beyond >= part.start) & (beyond < part.stop)] - start] = _EMPTY
-        bins = (hashed >> np.uint64(57)).view(np.int64)
-        bins += places[part]
-        np.minimum.at(least, bins, hashed)
-    return least.reshape(-1, BINS)
+class _Windows:
+    """The windows of texts of at least WINDOW bytes or none, and where each text's bytes end."""
+
+    def __init__(self, texts: pl.Series) -> None:
+        stored = texts.to_arrow().cast(pa.large_binary())
+        _, offsets, data = stored.buffers()
+        starts = np.frombuffer(offsets, dtype=np.int64)[stored.offset :][: len(texts) + 1]
+        said = np.frombuffer(data or b"", dtype=np.uint8)[starts[0] : starts[-1]]
+        padded = np.concatenate([said, np.zeros(WINDOW, dtype=np.uint8)])
+        self.ends: npt.NDArray[np.int64] = starts[1:] - starts[0]
+        self._windows: Words = np.ndarray((len(said) + 1,), dtype="<u8", buffer=padded.data, strides=(1,))
+
+    def least(self, rows: slice, seed: np.uint64) -> Words:
+        """The least hash in each bin of these texts; _EMPTY in empty bins; shape (BINS, texts)."""
+        ends = self.ends[rows]
+        first = int(self.ends[rows.start - 1]) if rows.start else 0
+        lengths = np.diff(ends, prepend=first)
+        places = np.repeat(np.arange(len(ends), dtype=np.int64), lengths)
+        beyond = (ends[lengths > 0, None] - np.arange(WINDOW)[:0:-1]).ravel()
+        least = np.full(len(ends) * BINS, _EMPTY)
+        for start in range(first, int(ends[-1]), WINDOWS_AT_A_TIME):
+            stop = min(start + WINDOWS_AT_A_TIME, int(ends[-1]))
+            hashed = _mixed(self._windows[start:stop] ^ seed)
+            # A window that reaches into the next text is no window of this one; the greatest value is never the least.
+            some = slice(*np.searchsorted(beyond, (start, stop)))
+            hashed[beyond[some] - start] = _EMPTY
+            bins = (hashed >> np.uint64(57)).view(np.int64)
+            bins *= len(ends)
+            bins += places[start - first : stop - first]
+            np.minimum.at(least, bins, hashed)
+        return least.reshape(BINS, -1)
 
 
 def _bands(least: Words) -> Words:
-    """Bands of texts with at least one filled bin; shape (texts, BANDS)."""
+    """Bands of texts with at least one filled bin, from their least hashes; shape (texts, BANDS)."""
     return _borrowed(least).view("<u8").astype(np.uint64)
 
 
@@ -145,23 +161,25 @@ def _mixed(values: Words) -> Words:
 
 
 def _borrowed(least: Words) -> Bytes:
-    """The low byte of each bin; empty bins take that of the first filled one in their own order (`_LENDERS`)."""
-    bins = np.where(least == _EMPTY, -1, (least & np.uint64(255)).view(np.int64)).astype(np.int16).ravel()
-    complete = bins.astype(np.uint8)
-    empty = np.flatnonzero(bins < 0)
-    for steps in _LENDERS:
-        if not len(empty):
-            break
-        lent = bins.take(empty + steps.take(empty & (BINS - 1)), mode="clip")
-        complete[empty] = lent.astype(np.uint8)
-        empty = empty[lent < 0]
-    return complete.reshape(-1, BINS)
+    """The low byte of each bin, shape (texts, BINS); empty bins take that of the first filled one in their own order
+    (`_LENDERS`)."""
+    bins = least.astype("<u8", copy=False).view(np.uint8)[:, ::8].astype(np.int16)
+    bins |= -(least == _EMPTY).astype(np.int16)  # −1 where empty: masked assignments take ten times as long
+    filled, turn = bins.copy(), 0
+    # a turn of all bins is cheap for each, and dear for the few that go on asking
+    while np.count_nonzero(filled < 0) > _MANY * filled.size:
+        filled ^= (filled ^ bins[_LENDERS[turn]]) & (filled >> 15)
+        turn += 1
+    flat, texts = filled.ravel(), filled.shape[1]
+    empty = np.flatnonzero(flat < 0)
+    while len(empty):
+        bin_, text = np.divmod(empty, texts)
+        lent = bins[_LENDERS[turn, bin_], text]
+        flat[empty] = lent
+        empty = empty.take(np.flatnonzero(lent < 0))
+        turn += 1
+    return np.ascontiguousarray(filled.T, dtype=np.uint8)
 
 
-def _lenders() -> npt.NDArray[np.int64]:
-    orders = np.argsort(_mixed(np.arange(BINS * BINS, dtype=np.uint64)).reshape(BINS, BINS), axis=1, kind="stable")
-    return np.ascontiguousarray((orders - np.arange(BINS)[:, None]).T)
-
-
-_LENDERS = _lenders()
-"""Whom a bin asks at each turn, as a distance: shape (turns, bins). Every bin asks all bins once."""
+_LENDERS = np.argsort(_mixed(np.arange(BINS * BINS, dtype=np.uint64)).reshape(BINS, BINS), axis=1, kind="stable").T
+"""Whom a bin asks at each turn: shape (turns, bins). Every bin asks all bins once."""

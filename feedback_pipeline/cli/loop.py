@@ -17,6 +17,7 @@ from rich.table import Table
 from feedback_pipeline.cli.opening import open_pipeline, open_store
 from feedback_pipeline.cli.options import day_of, week_over
 from feedback_pipeline.cli.printing import PlainConsole
+from feedback_pipeline.loading import uncollected
 from feedback_pipeline.settings import Settings, SettingsError
 
 console = PlainConsole()
@@ -49,7 +50,7 @@ def demo(
 
 def sample(
     votes: Annotated[int, typer.Option(help="How many votes to make.", min=1)] = 20_000,
-    weeks: Annotated[int, typer.Option(help="Over how many weeks.", min=1, max=104)] = 8,
+    weeks: Annotated[int, typer.Option(help="Over how many weeks.", min=1, max=208)] = 8,
     seed: Annotated[int, typer.Option(help="Same seed, same votes.")] = 7,
 ) -> None:
     """Put generated votes into the store, with the truth that was planted in a JSON file beside them."""
@@ -244,7 +245,8 @@ def _load_sample(pipeline: Any, votes: int, weeks: int, seed: int) -> None:
 
 
 def _compute(pipeline: Any, weeks: list[date] | None, within: tuple[date, date] | None = None) -> Any:
-    from jobs import instance, runs
+    with uncollected():
+        from jobs import instance, runs
 
     with instance.open_instance(pipeline.settings, pipeline.database) as opened:
         return runs.compute(

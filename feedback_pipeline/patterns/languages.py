@@ -4,7 +4,11 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
 
 MAX_CHARACTERS = 500
 MIN_WORDS = 2
@@ -16,12 +20,16 @@ _SCRIPTS = {"ja": r"[\p{Hiragana}\p{Katakana}]", "ko": r"\p{Hangul}", "zh": r"\p
 
 
 @cache
+def listed_words() -> dict[str, frozenset[str]]:
+    """The most frequent function words of each language."""
+    lists = tomllib.loads(Path(__file__).with_name("stop_words.toml").read_text(encoding="utf-8"))
+    return {name: frozenset(text.split()) for name, text in lists.items()}
+
+
+@cache
 def function_words() -> dict[str, frozenset[str]]:
     """The function words of each language that are no other's."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # two seconds, spared to who counts no words
-
-    lists = tomllib.loads(Path(__file__).with_name("stop_words.toml").read_text(encoding="utf-8"))
-    words = {"en": frozenset(ENGLISH_STOP_WORDS)} | {name: frozenset(text.split()) for name, text in lists.items()}
+    words = listed_words()
     return {
         name: frozenset(word for word in own if not any(word in other for key, other in words.items() if key != name))
         for name, own in words.items()
@@ -30,26 +38,53 @@ def function_words() -> dict[str, frozenset[str]]:
 
 @cache
 def _dictionary() -> pl.DataFrame:
-    rows = [(word, name) for name, words in sorted(function_words().items()) for word in sorted(words)]
-    return pl.DataFrame(rows, schema=["word", "language"], orient="row")
+    rows = [(word, place) for place, words in enumerate(function_words().values()) for word in sorted(words)]
+    return pl.DataFrame(rows, schema={"word": pl.String, "language": pl.Int64}, orient="row")
 
 
 def languages_of(texts: pl.Series, declared: pl.Series | None = None) -> pl.Series:
     """The language of each text as a code (`de`); the declared one, else "", where its words do not tell."""
-    opening = texts.fill_null("").str.slice(0, MAX_CHARACTERS).str.to_lowercase()
-    rows = pl.DataFrame({"text": opening}).with_row_index("row")
+    beginnings = openings(texts)
+    return spoken(beginnings, function_words_in(beginnings), declared)
+
+
+def openings(texts: pl.Series) -> pl.Series:
+    """As much of each text as tells its language, in lower case."""
+    return texts.fill_null("").str.slice(0, MAX_CHARACTERS).str.to_lowercase()
+
+
+def function_words_in(texts: pl.Series) -> Counts:
+    """How many function words of each language are in each text, which is in lower case; shape (texts, languages)."""
+    rows = pl.DataFrame({"text": texts}).with_row_index("row")
     words = rows.select("row", word=pl.col("text").str.extract_all(r"\p{L}+")).explode("word")
-    counts = words.join(_dictionary(), on="word", how="inner").group_by("row", "language").len()
-    most = pl.col("len").max().over("row")
-    clear = counts.filter((pl.col("len") == most) & (pl.col("len") >= MIN_WORDS)).filter(pl.len().over("row") == 1)
+    known = words.join(_dictionary(), on="word", how="inner")
+    languages = len(function_words())
+    cells = known["row"].cast(pl.Int64).to_numpy() * languages + known["language"].to_numpy()
+    return np.bincount(cells, minlength=len(texts) * languages).reshape(-1, languages)
+
+
+def spoken(texts: pl.Series, counts: Counts, declared: pl.Series | None = None) -> pl.Series:
+    """The languages of texts (as `openings`) from their function words (as `function_words_in`)."""
+    names = pl.Series(list(function_words()))
+    most = counts.max(axis=1, initial=0)
+    clear = (most >= MIN_WORDS) & ((counts == most[:, None]).sum(axis=1) == 1)
+    by_words = pl.select(pl.when(pl.Series(clear)).then(names.gather(counts.argmax(axis=1)))).to_series()
+    known = pl.DataFrame({"script": _scripts(texts), "language": by_words}).with_columns(
+        declared=pl.lit("") if declared is None else declared.cast(pl.String).fill_null("")
+    )
+    found = known.select(pl.coalesce("script", "language", "declared").alias("language"))["language"]
+    return found.replace("", _main_language(found))
+
+
+def _scripts(texts: pl.Series) -> pl.Series:
+    """The language whose own script is in each text; null where there is none."""
+    foreign = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    foreign = foreign.filter(texts.gather(foreign).str.contains("|".join(_SCRIPTS.values())))
     script: pl.Expr = pl.lit(None, pl.String)
     for name, pattern in reversed(_SCRIPTS.items()):
         script = pl.when(pl.col("text").str.contains(pattern)).then(pl.lit(name)).otherwise(script)
-    known = rows.with_columns(
-        script=script, declared=pl.lit("") if declared is None else declared.cast(pl.String).fill_null("")
-    ).join(clear.select("row", "language"), on="row", how="left", maintain_order="left")
-    found = known.select(pl.coalesce("script", "language", "declared").alias("language"))["language"]
-    return found.replace("", _main_language(found))
+    found = texts.gather(foreign).to_frame("text").select(script.alias("text")).to_series()
+    return pl.repeat(None, len(texts), dtype=pl.String, eager=True).scatter(foreign, found)
 
 
 def _main_language(found: pl.Series) -> str:

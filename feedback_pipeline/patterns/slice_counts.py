@@ -8,12 +8,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feedback_pipeline.patterns.cube import DENSE_CELLS, Combination, Integers, combine
+from feedback_pipeline.patterns.cube import DENSE_CELLS, Combination, Entries, Integers, Keys, combine
 from feedback_pipeline.patterns.levels import UNKNOWN, Dimension, dense_people, encode_all
 from feedback_pipeline.patterns.tables import SLICE_COUNTS
 
 PLACES = ("first", "second", "third")
 MAX_LEVELS = 100
+MARKS_A_VOTE = 64
+"""Up to this many pairs of a cell and a person for each vote, people are marked in a table of all pairs; beyond, the
+pairs that occur are sorted."""
 
 
 def count_slices(
@@ -89,22 +92,22 @@ class _Measures:
     def __init__(self, facts: pl.DataFrame) -> None:
         stars = facts["stars"]
         self.votes = facts.height
-        self.verdict = facts["verdict"].to_numpy().astype(np.int64)
+        self.verdict = facts["verdict"].to_numpy().astype(np.int64) + 1
         self.strength = facts["strength"].to_numpy().astype(np.float64)
-        self.with_stars = np.flatnonzero(stars.is_not_null().to_numpy())
+        self.starred = stars.is_not_null().to_numpy()
+        self.with_stars = np.flatnonzero(self.starred)
         self.stars = stars.fill_null(0).to_numpy().astype(np.float64)
         self.person: Integers = dense_people(facts)
         self.people = int(self.person.max()) + 1
 
     def whole(self, vocabulary: _Vocabulary) -> Columns:
         """The row of the whole day."""
-        sums = self._sums(np.zeros(self.votes, dtype=np.int64), np.arange(self.votes), 1)
+        sums = self._sums(Entries(None, np.zeros(self.votes, dtype=np.int64)), 1)
         return {**sums, **vocabulary.nothing(), "folded_levels": np.zeros(1, dtype=np.int64)}
 
     def count(self, combination: Combination, vocabulary: _Vocabulary) -> Columns:
         """One row per cell that occurs."""
         entries = combination.entries(self.votes)
-        rows = np.arange(self.votes) if entries.rows is None else entries.rows
         keys = entries.keys.astype(np.int64)
         if combination.cells > DENSE_CELLS:
             present, keys = np.unique(keys, return_inverse=True)
@@ -114,26 +117,36 @@ class _Measures:
             keys = (np.cumsum(occurs) - 1)[keys]
         folded = combination.dimensions[0].folded_levels if len(combination.dimensions) == 1 else 0
         return {
-            **self._sums(keys, rows, present.size),
+            **self._sums(Entries(entries.rows, keys), present.size),
             **vocabulary.codes(combination, present),
             "folded_levels": np.full(present.size, folded, dtype=np.int64),
         }
 
-    def _sums(self, keys: Integers, rows: Integers, size: int) -> Columns:
-        verdicts = np.bincount(keys * 3 + self.verdict[rows] + 1, minlength=3 * size).reshape(size, 3)
-        starred = np.zeros(self.votes, dtype=bool)
-        starred[self.with_stars] = True
-        with_stars = np.flatnonzero(starred[rows])
-        pairs = np.sort(keys * self.people + self.person[rows])
-        distinct = pairs[np.concatenate(([True], pairs[1:] != pairs[:-1]))] if pairs.size else pairs
-        stars = np.bincount(keys[with_stars], weights=self.stars[rows[with_stars]], minlength=size)
+    def _sums(self, entries: Entries, size: int) -> Columns:
+        keys = entries.keys
+        verdicts = np.bincount(keys * 3 + entries.take(self.verdict), minlength=3 * size).reshape(size, 3)
+        starred = self.with_stars if entries.rows is None else np.flatnonzero(self.starred[entries.rows])
+        keys_starred = keys[starred]
+        given = self.stars[starred if entries.rows is None else entries.rows[starred]]
         return {
             "votes": verdicts.sum(axis=1),
             "up": verdicts[:, 2],
             "neutral": verdicts[:, 1],
             "down": verdicts[:, 0],
-            "stars_sum": stars.astype(np.int64),
-            "stars_votes": np.bincount(keys[with_stars], minlength=size),
-            "strength_sum": np.bincount(keys, weights=self.strength[rows], minlength=size),
-            "people": np.bincount(distinct // self.people, minlength=size),
+            "stars_sum": np.bincount(keys_starred, weights=given, minlength=size).astype(np.int64),
+            "stars_votes": np.bincount(keys_starred, minlength=size),
+            "strength_sum": np.bincount(keys, weights=entries.take(self.strength), minlength=size),
+            "people": self._people_in(keys, entries.take(self.person), size),
         }
+
+    def _people_in(self, keys: Keys, person: Integers, size: int) -> Integers:
+        """How many people have a vote in each cell."""
+        wide = -(-self.people // 8) * 8
+        if size * wide > MARKS_A_VOTE * keys.size:
+            pairs = np.sort(keys * self.people + person)
+            distinct = pairs[np.concatenate(([True], pairs[1:] != pairs[:-1]))] if pairs.size else pairs
+            return np.bincount(distinct // self.people, minlength=size)
+        marks = np.zeros(size * wide, dtype=np.bool_)
+        marks[keys * wide + person] = True
+        eights = np.bitwise_count(marks.view(np.uint64)).reshape(size, wide // 8)
+        return np.asarray(eights.sum(axis=1, dtype=np.int64))

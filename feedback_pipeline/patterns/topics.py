@@ -7,12 +7,10 @@ says that it is time for a new taxonomy.
 
 import datetime as dt
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +19,7 @@ import scipy
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from feedback_pipeline.patterns.languages import listed_words
 from feedback_pipeline.patterns.levels import dense_people
 from feedback_pipeline.patterns.tables import FAILURE_TOPICS
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
@@ -203,16 +202,9 @@ def _clean(texts: pl.Series) -> list[str]:
 
 
 @cache
-def _other_stop_words() -> frozenset[str]:
-    lists = tomllib.loads(Path(__file__).with_name("stop_words.toml").read_text(encoding="utf-8"))
-    return frozenset(word for words in lists.values() for word in words.split())
-
-
 def stop_words() -> frozenset[str]:
     """Words that say nothing by themselves, in all languages known."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    return frozenset(ENGLISH_STOP_WORDS) | _other_stop_words()
+    return frozenset(word for words in listed_words().values() for word in words)
 
 
 def _vectorizer(vocabulary: dict[str, int] | None) -> Any:

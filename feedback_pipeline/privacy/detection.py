@@ -6,15 +6,18 @@ that occurs often once. There is one implementation, so a text alone and a text 
 """
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 
 import polars as pl
 
 from feedback_pipeline.privacy.checks import Span
 from feedback_pipeline.privacy.folding import DISGUISED, fold
-from feedback_pipeline.privacy.gates import contains_any
-from feedback_pipeline.privacy.rules import MARK, Search, default_searches, gates
+from feedback_pipeline.privacy.rules import MARK, Search, default_searches, gates, openers
 
+GATES = ("other", "long", "near")
+SUSPECT = pl.Schema({"row": pl.UInt32, "text": pl.String, **dict.fromkeys(GATES, pl.Boolean)})
+"""A text worth a search: its row (position in the column), its words undisguised, and which of the `gates` may be found
+in it: where one of the others is, that for words near others is not looked for."""
 PIECE = pl.Schema({"row": pl.UInt32, "start": pl.UInt32, "text": pl.String, "placeholder": pl.String})
 """A piece of a text: its row, the character it starts at, its words, and the type if it is an identifier."""
 
@@ -23,22 +26,36 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
     """The texts in which something may be found.
 
     Returns:
-        Columns `row` (position in `texts`) and `text` (undisguised), in order of `row`.
+        Schema SUSPECT, in order of `row`.
     """
-    positions = pl.int_range(texts.len(), dtype=pl.UInt32, eager=True)
-    frame = pl.DataFrame({"row": positions, "text": texts})
-    disguised = texts.str.contains(DISGUISED)
-    found = frame.filter(contains_any(texts, gates()) & ~disguised)
-    if not disguised.any():
-        return found
-    folded = frame.filter(disguised).with_columns(text=fold(texts.filter(disguised)))
-    folded = folded.filter(contains_any(folded["text"], gates()))
-    return pl.concat([found, folded]).sort("row")
+    first, long = openers()
+    is_long = texts.str.contains(long)
+    rows = (texts.str.contains(f"{DISGUISED}|{first}") | is_long).arg_true()
+    frame = pl.DataFrame({"row": rows, "text": texts.gather(rows), "long": is_long.gather(rows)})
+    disguised = frame["text"].str.contains(DISGUISED).arg_true()
+    if not disguised.is_empty():
+        folded = fold(frame["text"].gather(disguised))
+        frame = frame.with_columns(
+            text=frame["text"].scatter(disguised, folded),
+            long=frame["long"].scatter(disguised, folded.str.contains(long)),
+        )
+    other, _, near = gates()
+    frame = frame.with_columns(other=frame["text"].str.contains(other), near=True)
+    alone = frame.select((~pl.col("other") & ~pl.col("long")).arg_true()).to_series()
+    none = alone.filter(~frame["text"].gather(alone).str.contains(near))
+    return frame.with_columns(near=frame["near"].scatter(none, False)).filter("near").select(SUSPECT.names())
 
 
 def pieces(frame: pl.DataFrame) -> pl.DataFrame:
     """The texts of `suspects` that hold an identifier, cut into pieces (schema PIECE), ordered by row and start; joined
-    they give the text."""
+    they give the text. One that is there several times, as a prompt is in the messages that repeat it, is cut once."""
+    alike = frame.select("row", first=pl.col("row").first().over("text"))
+    cut = _cut_texts(frame.filter(alike["row"] == alike["first"]))
+    found = alike.join(cut.rename({"row": "first"}), on="first").drop("first")
+    return found.sort("row", "start", maintain_order=True)
+
+
+def _cut_texts(frame: pl.DataFrame) -> pl.DataFrame:
     frame, hits = _hits(frame)
     if frame.is_empty():
         return PIECE.to_frame()
@@ -70,16 +87,12 @@ def _hits(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.Series]]:
 
     What only looks like an identifier matters beside what may be one: those searches come last, and see little.
     """
-    keeping, masking = list[pl.Expr](), dict[str | None, list[pl.Expr]]()
-    for index, search in enumerate(default_searches()):
-        match = pl.col("text").str.contains(search.pattern).alias(str(index))
-        (keeping if search.keeps else masking.setdefault(search.sign, [])).append(match)
-    nowhere = pl.repeat(False, frame.height, eager=True)
-    found = dict[str, pl.Series]()
-    for sign, matches in masking.items():
-        rows = pl.int_range(frame.height, dtype=pl.UInt32, eager=True)
+    masking, keeping = _matches()
+    nowhere, found = pl.repeat(False, frame.height, eager=True), dict[str, pl.Series]()
+    for (through, sign), matches in masking.items():
+        rows = frame.select(pl.any_horizontal(GATES[gate] for gate in through).arg_true()).to_series()
         if sign is not None:
-            rows = frame["text"].str.contains(sign).arg_true()
+            rows = rows.filter(frame["text"].gather(rows).str.contains(sign))
         for hit in frame.select(pl.col("text").gather(rows)).select(matches) if rows.len() else ():
             if hit.any():
                 found[hit.name] = nowhere.clone().scatter(rows.filter(hit), True)
@@ -89,8 +102,19 @@ def _hits(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.Series]]:
     frame = frame.filter(concerned)
     found = {name: hit.filter(concerned) for name, hit in found.items()}
     found |= {hit.name: hit for hit in frame.select(keeping)}
-    nowhere = pl.repeat(False, frame.height, eager=True)
+    nowhere = nowhere.head(frame.height)
     return frame, [found.get(str(index), nowhere) for index in range(len(default_searches()))]
+
+
+@cache
+def _matches() -> tuple[dict[tuple[tuple[int, ...], str | None], list[pl.Expr]], list[pl.Expr]]:
+    """Whether each search has a match: those for identifiers by the gates and the sign they need, and those for what
+    only looks like one."""
+    keeping, masking = list[pl.Expr](), dict[tuple[tuple[int, ...], str | None], list[pl.Expr]]()
+    for index, search in enumerate(default_searches()):
+        match = pl.col("text").str.contains(search.pattern).alias(str(index))
+        (keeping if search.keeps else masking.setdefault((search.gates, search.sign), [])).append(match)
+    return masking, keeping
 
 
 def _cut(frame: pl.DataFrame, search: Search) -> tuple["_Pieces", "_Pieces"]:

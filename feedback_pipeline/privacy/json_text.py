@@ -44,29 +44,32 @@ class JsonStrings:
     """The words of the texts in which anything may be found, as far as anything may be found in them.
 
     `strings` holds them one by one and `rows` the text each is from; `tokens` are the same as written in the JSON, and
-    `parts` the whole of each text of `rows`, with None where a token belongs.
+    `places` say where they stand among the parts of their text, which is kept in `marked` with marks around its tokens.
     """
 
     strings: pl.Series
     rows: pl.Series
-    tokens: list[str]
-    parts: dict[int, list[str | None]]
+    tokens: pl.Series
+    places: pl.Series
+    marked: pl.DataFrame
 
     def put_back(self, texts: pl.Series, strings: pl.Series) -> pl.Series:
         """The JSON texts with `strings` in the places of the original ones."""
-        changed = (strings != self.strings).to_list()
-        if not any(changed):
+        changed = strings != self.strings
+        if not changed.any():
             return texts
-        old, new = self.strings.to_list(), strings.to_list()
-        written = (
-            _written(token, after, before) if different else token
-            for token, before, after, different in zip(self.tokens, old, new, changed, strict=True)
-        )
-        rebuilt = {
-            row: "".join(next(written) if part is None else part for part in parts) for row, parts in self.parts.items()
-        }
-        touched = self.rows.filter(pl.Series(changed)).unique().sort()
-        return texts.scatter(touched, pl.Series([rebuilt[row] for row in touched], dtype=pl.String))
+        columns = (self.rows, self.places, self.tokens, strings, self.strings)
+        written: dict[int, list[tuple[int, str]]] = {}
+        for row, place, *words in zip(*(column.filter(changed).to_list() for column in columns), strict=True):
+            written.setdefault(row, []).append((place, _written(*words)))
+        touched = self.marked.filter(pl.col("row").is_in(list(written)))
+        rebuilt = []
+        for row, text in touched.iter_rows():
+            parts = text.split(MARK)
+            for place, token in written[row]:
+                parts[place] = token
+            rebuilt.append("".join(parts))
+        return texts.scatter(touched["row"], pl.Series(rebuilt, dtype=pl.String))
 
 
 def json_strings(texts: pl.Series) -> JsonStrings:
@@ -77,23 +80,39 @@ def json_strings(texts: pl.Series) -> JsonStrings:
     plain = texts.clone().scatter(escaped, written.str.replace_many(list(_ESCAPES), list(_ESCAPES.values())))
     coded = escaped.filter(written.str.contains(r"\u", literal=True))
     rows = pl.concat([suspects(plain)["row"], coded]).unique().sort()
-    marked = texts.gather(rows).str.replace_all(MARK, "\ufffd", literal=True)
-    marked = marked.str.replace_all(_TOKEN, f"{MARK}${{0}}{MARK}")
-    splits: list[tuple[int, list[str]]] = []
-    for row, text in zip(rows.to_list(), marked.to_list(), strict=True):
-        split = text.split(MARK)
-        if not all(_BETWEEN.fullmatch(part) for part in split[::2]):
-            split = ["", "".join(split), ""]
-        splits.append((row, split))
-    found = pl.Series([token for _, split in splits for token in split[1::2]], dtype=pl.String)
-    worth = contains_any(found, [_WORTH_READING, *gates()])
-    read = iter(worth.to_list())
-    parts = {
-        row: [None if index % 2 and next(read) else part for index, part in enumerate(split)] for row, split in splits
-    }
-    string_rows = pl.Series([row for row, split in splits for _ in split[1::2]], dtype=pl.UInt32).filter(worth)
-    tokens = found.filter(worth).to_list()
-    return JsonStrings(pl.Series([_read(token) for token in tokens], dtype=pl.String), string_rows, tokens, parts)
+    unmarked = texts.gather(rows).str.replace_all(MARK, "\ufffd", literal=True)
+    marked = pl.DataFrame({"row": rows, "text": unmarked.str.replace_all(_TOKEN, f"{MARK}${{0}}{MARK}")})
+    parts = _parts(marked)
+    between = parts.filter(pl.col("place") % 2 == 0)
+    alike = between["text"].unique()
+    strange = alike.filter(pl.Series([not _BETWEEN.fullmatch(part) for part in alike], dtype=pl.Boolean))
+    if not strange.is_empty():
+        no_json = pl.col("row").is_in(between.filter(pl.col("text").is_in(strange.implode()))["row"].implode())
+        whole = pl.concat_str(pl.lit(MARK), pl.col("text").str.replace_all(MARK, "", literal=True), pl.lit(MARK))
+        marked = marked.with_columns(text=pl.when(no_json).then(whole).otherwise("text"))
+        parts = _parts(marked)
+    found = parts.filter(pl.col("place") % 2 == 1)
+    found = found.filter(contains_any(found["text"], [_WORTH_READING, *gates()]))
+    return JsonStrings(_words(found["text"]), found["row"], found["text"], found["place"], marked)
+
+
+def _parts(marked: pl.DataFrame) -> pl.DataFrame:
+    """The texts cut at their marks (`row`, `place`, `text`): tokens are at odd places, from 0 in each text."""
+    cut = marked.with_columns(pl.col("text").str.split(MARK))
+    counts = cut["text"].list.len().cast(pl.Int64)
+    places = pl.select(pl.int_ranges(0, counts, dtype=pl.UInt32)).to_series()
+    return cut.with_columns(place=places).explode("text", "place").select("row", "place", "text")
+
+
+def _words(tokens: pl.Series) -> pl.Series:
+    """`_read` of every token: most are strings without escapes."""
+    quoted = tokens.str.starts_with('"')
+    hard = quoted & (tokens.str.contains("\\", literal=True) | ~tokens.str.ends_with('"'))
+    words = pl.select(
+        pl.when(quoted).then(tokens.str.strip_prefix('"').str.strip_suffix('"')).otherwise(tokens)
+    ).to_series()
+    read = pl.Series([_read(token) for token in tokens.filter(hard)], dtype=pl.String)
+    return words.scatter(hard.arg_true(), read)
 
 
 def json_words(texts: pl.Series) -> pl.Series:

@@ -22,6 +22,9 @@ NEXT_RULE = "\ufdd1"
 """Another one, between the places of the rules that search together."""
 
 
+_OTHER, _LONG, _NEAR_WORDS = range(3)
+_NEAR = re.compile(r"\[\^\\n(?:\\d)?\]\{0,\d+\}")
+"""What may stand between a word and what is near it."""
 _LONG_RUN = re.compile(r"\{(?:[89]|\d\d)(?:,\d*)?\}")
 """Eight characters of a kind and more."""
 
@@ -60,6 +63,8 @@ class Search:
     marked: str
     accept: tuple[tuple[checks.Check, ...], ...]
     encoded: tuple[bool, ...]
+    gates: tuple[int, ...] = ()
+    """Which of `gates` one is found of wherever one of the rules matches."""
     sign: str | None = None
     """A pattern found wherever one of the rules matches, where they all need the same sign."""
 
@@ -150,9 +155,10 @@ def _search(rules: list[Rule]) -> Search:
     accept = tuple(_accepting(rule, rules) for rule in rules)
     placeholders = tuple(rule.placeholder for rule in rules)
     encoded = tuple(rule.encoded for rule in rules)
-    needed = {rule.needs for rule in rules}
-    sign = _signs().get(needed.pop()) if len(needed) == 1 else None
-    return Search(placeholders, pattern, f"{before}{MARK}{value}{MARK}", accept, encoded, sign and _loose(sign))
+    needed = [sign for rule in rules if (sign := _signs().get(rule.needs))]
+    through = tuple(sorted({_gate_of(sign) for sign in needed}))
+    sign = _loose(needed[0]) if len(needed) == len(rules) and len(set(needed)) == 1 else None
+    return Search(placeholders, pattern, f"{before}{MARK}{value}{MARK}", accept, encoded, through, sign)
 
 
 @cache
@@ -199,15 +205,31 @@ def gates() -> tuple[str, ...]:
     Raises:
         InvalidRuleError: a rule needs a sign that the table does not describe.
     """
-    signs = _signs()
+    kinds: tuple[list[str], ...] = ([], [], [])
+    for sign in _needed():
+        kinds[_gate_of(sign)].append(_loose(sign))
+    return tuple("|".join(kind) for kind in kinds)
+
+
+@cache
+def openers() -> tuple[str, ...]:
+    """Cheaper patterns yet, of which one is found in every text in which a gate is: of words near others the words
+    alone, which have so few states that they are searched for with the other signs."""
+    first = [_NEAR.split(sign, maxsplit=1)[0] for sign in _needed() if _gate_of(sign) != _LONG]
+    return "|".join(map(_loose, first)), gates()[_LONG]
+
+
+def _needed() -> tuple[str, ...]:
+    """The signs that rules need."""
     used = dict.fromkeys(rule.needs for rule in default_rules() if rule.placeholder)
-    if unknown := [str(name) for name in used if name not in signs]:
+    if unknown := [str(name) for name in used if name not in _signs()]:
         raise InvalidRuleError(f"[needs] of {TABLE.name} has no entry {', '.join(unknown)}")
-    near, long, other = list[str](), list[str](), list[str]()
-    for sign in (signs[name] for name in used):
-        kind = near if endless(sign) != sign else long if _LONG_RUN.search(sign) else other
-        kind.append(_loose(sign))
-    return tuple("|".join(kind) for kind in (other, long, near) if kind)
+    return tuple(_signs()[name] for name in used)
+
+
+def _gate_of(sign: str) -> int:
+    """The place among `gates` of the one that a sign is in."""
+    return _NEAR_WORDS if endless(sign) != sign else _LONG if _LONG_RUN.search(sign) else _OTHER
 
 
 def placeholders() -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION
 from feedback_pipeline.tables.schema import Table
 
 JSON_COLUMNS = ("messages", "content_snapshot", "metadata")
+PEOPLE = ("user_key", "session_key")
 BAD_ROWS = Path(__file__).parent / "bad_rows.yaml"
 
 
@@ -151,11 +152,18 @@ def _keep_policies(database: Database, policies: dict[str, Any], pseudonymiser: 
 
 def _private(batch: SampleBatch, privacy: PrivacyRules) -> Batch:
     """A batch as it may be stored: no identifiers in texts, pseudonyms for people."""
-    return Batch(
-        interactions=_redacted(batch.interactions, INCOMING_INTERACTION, privacy),
-        keys=batch.keys,
-        feedback=_redacted(batch.feedback, INCOMING_FEEDBACK, privacy),
-    )
+    interactions = _redacted(batch.interactions, INCOMING_INTERACTION, privacy)
+    feedback = _redacted(batch.feedback, INCOMING_FEEDBACK, privacy)
+    # together: who asked and who voted are mostly the same people
+    columns = [(frame["tenant"], frame[name]) for frame in (interactions, feedback) for name in PEOPLE]
+    named = privacy.pseudonyms(pl.concat([tenants for tenants, _ in columns]), pl.concat([who for _, who in columns]))
+    asked, voted = named.head(2 * interactions.height), named.tail(2 * feedback.height)
+    return Batch(_with_people(interactions, asked), batch.keys, _with_people(feedback, voted))
+
+
+def _with_people(rows: pl.DataFrame, pseudonyms: pl.Series) -> pl.DataFrame:
+    users, sessions = pseudonyms.head(rows.height), pseudonyms.tail(rows.height)
+    return rows.with_columns(user_key=users, session_key=sessions)
 
 
 def _file(database: Database, batch: Batch, number: int, progress: Progress) -> Filed:
@@ -176,9 +184,7 @@ def _file(database: Database, batch: Batch, number: int, progress: Progress) -> 
 def _redacted(rows: pl.DataFrame, table: Table, privacy: PrivacyRules) -> pl.DataFrame:
     plain = [name for name in table.text_columns if name not in JSON_COLUMNS]
     structured = [name for name in table.text_columns if name in JSON_COLUMNS]
-    redacted = privacy.redact(rows, plain, structured).frame
-    people = {name: privacy.pseudonyms(rows["tenant"], rows[name]) for name in ("user_key", "session_key")}
-    return redacted.with_columns(**people)
+    return privacy.redact(rows, plain, structured).frame
 
 
 def _repeats(rows: pl.DataFrame, number: int) -> pl.DataFrame:

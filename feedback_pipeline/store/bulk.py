@@ -18,7 +18,7 @@ import polars as pl
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY, INCOMING_REFUSAL
 from feedback_pipeline.store.statements import query
-from feedback_pipeline.tables.schema import Table
+from feedback_pipeline.tables.vocabulary import KINDS
 
 
 @dataclass(frozen=True)
@@ -85,24 +85,36 @@ def file_batch(database: Database, batch: Batch, progress: Progress | None = Non
 
     Rows whose id is known are left as they are; events of people who refused collection are counted, not kept.
     """
+    import adbc_driver_manager.dbapi as adbc
+
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _file_batch(database, batch, progress)
+        except adbc.IntegrityError as error:
+            if error.sqlstate != UNIQUE_VIOLATION:
+                raise
+            # somebody else filed one of the rows at the same moment: now it is known
+    return _file_batch(database, batch, progress)
+
+
+ATTEMPTS = 5
+UNIQUE_VIOLATION = "23505"
+
+
+def _file_batch(database: Database, batch: Batch, progress: Progress | None) -> Filed:
     with connect(database) as connection, connection.cursor() as cursor:
         cursor.execute(SORTING_MEMORY)
         tenants = _tenants(batch)
         if not tenants.is_empty():
             stage(cursor, "stage_tenant", tenants)
             cursor.execute("INSERT INTO tenant (name) SELECT tenant FROM stage_tenant ON CONFLICT DO NOTHING")
+        filing = _Filing.begin(cursor)
         filed = Filed(
-            interactions=_file(cursor, batch.interactions, INCOMING_INTERACTION, "interaction", "insert_interactions"),
-            keys=_file(cursor, batch.keys, INCOMING_KEY, "key", "insert_keys"),
-            feedback=_file(cursor, batch.feedback, INCOMING_FEEDBACK, "feedback", "insert_feedback"),
-            refusals=_file(cursor, batch.refusals, INCOMING_REFUSAL, "refusal", "insert_refusals"),
+            interactions=filing.interactions(batch.interactions),
+            keys=filing.keys(batch.keys),
+            feedback=filing.feedback(batch.feedback),
+            refusals=_refusals(cursor, batch.refusals),
         )
-        if batch.feedback is not None and batch.feedback.height:
-            cursor.execute(query("count_opted_out"))
-            cursor.execute(
-                "SELECT settle_votes(array_agg(DISTINCT f.interaction_id))"
-                " FROM stage_feedback s JOIN feedback f ON f.id = s.id::uuid WHERE f.interaction_id IS NOT NULL"
-            )
         if progress is not None:
             cursor.execute(
                 "INSERT INTO import_progress (source, fingerprint, rows_done, finished) VALUES ($1, $2, $3, $4)"
@@ -120,15 +132,122 @@ def _tenants(batch: Batch) -> pl.DataFrame:
     return pl.concat([frame.select("tenant").unique() for frame in frames]).unique()
 
 
+@dataclass(frozen=True)
+class _Filing:
+    """How the rows of a batch that are new are written: as COPY, which takes half the server's time of an INSERT.
+
+    Attributes:
+        cursor: of the batch's transaction.
+        copies: false where row-level security holds for this role, to which PostgreSQL refuses COPY.
+        refusing: `tenant` and `user_key` of people who refused collection.
+        laned: kinds of which not all events of a person on an answer follow each other.
+    """
+
+    cursor: Any
+    copies: bool
+    refusing: pl.DataFrame
+    laned: list[str]
+
+    @classmethod
+    def begin(cls, cursor: Any) -> "_Filing":
+        cursor.execute(query("filing_rules"), (",".join(KINDS),))
+        copies, laned = cursor.fetchone()
+        cursor.execute("SELECT tenant, user_key FROM consent WHERE NOT collect")
+        return cls(cursor, copies, _fetched(cursor), laned)
+
+    def interactions(self, frame: pl.DataFrame | None) -> int:
+        if frame is None or frame.is_empty():
+            return 0
+        rows = INCOMING_INTERACTION.conform(frame).unique("id", keep="first", maintain_order=True)
+        rows = self._unknown(rows, "interaction").join(
+            self.refusing, on=("tenant", "user_key"), how="anti", maintain_order="left"
+        )
+        lists = pl.col("tags", "tools_called", "techniques").fill_null([])
+        return self._append("interaction", rows.with_columns(lists, _uuid("id")))
+
+    def keys(self, frame: pl.DataFrame | None) -> int:
+        if frame is None or frame.is_empty():
+            return 0
+        rows = INCOMING_KEY.conform(frame).unique(maintain_order=True)
+        self._name(rows.select(id="interaction_id"))
+        self.cursor.execute(query("known_keys"))
+        rows = rows.join(_fetched(self.cursor), on=rows.columns, how="anti", maintain_order="left")
+        return self._append("interaction_key", rows.with_columns(_uuid("interaction_id")))
+
+    def feedback(self, frame: pl.DataFrame | None) -> int:
+        if frame is None or frame.is_empty():
+            return 0
+        rows = INCOMING_FEEDBACK.conform(frame).unique("id", keep="first", maintain_order=True)
+        refused = rows.join(self.refusing, on=("tenant", "user_key"), how="semi")
+        if refused.height:
+            stage(self.cursor, "stage_refused", refused)
+            self.cursor.execute(query("count_opted_out"))
+            rows = rows.join(self.refusing, on=("tenant", "user_key"), how="anti", maintain_order="left")
+        rows = self._told(self._unknown(rows, "feedback"))
+        written = self._append(
+            "feedback",
+            rows.with_columns(pl.col("reasons").fill_null([]), _uuid("id", "interaction_id", "other_interaction_id")),
+        )
+        self._name(rows.select(id="interaction_id").drop_nulls().unique())
+        self.cursor.execute("SELECT settle_votes(ARRAY(SELECT id FROM stage_id))")
+        return written
+
+    def _told(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """With the answers of events that only name one, and with lanes, which the server knows."""
+        asked = rows.filter(pl.col("interaction_id").is_null() | pl.col("kind").is_in(self.laned))
+        asked = asked.select("id", "tenant", "interaction_id", "key_kind", "key_value", "kind", "value")
+        stage(self.cursor, "stage_asked", asked)
+        self.cursor.execute(query("tell_of_feedback"))
+        told = _fetched(self.cursor)
+        self.cursor.execute("DROP TABLE stage_asked")
+        rows = rows.join(told, on="id", how="left", maintain_order="left")
+        return rows.with_columns(
+            pl.coalesce("interaction_id", "answer").alias("interaction_id"), pl.col("lane").fill_null("")
+        ).drop("answer")
+
+    def _unknown(self, rows: pl.DataFrame, table: str) -> pl.DataFrame:
+        """The rows whose id the table does not have."""
+        self._name(rows.select("id"))
+        self.cursor.execute(f"SELECT id::text FROM {table} WHERE id = ANY (ARRAY(SELECT id FROM stage_id))")  # noqa: S608
+        return rows.join(_fetched(self.cursor), on="id", how="anti", maintain_order="left")
+
+    def _name(self, ids: pl.DataFrame) -> None:
+        """Puts ids (UUIDs as text, one column) where statements find them."""
+        self.cursor.execute("DROP TABLE IF EXISTS stage_id")
+        self.cursor.execute("CREATE TEMPORARY TABLE stage_id (id uuid)")
+        self.cursor.adbc_ingest("stage_id", ids.with_columns(_uuid("id")).to_arrow(), mode="append", temporary=True)
+
+    def _append(self, table: str, rows: pl.DataFrame) -> int:
+        if rows.is_empty():
+            return 0
+        if self.copies:
+            self.cursor.adbc_ingest(table, rows.to_arrow(), mode="append")
+            return rows.height
+        columns = ", ".join(rows.columns)
+        self.cursor.execute(f"CREATE TEMPORARY TABLE stage_{table} AS SELECT {columns} FROM {table} WITH NO DATA")  # noqa: S608
+        self.cursor.adbc_ingest(f"stage_{table}", rows.to_arrow(), mode="append", temporary=True)
+        self.cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM stage_{table}")  # noqa: S608
+        return rows.height
+
+
+def _uuid(*columns: str) -> pl.Expr:
+    """UUIDs as text in the form that COPY takes: their 16 bytes."""
+    return pl.col(columns).str.replace_all("-", "", literal=True).str.decode("hex")
+
+
+def _fetched(cursor: Any) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table()))
+
+
 def stage(cursor: Any, name: str, frame: pl.DataFrame) -> None:
     cursor.adbc_ingest(name, frame.to_arrow(), mode="create", temporary=True)
 
 
-def _file(cursor: Any, frame: pl.DataFrame | None, table: Table, name: str, statement: str) -> int:
+def _refusals(cursor: Any, frame: pl.DataFrame | None) -> int:
     if frame is None or frame.is_empty():
         return 0
-    stage(cursor, f"stage_{name}", table.conform(frame))
-    cursor.execute(f"WITH filed AS ({query(statement)} RETURNING 1) SELECT count(*) FROM filed")  # noqa: S608
+    stage(cursor, "stage_refusal", INCOMING_REFUSAL.conform(frame))
+    cursor.execute(f"WITH filed AS ({query('insert_refusals')} RETURNING 1) SELECT count(*) FROM filed")  # noqa: S608
     return int(cursor.fetchone()[0])
 
 

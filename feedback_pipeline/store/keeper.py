@@ -78,6 +78,8 @@ def initialise(layout: Layout) -> None:
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--locale=C.UTF-8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
             "--no-instructions",
             # the password is 144 random bits: hashing it thousands of times at every connection protects nothing
             "--set=scram_iterations=1",

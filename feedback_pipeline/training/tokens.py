@@ -2,6 +2,8 @@
 
 import functools
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 TOKENIZER = "o200k_base"
@@ -15,20 +17,29 @@ _PIECE = 50_000
 
 
 @functools.cache
-def _encoding(name: str) -> Any:
-    import bpe_openai  # reads its vocabularies at import, which takes half a second
-
-    return bpe_openai.get_encoding(name)
+def _tokenizer(name: str) -> Any:
+    """The package's own machinery, which holds its vocabularies: the package itself reads all of them once more at
+    import, from text, which takes half a second."""
+    package = find_spec("bpe_openai")
+    places = package.submodule_search_locations if package else None
+    found = PathFinder.find_spec("bpe_openai._bindings", places)
+    if found is None or found.loader is None:
+        raise ModuleNotFoundError("bpe_openai", name="bpe_openai")
+    bindings = module_from_spec(found)
+    found.loader.exec_module(bindings)
+    return bindings.tokenizer_for_encoding(name)
 
 
 def count_tokens(text: str, tokenizer: str = TOKENIZER) -> int:
     """Tokens of one text; words that look like special tokens are counted as the text they are.
 
-    Longer texts are counted in pieces, because the tokenizer refuses to return more than 200,000 tokens; each cut adds
-    at most one token.
+    Longer texts are counted in pieces, as long as the tokenizer takes by itself; each cut adds at most one token. Half
+    a pair of surrogates, which no encoding has, is counted as what stands for it.
     """
-    encode = _encoding(tokenizer).encode_ordinary
-    return sum(len(encode(text[start : start + _PIECE])) for start in range(0, len(text), _PIECE))
+    count = _tokenizer(tokenizer).count
+    if not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return sum(count(text[start : start + _PIECE]) for start in range(0, len(text), _PIECE))
 
 
 def exceeds(texts: Sequence[str], limit: int) -> bool:

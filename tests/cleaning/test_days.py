@@ -1,8 +1,13 @@
 """A day of the store becomes a clean day, and every event is accounted for."""
 
+import json
+
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from feedback_pipeline.cleaning import days
+from feedback_pipeline.cleaning.conversations import with_whole_prompts
 from feedback_pipeline.cleaning.facts import vote_facts
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, QUARANTINED_FEEDBACK, VOTE_FACTS
 from feedback_pipeline.store import bulk
@@ -100,3 +105,42 @@ def test_a_large_day_is_read_in_parts(database: Database) -> None:
     parts = list(bulk.read_day_batches(database, "read_interactions", DAY))
     assert len(parts) > 1
     assert pl.concat(parts).equals(bulk.read_day(database, "read_interactions", DAY))
+
+
+names = st.lists(st.none() | st.lists(st.none() | st.text(max_size=3), max_size=4), max_size=12)
+
+
+@given(names)
+def test_names_are_sorted_as_each_list_by_itself(lists: list[list[str | None] | None]) -> None:
+    column = pl.Series("tags", lists, dtype=pl.List(pl.String))
+    assert days.sorted_names(column).equals(column.fill_null([]).list.unique().list.sort(), check_names=True)
+
+
+roles = st.sampled_from(["user", "assistant", "system", "tool"])
+messages = st.lists(
+    st.fixed_dictionaries(
+        {"content": st.sampled_from(["hello", 'she said "role": "assistant"', "", "role"]), "role": roles},
+        optional={"args": st.sampled_from([["role"], {"role": "user"}, {"role": 7}])},
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(st.tuples(messages, st.booleans(), st.none() | st.just("hello")), max_size=6))
+def test_the_answer_at_the_end_is_found_wherever_the_word_role_stands(
+    rows: list[tuple[list[dict[str, object]], bool, str | None]],
+) -> None:
+    """Messages that end with the answer are those before it."""
+    said = [json.dumps(messages, indent=1 if spaced else None) for messages, spaced, _ in rows]
+    whole = with_whole_prompts(
+        pl.DataFrame(
+            {"messages": said, "prompt": ["p"] * len(rows), "answer": [answer for *_, answer in rows]},
+            schema={"messages": pl.String, "prompt": pl.String, "answer": pl.String},
+        )
+    )
+    for (messages, _, answer), text in zip(rows, whole["messages"], strict=True):
+        last = messages[-1] if messages else {}
+        # a role named behind the last message's own is its: that row is left as it is
+        shadowed = isinstance(last.get("args"), dict) and last["args"] == {"role": "user"}
+        is_answer = len(messages) > 1 and (last["content"], last["role"]) == ("hello", "assistant") and not shadowed
+        assert json.loads(text) == (messages[:-1] if is_answer and answer == "hello" else messages)

@@ -19,7 +19,7 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from dagster_shared.error import SerializableErrorInfo
 from typer.testing import CliRunner
 
-from assets import computing
+from assets import computing, interruption
 from feedback_pipeline.analysis.stored import get_feedback_data, get_statistics
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, VOTE_FACTS
 from feedback_pipeline.cli import findings, lineage, loop, training
@@ -172,6 +172,28 @@ def test_a_full_disk_is_not_the_days_fault(
     assert "No space left on device (ENOSPC)" in "".join(result.failed)
     monkeypatch.setattr("assets.building.compute", real)
     assert runs.compute(pipeline, instance, weeks=[]).days == 2
+
+
+def test_a_command_that_was_stopped_is_held_against_no_day(
+    database: Database, pipeline: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day that failed is tried alone: of a year that somebody stopped, each day would be a run."""
+    vote_on(database, 0, 1, 2)
+    real = computing.compute
+
+    once = iter([signal.SIGINT])
+
+    def stopped(*given: object) -> object:
+        if (number := next(once, None)) is not None:
+            os.kill(os.getpid(), number)
+        interruption.asked.wait(10)
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("assets.building.compute", stopped)
+    assert runs.compute(pipeline, instance, weeks=[]).interrupted
+    monkeypatch.setattr("assets.building.compute", real)
+    again = runs.compute(pipeline, instance, weeks=[])
+    assert (again.runs, again.days, again.failed) == (1, 3, ())
 
 
 def test_a_file_that_is_gone_is_noticed_and_made_again(

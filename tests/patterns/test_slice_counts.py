@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feedback_pipeline.patterns import slice_counts
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.tables import SLICE_COUNTS
 
@@ -75,6 +76,15 @@ def test_every_cell_is_what_a_group_by_says(facts):
                 continue
             for column in ("votes", "down", "stars_sum", "stars_votes", "strength_sum", "people"):
                 assert ours[column].to_list() == [row[column]]
+
+
+@given(days)
+@settings(max_examples=40, deadline=None)
+def test_people_are_the_same_number_whether_marked_or_sorted(facts):
+    marked = count_slices(facts, DIMENSIONS, day=DAY)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(slice_counts, "MARKS_A_VOTE", 0)
+        assert count_slices(facts, DIMENSIONS, day=DAY).equals(marked)
 
 
 @given(days, days)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feedback_pipeline.patterns import terms
 from feedback_pipeline.patterns.languages import languages_of
 from feedback_pipeline.patterns.tables import TERM_COUNTS, TERM_FINDINGS
 from feedback_pipeline.patterns.term_findings import find_terms, log_odds
@@ -68,6 +69,40 @@ def test_every_phrase_is_counted_as_plain_sets_count_it(texts, min_people):
     }
     assert ours == naive(texts, min_people)
     assert TERM_COUNTS.problems(counts) == []
+
+
+spoken = [
+    "the",
+    "was",
+    "not",
+    "der",
+    "und",
+    "nicht",
+    "l'on",
+    "qu'il",
+    "don't",
+    "les",
+    "ist",
+    "[EMAIL_1]",
+    "[",
+    "ですか",
+]
+said = st.lists(st.sampled_from([*spoken, "x" * 600]) | st.text(max_size=4), max_size=9).map(" ".join)
+
+
+@given(st.lists(st.tuples(said, st.none() | st.sampled_from(["de", "xx"])), max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_a_text_is_of_the_language_its_beginning_is_of(texts):
+    column = pl.Series([text for text, _ in texts], dtype=pl.String)
+    declared = pl.Series([language for _, language in texts], dtype=pl.String)
+    words = terms._Words.of(column, 2_000)
+    assert terms._languages(column, words, declared).to_list() == languages_of(column, declared).to_list()
+
+
+@given(st.lists(st.integers(0, 2**50) | st.integers(0, 9), max_size=50))
+def test_keys_of_any_size_are_put_in_order(keys):
+    array = np.array(keys, dtype=np.int64)
+    assert terms._order(array).tolist() == np.argsort(array, kind="stable").tolist()
 
 
 def test_a_large_vocabulary_is_counted_exactly_too():

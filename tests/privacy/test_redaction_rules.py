@@ -1,6 +1,7 @@
 """The rule table: each example is found, each counter-example is left alone, and the table holds together."""
 
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stdnum import numdb
 
-from feedback_pipeline.privacy import checks
-from feedback_pipeline.privacy.detection import pieces
+from feedback_pipeline.privacy import checks, detection
+from feedback_pipeline.privacy.detection import pieces, suspects
 from feedback_pipeline.privacy.folding import fold
 from feedback_pipeline.privacy.gates import contains_any
 from feedback_pipeline.privacy.json_text import as_unicode
@@ -21,6 +22,7 @@ from feedback_pipeline.privacy.rules import (
     default_searches,
     gates,
     load_rules,
+    openers,
     searches,
 )
 from tests.support.nasty_texts import nasty_texts
@@ -61,11 +63,25 @@ def test_every_masking_rule_has_an_example_and_a_counter_example() -> None:
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(nasty_texts, min_size=1, max_size=8))
 def test_the_gate_stops_nothing_that_a_rule_would_mask(texts: list[str]) -> None:
-    """Each rule's `needs` is a promise made by hand."""
+    """Each rule's `needs` is a promise made by hand: every text is searched here by every rule."""
     undisguised = fold(pl.Series([as_unicode(text) for text in texts]))
     frame = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.UInt32, eager=True), "text": undisguised})
-    masked = pieces(frame).filter(pl.col("placeholder").is_not_null())["row"].unique()
-    assert contains_any(undisguised.gather(masked), gates()).all()
+    frame = frame.with_columns(**dict.fromkeys(detection.GATES, True))
+    with pytest.MonkeyPatch.context() as patched:
+        everywhere = tuple(replace(search, sign=None, gates=(0,)) for search in default_searches())
+        patched.setattr(detection, "default_searches", lambda: everywhere)
+        patched.setattr(detection, "_matches", detection._matches.__wrapped__)
+        found = pieces(frame)
+    expected = pieces(suspects(undisguised))
+    assert expected.equals(found)
+    assert contains_any(undisguised.gather(found["row"].unique()), gates()).all()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(nasty_texts, min_size=1, max_size=8))
+def test_an_opener_is_found_wherever_a_gate_is(texts: list[str]) -> None:
+    column = pl.Series([as_unicode(text) for text in texts])
+    assert not (contains_any(column, gates()) & ~contains_any(column, openers())).any()
 
 
 def test_every_masking_rule_names_a_sign_it_needs() -> None:

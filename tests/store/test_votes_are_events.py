@@ -1,8 +1,10 @@
 """Votes are events: changed, withdrawn (not zero), earlier than their answer, late; and no change of a day is lost."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
+import polars as pl
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -10,7 +12,7 @@ from sqlalchemy import text
 from feedback_pipeline.store import bulk, changes
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
-from tests.support.store_rows import DAY, answers, keys, later, refusals, vote_id, votes
+from tests.support.store_rows import DAY, MONDAY, answer_id, answers, keys, later, refusals, vote_id, votes
 
 
 def states(database: Database, day: date = DAY) -> dict[str, str]:
@@ -111,6 +113,35 @@ def test_filing_the_same_rows_again_changes_nothing(database: Database) -> None:
     changed_days(database)
     assert bulk.file_batch(database, batch) == bulk.Filed()
     assert changed_days(database) == set()
+
+
+def test_a_batch_that_has_a_row_twice_files_it_once(database: Database) -> None:
+    named, voted = keys(("req-1", "a")), votes({"name": "v", "on": "a"})
+    batch = Batch(
+        answers({"name": "a"}, {"name": "a", "model": "other"}), pl.concat([named, named]), pl.concat([voted, voted])
+    )
+    assert bulk.file_batch(database, batch) == bulk.Filed(interactions=1, keys=1, feedback=1)
+    assert bulk.read_day(database, "read_interactions", DAY)["model"].to_list() == ["m1"]
+
+
+def test_rows_that_another_writer_files_at_the_same_moment_are_known_then(database: Database) -> None:
+    with psycopg.connect(database.address()) as other, ThreadPoolExecutor(1) as filing:
+        other.execute(
+            "INSERT INTO interaction (id, tenant, context, occurred_at, source, source_id, provenance)"
+            " VALUES (%s, 'default', 'partial', %s, 'other', 'a', 'import')",
+            (answer_id("a"), MONDAY),
+        )
+        batch = Batch(answers({"name": "a"}, {"name": "b"}), None, votes({"name": "v", "on": "a"}))
+        filed = filing.submit(bulk.file_batch, database, batch)
+        with psycopg.connect(database.address(), autocommit=True) as looking:
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            while looking.execute(waiting).fetchone() == (0,):
+                assert not filed.done(), filed.result()
+        other.commit()
+        assert filed.result() == bulk.Filed(interactions=1, feedback=1)
+    assert set(bulk.read_day(database, "read_interactions", DAY)["source"]) == {"other", "answers"}
 
 
 def test_a_batch_with_one_impossible_row_leaves_nothing(database: Database) -> None:
@@ -241,3 +272,38 @@ def test_settling_one_answer_looks_up_its_events_and_no_others(database: Databas
         before = connection.execute(read).scalar_one()
         connection.execute(text("SELECT settle_votes(ARRAY[CAST(:one AS uuid)])"), {"one": some})
         assert connection.execute(read).scalar_one() - before < 100
+
+
+def test_an_answer_that_is_waited_for_reads_no_votes_and_names_of_others(database: Database) -> None:
+    """It was a scan of both tables for each batch: a load of a million votes took longer with every batch."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO feedback (id, tenant, interaction_id, kind, thumb, user_key, occurred_at, source, source_id)
+            SELECT gen_random_uuid(), 'default', gen_random_uuid(), 'explicit', true, 'k1:' || n, now(), 'api', n::text
+            FROM generate_series(1, 20000) n""")
+        )
+        connection.execute(
+            text("""
+            INSERT INTO interaction_key (tenant, kind, value, interaction_id)
+            SELECT 'default', 'request', n::text, gen_random_uuid() FROM generate_series(1, 20000) n""")
+        )
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE feedback, interaction_key"))
+    waiting = {"name": "waiting", "key_kind": "request", "key_value": "r", "user_key": "u"}
+    bulk.file_batch(database, Batch(interactions=answers({"name": "a"}), feedback=votes(waiting)))
+    read = text("""
+        SELECT sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables
+        WHERE relname IN ('feedback', 'interaction_key')""")
+    with database.engine.begin() as connection:
+        before = connection.execute(read).scalar_one()
+        name = {"id": answer_id("a")}
+        connection.execute(
+            text("INSERT INTO interaction_key VALUES ('default', 'request', 'r', CAST(:id AS uuid))"), name
+        )
+        assert connection.execute(read).scalar_one() - before < 100
+    with database.engine.connect() as connection:
+        bound = connection.execute(
+            text("SELECT interaction_id::text FROM feedback WHERE source_id = 'waiting'")
+        ).scalar_one()
+    assert bound == answer_id("a")

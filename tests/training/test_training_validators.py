@@ -212,3 +212,18 @@ def test_tokens_beyond_the_tokenizers_own_limit_are_counted() -> None:
     assert count_tokens("a b " * 130_000) > 200_000
     assert exceeds(["a b " * 130_000], 65_536)
     assert not exceeds(["a" * 300_000], 65_536), "eight letters a token: bytes alone do not decide"
+
+
+def test_tokens_are_those_of_the_package() -> None:
+    """We count with its machinery alone; what its own front does to a text before has to be done here."""
+    bpe_openai = pytest.importorskip("bpe_openai")
+    encoding = bpe_openai.get_encoding("o200k_base")
+    texts = [
+        "",
+        "Where is my refund?\n\t ok",
+        "don't <|endoftext|>",
+        "漢字 かな ١٢٣ 👩‍👩‍👧",
+        "\ufeffmark",
+        "half \ud83d a pair",
+    ]
+    assert [count_tokens(text) for text in texts] == [len(encoding.encode_ordinary(text)) for text in texts]

@@ -137,27 +137,38 @@ BEGIN
     END LOOP;
 END $$;
 
--- The events of an answer are those that count (`feedback_current`) and the few that were followed: both are looked up,
--- so that the cost does not grow with the table.
 CREATE INDEX IF NOT EXISTS feedback_followed ON feedback (interaction_id) WHERE superseded_by IS NOT NULL;
 
-CREATE OR REPLACE FUNCTION settle_votes(interactions uuid[]) RETURNS bigint LANGUAGE plpgsql AS $$
+-- The whole history of some answers: an index has those that count, another the few that were followed. (Inlined: a plain
+-- condition on the answer would find neither and read the whole table.)
+CREATE OR REPLACE FUNCTION votes_on(answers uuid[]) RETURNS SETOF feedback LANGUAGE sql STABLE AS $$
+    SELECT f.* FROM feedback f WHERE f.interaction_id = ANY (answers) AND f.superseded_by IS NULL
+    UNION ALL
+    SELECT f.* FROM feedback f WHERE f.interaction_id = ANY (answers) AND f.superseded_by IS NOT NULL
+$$;
+
+CREATE OR REPLACE FUNCTION settle_votes(interactions uuid[]) RETURNS bigint LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
+    unsettled uuid[];
     followers uuid[];
     settled_votes bigint;
 BEGIN
+    -- Most events have nothing to follow and nothing that follows them: grouping is cheaper than putting all in order.
+    SELECT array_agg(DISTINCT g.interaction_id) INTO unsettled FROM (
+        SELECT e.interaction_id FROM votes_on(interactions) e
+        GROUP BY e.tenant, e.interaction_id, e.voter, e.kind, e.lane, e.other_interaction_id
+        HAVING count(*) > 1 OR bool_or(e.superseded_by IS NOT NULL)
+    ) g;
+    IF unsettled IS NULL THEN
+        RETURN 0;
+    END IF;
     WITH ordered AS (
         SELECT e.id, e.superseded_by, lead(e.id) OVER (
             PARTITION BY e.tenant, e.interaction_id, e.voter, e.kind, e.lane, e.other_interaction_id
             ORDER BY e.occurred_at, e.received_at, e.id
         ) AS next_id
-        FROM (SELECT DISTINCT i.id FROM unnest(interactions) i (id)) n
-        CROSS JOIN LATERAL (
-            SELECT f.* FROM feedback f WHERE f.interaction_id = n.id AND f.superseded_by IS NULL
-            UNION ALL
-            SELECT f.* FROM feedback f WHERE f.interaction_id = n.id AND f.superseded_by IS NOT NULL
-            OFFSET 0
-        ) e
+        FROM votes_on(unsettled) e
     ), changed AS MATERIALIZED (
         SELECT o.id, o.next_id FROM ordered o WHERE o.superseded_by IS DISTINCT FROM o.next_id
     ), settled AS (
@@ -258,7 +269,9 @@ END $$;
 -- An answer that arrives under a name gets the votes that wait for it or were bound to claims about it; what they were
 -- shown is compared then. Without votes, nobody needs a claim any more.
 CREATE OR REPLACE FUNCTION bind_arrived(arrived uuid[]) RETURNS void LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = public, pg_temp AS $$
+SECURITY DEFINER SET search_path = public, pg_temp
+-- few arrive that anybody waits for: each is looked up, and no table is sorted or hashed for them
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     left_behind uuid[];
 BEGIN
@@ -268,9 +281,9 @@ BEGIN
         AND f.interaction_id IS NULL AND f.key_kind = k.kind AND f.key_value = k.value;
 
     UPDATE feedback f SET interaction_id = k.interaction_id
-    FROM interaction_key k
-    WHERE k.interaction_id = ANY (arrived) AND k.kind = 'interaction' AND f.tenant = k.tenant
-        AND f.interaction_id = uuid_or_null(k.value) AND f.interaction_id <> k.interaction_id;
+    FROM interaction_key k CROSS JOIN votes_on(ARRAY[uuid_or_null(k.value)]) v
+    WHERE k.interaction_id = ANY (arrived) AND k.kind = 'interaction' AND v.tenant = k.tenant
+        AND v.interaction_id <> k.interaction_id AND f.id = v.id;
 
     WITH moved AS (
         SELECT DISTINCT ON (f.id) f.id, c.id AS claim_id, i.id AS answer_id, c.content_snapshot, c.output,
@@ -281,7 +294,7 @@ BEGIN
         JOIN interaction_key n ON (n.tenant, n.kind, n.value) = (k.tenant, k.kind, k.value) AND n.interaction_id <> i.id
         JOIN interaction c ON c.id = n.interaction_id AND c.tenant = n.tenant AND c.source = 'api'
             AND (c.provenance = 'browser' OR (c.provenance = 'server' AND i.provenance IN ('logged', 'import')))
-        JOIN feedback f ON f.interaction_id = c.id AND f.tenant = c.tenant
+        JOIN votes_on(ARRAY[c.id]) f ON f.tenant = c.tenant
         WHERE k.interaction_id = ANY (arrived)
         ORDER BY f.id, same DESC, i.occurred_at DESC
     ), bound AS (
@@ -301,39 +314,20 @@ BEGIN
     FROM interaction_key k
     JOIN interaction i ON i.id = k.interaction_id AND i.tenant = k.tenant AND i.provenance <> 'browser'
     JOIN interaction_key n ON (n.tenant, n.kind, n.value) = (k.tenant, k.kind, k.value) AND n.interaction_id <> i.id
-    WHERE k.interaction_id = ANY (arrived) AND f.interaction_id = n.interaction_id AND f.tenant = k.tenant
-        AND f.shown_differently AND text_forms(NULL, f.shown) && text_forms(i.output, i.content_snapshot);
+    JOIN votes_on(ARRAY[n.interaction_id]) v ON v.tenant = k.tenant AND v.shown_differently
+        AND text_forms(NULL, v.shown) && text_forms(i.output, i.content_snapshot)
+    WHERE k.interaction_id = ANY (arrived) AND f.id = v.id;
 
     IF left_behind IS NOT NULL THEN
         WITH needless AS (
             DELETE FROM interaction i WHERE i.id = ANY (left_behind)
-                AND NOT EXISTS (SELECT FROM feedback f WHERE f.interaction_id = i.id)
+                AND NOT EXISTS (SELECT FROM votes_on(ARRAY[i.id]))
                 AND NOT EXISTS (SELECT FROM feedback f WHERE f.other_interaction_id = i.id)
             RETURNING i.id
         )
         DELETE FROM interaction_key k USING needless n WHERE k.interaction_id = n.id;
     END IF;
     PERFORM settle_votes(arrived);
-END $$;
-
-CREATE OR REPLACE FUNCTION interaction_key_inserted() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    arrived uuid[];
-BEGIN
-    SELECT array_agg(DISTINCT n.interaction_id) INTO arrived FROM new_rows n
-    WHERE EXISTS (
-            SELECT FROM feedback f
-            WHERE f.interaction_id IS NULL AND f.tenant = n.tenant AND f.key_kind = n.kind AND f.key_value = n.value OFFSET 0)
-        OR (n.kind = 'interaction' AND EXISTS (
-            SELECT FROM feedback f WHERE f.interaction_id = uuid_or_null(n.value) AND f.tenant = n.tenant OFFSET 0))
-        OR EXISTS (
-            SELECT FROM interaction_key o
-            WHERE o.tenant = n.tenant AND o.kind = n.kind AND o.value = n.value AND o.interaction_id <> n.interaction_id OFFSET 0);
-    IF arrived IS NOT NULL THEN
-        PERFORM bind_arrived(arrived);
-    END IF;
-    RETURN NULL;
 END $$;
 
 -- Votes and answers that arrived in the same moment.
@@ -654,50 +648,6 @@ CREATE OR REPLACE FUNCTION about_subject(key_kind text) RETURNS boolean LANGUAGE
 $$;
 CREATE INDEX IF NOT EXISTS feedback_subject ON feedback (tenant, key_kind, key_value)
     WHERE key_kind IN ('session', 'conversation', 'tool_call', 'step') AND superseded_by IS NULL;
-
-CREATE OR REPLACE FUNCTION feedback_counted_in() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    counted counted_vote[];
-    seen_people person_seen[];
-BEGIN
-    WITH current AS MATERIALIZED (
-        SELECT n.id, n.interaction_id, n.tenant, n.day, n.kind, n.thumb, n.stars, n.comment IS NOT NULL AS commented,
-            i.id AS matched, i.model, i.intent, i.project, i.content_type, i.action_type, i.memory_used
-        FROM new_rows n
-        LEFT JOIN LATERAL (
-            SELECT a.id, a.model, a.intent, a.project, a.content_type, a.action_type, a.memory_used
-            FROM interaction a WHERE a.id = n.interaction_id AND a.tenant = n.tenant OFFSET 0
-        ) i ON true
-        WHERE n.superseded_by IS NULL AND NOT n.withdrawn AND NOT about_subject(n.key_kind)
-    ), noted AS (
-        INSERT INTO vote_unmatched (feedback_id, interaction_id)
-        SELECT c.id, c.interaction_id FROM current c WHERE c.matched IS NULL AND c.interaction_id IS NOT NULL
-    ), alike AS (
-        SELECT (count(*)::integer, c.tenant, c.day, c.model, c.intent, c.project, c.content_type, c.action_type,
-                c.memory_used, c.kind, c.thumb, c.stars, c.commented)::counted_vote AS votes
-        FROM current c
-        GROUP BY c.tenant, c.day, c.model, c.intent, c.project, c.content_type, c.action_type, c.memory_used, c.kind,
-            c.thumb, c.stars, c.commented
-    )
-    SELECT array_agg(a.votes) INTO counted FROM alike a;
-    IF counted IS NOT NULL THEN
-        PERFORM record_counts(counted);
-    END IF;
-    SELECT array_agg(p) INTO seen_people FROM (
-        SELECT n.tenant, 'user', n.user_key, n.day, NULL::date FROM new_rows n
-        WHERE n.user_key IS NOT NULL AND NOT n.withdrawn
-        UNION ALL
-        SELECT n.tenant, 'session', n.session_key, n.day, NULL FROM new_rows n
-        WHERE n.session_key IS NOT NULL AND NOT n.withdrawn
-            -- a change of an anonymous vote bears the first event's id instead of a session
-            AND NOT (n.supersedes IS NOT NULL AND n.session_key ~ '^[0-9a-f]{8}-[0-9a-f]{4}-')
-    ) p (tenant, kind, person, day, previous);
-    IF seen_people IS NOT NULL THEN
-        PERFORM record_people(seen_people);
-    END IF;
-    RETURN NULL;
-END $$;
 
 CREATE OR REPLACE FUNCTION feedback_recounted() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$

@@ -9,6 +9,7 @@ down_revision = "v1_baseline"
 
 SCRIPTS = (
     "capture.sql",
+    "writes.sql",
     "privacy.sql",
     "operations.sql",
     "dagster.sql",
