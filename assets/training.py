@@ -144,7 +144,7 @@ def promptfoo_tests(pipeline: Pipeline, week: date) -> Outcome:
     votes = frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select(columns).collect()
     votes = votes.filter(~pl.col("feedback_id").is_in(_decided(pipeline)["rejected"].implode()))
     previous = frames.read(tables.REGRESSION_CASES, [week - timedelta(weeks=1)])
-    suite = regression_cases(archive.kept(frames, week, _settings(pipeline)), previous, votes)
+    suite = regression_cases(archive.kept_for_cases(frames, week, _settings(pipeline)), previous, votes)
     frames.write(tables.REGRESSION_CASES, week, suite)
     new = suite.filter(pl.col("since") == week).height
     counts = {"cases": suite.height, "cases/new": new}
@@ -218,8 +218,9 @@ def _written(
 ) -> Outcome:
     """Writes the files of every chosen format that holds such rows, and says how many lines each has; they are checked
     against their formats' rules while they are written."""
-    curated = archive.kept(pipeline.frames, week, _settings(pipeline))
-    pairs = archive.kept_pairs(pipeline.frames, week)
+    # the text of what is written, and of nothing else
+    curated = archive.kept(pipeline.frames, week, _settings(pipeline), texts=not {*tasks} <= {"preference", "cases"})
+    pairs = archive.kept_pairs(pipeline.frames, week, texts="preference" in tasks)
     folder = _folder(pipeline, week) / family
     formats = [name for name in _formats(pipeline) if FORMATS[name].task in tasks]
     files = write_files(curated, pairs, folder, formats, RECOMMENDED, LICENCE, cases)

@@ -8,6 +8,7 @@ import polars as pl
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
+from feedback_pipeline.tables.parquet import of_ids
 from feedback_pipeline.training.conflicts import probabilities
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.rules import CurationSettings
@@ -62,9 +63,9 @@ def answer_flags(answers: pl.LazyFrame, wanted: pl.Series) -> pl.DataFrame:
 
     Dimensions are categories, which take a quarter of the memory.
     """
-    ids = pl.LazyFrame({"interaction_id": wanted.unique()}, schema={"interaction_id": pl.String})
+    ids = wanted.unique()
     blocks = [
-        answers.filter(between).join(ids, on="interaction_id", how="semi").select(_flags()).collect(engine="streaming")
+        of_ids(answers.filter(between), "interaction_id", ids).select(_flags()).collect(engine="streaming")
         for between in _blocks_of_days(answers)
     ]
     if not blocks:
