@@ -64,6 +64,7 @@ class LoopEventLog(PostgresEventLogStorage):
         self._lock = threading.Lock()
         self._waiting: list[EventLogEntry] | None = None
         self._tables: dict[str, bool] = {}
+        self._columns: dict[str, bool] = {}
 
     @classmethod
     def from_config_value(
@@ -75,6 +76,12 @@ class LoopEventLog(PostgresEventLogStorage):
         """As Dagster asks before each event; a table that is there stays."""
         self._tables[table_name] = self._tables.get(table_name) or super().has_table(table_name)
         return self._tables[table_name]
+
+    def _has_asset_key_col_on_connection(self, conn: sa.Connection, column_name: str) -> bool:
+        """As Dagster asks before each look at an asset, by a reading of the catalog; a column that is there stays."""
+        known = self._columns.get(column_name) or super()._has_asset_key_col_on_connection(conn, column_name)
+        self._columns[column_name] = known
+        return known
 
     @contextmanager
     def together(self) -> Iterator[None]:

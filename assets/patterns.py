@@ -67,9 +67,8 @@ def voted_texts(pipeline: Pipeline, day: date) -> pl.DataFrame:
         .select("feedback_id", "interaction_id", "interaction_day", "comment")
         .collect()
     )
-    people = pipeline.frames.read(VOTE_FACTS, [day]).select(
-        "feedback_id", "person", "verdict", pl.col("language").cast(pl.String)
-    )
+    read = pipeline.frames.scan(VOTE_FACTS, [day])
+    people = read.select("feedback_id", "person", "verdict", pl.col("language").cast(pl.String)).collect()
     counted = counted.join(people, on="feedback_id", maintain_order="left")
     # a vote may come days after its answer
     answered_on = counted["interaction_day"].unique().sort().to_list()

@@ -122,8 +122,9 @@ def materialize(
     ] = None,
 ) -> None:
     """Compute the days that changed and the weeks they belong to, in the foreground."""
-    from assets.report import TREND_WEEKS
-    from feedback_pipeline.store import changes
+    with uncollected():
+        from assets.report import TREND_WEEKS
+        from feedback_pipeline.store import changes
 
     pipeline = open_pipeline()
     weeks = [week_over(pipeline.settings.start, pipeline.today(), text) for text in week] if week else None

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal
 from uuid import uuid4
@@ -52,13 +53,16 @@ class ParquetFolder:
 
     url: str
 
-    @property
+    @cached_property
     def root(self) -> UPath:
         return location(self.url)
 
+    def folder(self, table: Table | str) -> UPath:
+        """Where a table's files are."""
+        return self.root / (table if isinstance(table, str) else table.name)
+
     def path(self, table: Table | str, partition: date | str) -> UPath:
-        name = table if isinstance(table, str) else table.name
-        return self.root / name / f"{partition}.parquet"
+        return self.folder(table) / f"{partition}.parquet"
 
     def write(self, table: Table, partition: date | str, frames: pl.DataFrame | Iterable[pl.DataFrame]) -> Written:
         """Writes one partition; an iterable of frames is streamed, so a partition may be larger than memory."""
@@ -95,14 +99,15 @@ class ParquetFolder:
 
         A column that was declared after a partition was written is null in it until the partition is computed anew.
         """
-        present = set(self.names(table))
-        paths = [path for path in (self.path(table, partition) for partition in partitions) if path.name in present]
-        if not paths:
+        folder = self.folder(table)
+        present = set(names_in(folder))
+        names = [name for name in (f"{partition}.parquet" for partition in partitions) if name in present]
+        if not names:
             return table.empty().lazy()
         declared = {column.name: column.dtype for column in table.columns}
         stored = stored_schema(table)
         frame = pl.scan_parquet(
-            _sources(paths),
+            _sources(folder, names),
             glob=False,
             schema=pl.Schema(stored),
             missing_columns="insert",
@@ -121,7 +126,7 @@ class ParquetFolder:
 
     def names(self, table: Table | str) -> list[str]:
         """Names of the files in a table's folder, ascending."""
-        return names_in(self.root / (table if isinstance(table, str) else table.name))
+        return names_in(self.folder(table))
 
     def delete(self, table: Table, partition: date | str) -> None:
         """Removes a partition where it exists."""
@@ -238,14 +243,16 @@ def remove(path: UPath) -> int:
 
 def scan_file(path: UPath) -> pl.LazyFrame:
     """The rows of one Parquet file."""
-    return pl.scan_parquet(_sources([path]), glob=False)
+    return pl.scan_parquet(_sources(path.parent, [path.name]), glob=False)
 
 
-def _sources(paths: Sequence[UPath]) -> Any:
+def _sources(folder: UPath, names: Sequence[str]) -> Any:
     """What Polars scans: it reads disks and the known buckets itself, with the same keys and endpoint as our writer."""
-    if all(is_local(path) for path in paths):
-        return [path.path for path in paths]
-    if all(path.protocol in READ_BY_POLARS for path in paths):
+    # a path of each of a year of files takes as long as reading them
+    if is_local(folder):
+        return [f"{folder.path}/{name}" for name in names]
+    paths = [folder / name for name in names]
+    if folder.protocol in READ_BY_POLARS:
         return [str(path) for path in paths]
     return [io.BytesIO(path.read_bytes()) for path in paths]
 
