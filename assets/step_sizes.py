@@ -29,8 +29,8 @@ HEAVY = {
     "kto_file": StepSize(2, 4096),
     "weekly_report": StepSize(1, 2048),
 }
-"""For weeks of about a million votes; a week is bounded by its batches, not by its votes. Two cores stand for steps that
-use them both, or that hold so much text that no other should run beside them."""
+"""For weeks of about a million votes; a week is bounded by its batches, not by its votes. Two cores stand for steps
+that use them both, or that hold so much text that no other should run beside them."""
 
 
 def size_of(asset: str) -> StepSize:

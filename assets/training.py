@@ -167,9 +167,8 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
         for family in _FAMILIES
         for given in orjson.loads((_folder(pipeline, week) / family / "files.json").read_bytes())
     ]
-    texts = pipeline.frames.scan(tables.TRAINING_EXAMPLES, [week]).select(costs.TOKENS_OF).collect()
-    tokens = costs.training_tokens(texts, files, curated.settings.key)
-    del texts
+    examples = pipeline.frames.scan(tables.TRAINING_EXAMPLES, [week])
+    tokens = costs.training_tokens(examples, files, curated.settings.key)
     trainable = costs.trainable(map(asdict, files), training_format(pipeline.settings))
     manifest = build_manifest(
         curated,
@@ -190,9 +189,9 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
         file.write(manifest.to_json())
     suite = archive.kept_cases(pipeline.frames, week)
     lines = lineage(manifest.dataset_id, files, curated, pairs, RECOMMENDED, suite)
-    datasets.record(pipeline.database, week, manifest.dataset_id, manifest.to_json(), lines)
+    datasets.record(pipeline.database, week, manifest.dataset_id, manifest.to_json(), lines.rows())
     return Outcome(
-        lines,
+        lines.frames(),
         numbers={
             "dataset": manifest.dataset_id,
             "files": len(files),
