@@ -10,7 +10,7 @@ import tomllib
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 from itertools import pairwise
 from math import log2
 from pathlib import Path
@@ -50,7 +50,7 @@ _NOT_A_NAME = frozenset(_EVERYDAY["names"])
 _NOT_A_DOMAIN = frozenset(_EVERYDAY["domains"])
 _NOBODYS_FOLDERS = frozenset(_EVERYDAY["folders"])
 _NOT_A_HOST = (0, 127, 255)
-_DOCUMENTATION = tuple(IPv4Network(f"{prefix}.0/24") for prefix in ("192.0.2", "198.51.100", "203.0.113"))
+_DOCUMENTATION = ("192.0.2.", "198.51.100.", "203.0.113.")
 _DOCUMENTATION_6 = IPv6Network("2001:db8::/32")
 _RESOLVERS = frozenset({"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "4.2.2.2", "4.2.2.1"})
 """Hosts whose addresses look like numbers of sections."""
@@ -255,7 +255,7 @@ def _ipv4(value: str) -> Span | None:
 
 
 def _names_a_host(address: IPv4Address) -> bool:
-    return address.packed[0] not in _NOT_A_HOST and not any(address in network for network in _DOCUMENTATION)
+    return address.packed[0] not in _NOT_A_HOST and not str(address).startswith(_DOCUMENTATION)
 
 
 def _ipv6(value: str) -> Span | None:

@@ -5,8 +5,8 @@ of the texts it hits, in Rust's linear-time regular expressions; Python only han
 that occurs often once. There is one implementation, so a text alone and a text in a column are treated alike.
 """
 
-from dataclasses import dataclass
 from functools import cache, reduce
+from itertools import chain
 
 import polars as pl
 
@@ -14,12 +14,17 @@ from feedback_pipeline.privacy.checks import Span
 from feedback_pipeline.privacy.folding import DISGUISED, fold
 from feedback_pipeline.privacy.rules import MARK, Search, default_searches, gates, openers
 
+MOSTLY_DISTINCT = 0.9
+"""Share of distinct texts beyond which to look for those that are alike costs more than to cut them twice."""
+FEW = 100
+"""Fewer texts are searched for everything at less cost than it takes to find out which to search for what."""
 GATES = ("other", "long", "near")
 SUSPECT = pl.Schema({"row": pl.UInt32, "text": pl.String, **dict.fromkeys(GATES, pl.Boolean)})
 """A text worth a search: its row (position in the column), its words undisguised, and which of the `gates` may be found
 in it: where one of the others is, that for words near others is not looked for."""
 PIECE = pl.Schema({"row": pl.UInt32, "start": pl.UInt32, "text": pl.String, "placeholder": pl.String})
 """A piece of a text: its row, the character it starts at, its words, and the type if it is an identifier."""
+_Piece = tuple[int, int, str, str | None]
 
 
 def suspects(texts: pl.Series) -> pl.DataFrame:
@@ -31,6 +36,8 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
     first, long = openers()
     is_long = texts.str.contains(long)
     rows = (texts.str.contains(f"{DISGUISED}|{first}") | is_long).arg_true()
+    if rows.is_empty():
+        return SUSPECT.to_frame()
     frame = pl.DataFrame({"row": rows, "text": texts.gather(rows), "long": is_long.gather(rows)})
     disguised = frame["text"].str.contains(DISGUISED).arg_true()
     if not disguised.is_empty():
@@ -39,6 +46,8 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
             text=frame["text"].scatter(disguised, folded),
             long=frame["long"].scatter(disguised, folded.str.contains(long)),
         )
+    if frame.height < FEW:
+        return frame.select("row", "text", *(pl.lit(value=True).alias(gate) for gate in GATES))
     other, _, near = gates()
     frame = frame.with_columns(other=frame["text"].str.contains(other), near=True)
     alone = frame.select((~pl.col("other") & ~pl.col("long")).arg_true()).to_series()
@@ -49,6 +58,8 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
 def pieces(frame: pl.DataFrame) -> pl.DataFrame:
     """The texts of `suspects` that hold an identifier, cut into pieces (schema PIECE), ordered by row and start; joined
     they give the text. One that is there several times, as a prompt is in the messages that repeat it, is cut once."""
+    if frame["text"].n_unique() > MOSTLY_DISTINCT * frame.height:
+        return _cut_texts(frame)
     alike = frame.select("row", first=pl.col("row").first().over("text"))
     cut = _cut_texts(frame.filter(alike["row"] == alike["first"]))
     found = alike.join(cut.rename({"row": "first"}), on="first").drop("first")
@@ -59,18 +70,18 @@ def _cut_texts(frame: pl.DataFrame) -> pl.DataFrame:
     frame, hits = _hits(frame)
     if frame.is_empty():
         return PIECE.to_frame()
-    nothing: list[str | None] = [None] * frame.height
-    whole = _Pieces(list(range(frame.height)), [0] * frame.height, frame["text"].to_list(), nothing)
-    still_open = whole.frame()
+    still_open = pl.DataFrame(
+        {"row": range(frame.height), "start": 0, "text": frame["text"], "placeholder": None}, schema=PIECE
+    )
     closed: list[pl.DataFrame] = []
     for search, hit in zip(default_searches(), hits, strict=True):
         if not hit.any():
             continue
         concerned = hit.gather(still_open["row"])
         taken, rest = _cut(still_open.filter(concerned), search)
-        if taken.rows:
-            closed.append(taken.frame())
-            still_open = pl.concat([still_open.filter(~concerned), rest.frame()])
+        if not taken.is_empty():
+            closed.append(taken)
+            still_open = pl.concat([still_open.filter(~concerned), rest])
     cut = pl.concat([*closed, still_open])
     found = cut["row"].filter(cut["placeholder"].is_not_null()).unique()
     cut = cut.filter(pl.col("row").is_in(found.implode())).sort("row", "start")
@@ -88,22 +99,27 @@ def _hits(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.Series]]:
     What only looks like an identifier matters beside what may be one: those searches come last, and see little.
     """
     masking, keeping = _matches()
+    searches = default_searches()
     nowhere, found = pl.repeat(False, frame.height, eager=True), dict[str, pl.Series]()
-    for (through, sign), matches in masking.items():
+    if frame.height < FEW:
+        found = {hit.name: hit for hit in frame.select(*chain(*masking.values()), *keeping) if hit.any()}
+    for (through, sign), matches in masking.items() if frame.height >= FEW else ():
         rows = frame.select(pl.any_horizontal(GATES[gate] for gate in through).arg_true()).to_series()
         if sign is not None:
             rows = rows.filter(frame["text"].gather(rows).str.contains(sign))
         for hit in frame.select(pl.col("text").gather(rows)).select(matches) if rows.len() else ():
             if hit.any():
                 found[hit.name] = nowhere.clone().scatter(rows.filter(hit), True)
-    if not found:
+    masked = [hit for name, hit in found.items() if not searches[int(name)].keeps]
+    if not masked:
         return frame.clear(), []
-    concerned = reduce(pl.Series.__or__, found.values())
+    concerned = reduce(pl.Series.__or__, masked)
     frame = frame.filter(concerned)
     found = {name: hit.filter(concerned) for name, hit in found.items()}
-    found |= {hit.name: hit for hit in frame.select(keeping)}
+    if nowhere.len() >= FEW:
+        found |= {hit.name: hit for hit in frame.select(keeping)}
     nowhere = nowhere.head(frame.height)
-    return frame, [found.get(str(index), nowhere) for index in range(len(default_searches()))]
+    return frame, [found.get(str(index), nowhere) for index in range(len(searches))]
 
 
 @cache
@@ -117,10 +133,10 @@ def _matches() -> tuple[dict[tuple[tuple[int, ...], str | None], list[pl.Expr]],
     return masking, keeping
 
 
-def _cut(frame: pl.DataFrame, search: Search) -> tuple["_Pieces", "_Pieces"]:
-    """What the search takes out of the open pieces, and what it leaves of them."""
+def _cut(frame: pl.DataFrame, search: Search) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What the search takes out of the open pieces, and what it leaves of them (schema PIECE)."""
     marked = frame["text"].str.replace_all(search.pattern, search.marked).to_list()
-    taken, rest = _Pieces([], [], [], []), _Pieces([], [], [], [])
+    taken, rest = list[_Piece](), list[_Piece]()
     accepted: dict[str, tuple[int, str, Span]] = {}
     for row, start, text in zip(frame["row"].to_list(), frame["start"].to_list(), marked, strict=True):
         position, waiting = start, ""
@@ -135,34 +151,18 @@ def _cut(frame: pl.DataFrame, search: Search) -> tuple["_Pieces", "_Pieces"]:
                 waiting += value
                 continue
             waiting += value[:first]
-            rest.add(row, position, waiting)
+            if waiting:
+                rest.append((row, position, waiting, None))
             position += len(waiting)
-            taken.add(row, position, value[first:last], search.placeholders[rule])
+            taken.append((row, position, value[first:last], search.placeholders[rule]))
             position += last - first
             waiting = value[last:]
-        rest.add(row, position, waiting)
-    return taken, rest
+        if waiting:
+            rest.append((row, position, waiting, None))
+    return _frame(taken), _frame(rest)
 
 
-@dataclass(frozen=True)
-class _Pieces:
-    """Pieces being collected, column by column; empty ones are left out."""
-
-    rows: list[int]
-    starts: list[int]
-    texts: list[str]
-    placeholders: list[str | None]
-
-    def add(self, row: int, start: int, text: str, placeholder: str | None = None) -> None:
-        if text:
-            self.rows.append(row)
-            self.starts.append(start)
-            self.texts.append(text)
-            self.placeholders.append(placeholder)
-
-    def frame(self) -> pl.DataFrame:
-        """The pieces (schema PIECE)."""
-        rows, starts = pl.Series("row", self.rows, pl.UInt32), pl.Series("start", self.starts, pl.UInt32)
-        texts = pl.Series("text", self.texts, pl.String)
-        placeholders = pl.Series("placeholder", self.placeholders, pl.String)
-        return pl.DataFrame([rows, starts, texts, placeholders])
+def _frame(pieces: list[_Piece]) -> pl.DataFrame:
+    """Pieces as a frame (schema PIECE)."""
+    columns = zip(PIECE.items(), zip(*pieces, strict=True), strict=True) if pieces else ()
+    return pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in columns], schema=PIECE)

@@ -176,13 +176,8 @@ def _labels(height: int, conversations: pl.Series | None) -> pl.Series:
 def _written(cut: pl.DataFrame, labels: pl.Series, numbering: "_Numbering") -> pl.DataFrame:
     """The texts that the pieces make (`row`, `text`), with a placeholder for every identifier."""
     taken = cut.with_row_index("place").filter(pl.col("placeholder").is_not_null())
-    numbered = map(
-        numbering.written,
-        labels.gather(taken["row"]).to_list(),
-        taken["placeholder"].to_list(),
-        taken["text"].to_list(),
-    )
-    written = cut.select("row", text=cut["text"].scatter(taken["place"], pl.Series(list(numbered), dtype=pl.String)))
+    numbered = numbering.written(labels.gather(taken["row"]), taken["placeholder"], taken["text"])
+    written = cut.select("row", text=cut["text"].scatter(taken["place"], numbered))
     return written.group_by("row", maintain_order=True).agg(pl.col("text").str.join())
 
 
@@ -202,15 +197,19 @@ class _Numbering:
                 key = (conversation, placeholder)
                 self._highest[key] = max(int(number), self._highest.get(key, 0))
 
-    def written(self, conversation: int, placeholder: str, text: str) -> str:
-        """What is written for an identifier: the placeholder of its type with the value's number."""
-        self.counts[placeholder] += 1
-        key = (conversation, placeholder, _value(placeholder, text))
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._highest.get(key[:2], 0) + 1
-            self._numbers[key] = self._highest[key[:2]] = number
-        return f"[{placeholder}_{number}]"
+    def written(self, conversations: pl.Series, placeholders: pl.Series, texts: pl.Series) -> pl.Series:
+        """What is written for identifiers: the placeholder of its type with the value's number."""
+        kinds = placeholders.to_list()
+        self.counts.update(kinds)
+        numbers, highest = self._numbers, self._highest
+        said: list[str] = []
+        for conversation, kind, text in zip(conversations.to_list(), kinds, texts.to_list(), strict=True):
+            key = (conversation, kind, _value(kind, text))
+            if (number := numbers.get(key)) is None:
+                of_kind = (conversation, kind)
+                numbers[key] = highest[of_kind] = number = highest.get(of_kind, 0) + 1
+            said.append(f"[{kind}_{number}]")
+        return pl.Series(said, dtype=pl.String)
 
 
 def _value(placeholder: str, text: str) -> str:

@@ -35,7 +35,7 @@ GRANT SELECT ON consent, tenant, prompt, setting, vote_total, vote_day, vote_del
     TO feedback_api;
 GRANT INSERT ON change TO feedback_api;
 GRANT SELECT ON alert TO feedback_api;
-REVOKE EXECUTE ON FUNCTION record_counts, fold_counts, claim_waiting_votes, match_votes, sweep_capture,
+REVOKE EXECUTE ON FUNCTION record_counts, record_people, fold_counts, claim_waiting_votes, match_votes, sweep_capture,
     use_token, take_allowance, find_api_key, announce_job, get_weekly_finetuning_dataset, open_session, close_session,
     find_session, find_token_key, bind_arrived, carry_votes FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION use_token, take_allowance, find_api_key, announce_job, open_session, close_session,
