@@ -27,6 +27,7 @@ from feedback_pipeline.judging.versions import compare_versions
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.stats.estimates import Estimate
 from feedback_pipeline.store import audits, bulk
+from feedback_pipeline.tables.parquet import of_ids
 
 if TYPE_CHECKING:
     from feedback_pipeline.judging.backends.model import ModelJudge
@@ -146,8 +147,11 @@ def audit_queue(pipeline: Pipeline, week: date) -> Outcome:
     if pipeline.today() >= week + timedelta(weeks=1):
         sample = pipeline.frames.read(tables.JUDGE_SAMPLE, [week])
         drawn = draw_audit(sample, _judgements(pipeline, week), pipeline.settings.audit_size, seed=str(week))
-        days = pipeline.frames.scan(CLEAN_INTERACTIONS, days_of(week)).select("interaction_id", "day")
-        dated = drawn.lazy().join(days, on="interaction_id", maintain_order="left").collect()
+        answered = of_ids(
+            pipeline.frames.scan(CLEAN_INTERACTIONS, days_of(week)), "interaction_id", drawn["interaction_id"]
+        )
+        days = answered.select("interaction_id", "day").collect()
+        dated = drawn.join(days, on="interaction_id", maintain_order="left")
         audits.keep_items(pipeline.database, week, dated)
     queued = audits.read_items(pipeline.database).filter(pl.col("week") == week)
     labels = audits.read_labels(pipeline.database).filter(pl.col("week") == week)
@@ -187,10 +191,9 @@ def version_comparison(pipeline: Pipeline, week: date) -> pl.DataFrame:
     """Two prompt versions compared on one criterion: difference, interval, and the smallest difference detectable."""
     sample = pipeline.frames.read(tables.JUDGE_SAMPLE, [week])
     prompts = (
-        pipeline.frames.scan(TEXT_SIGNATURES, days_of(week))
+        of_ids(pipeline.frames.scan(TEXT_SIGNATURES, days_of(week)), "interaction_id", sample["interaction_id"])
         .select("interaction_id", prompt_key=pl.col("prompt_hash").cast(pl.String))
         .filter(pl.col("prompt_key").is_not_null())
-        .join(sample.lazy().select("interaction_id"), on="interaction_id", how="semi")
         .collect()
         .sort("interaction_id")
     )
@@ -300,7 +303,7 @@ def _anchor_texts(pipeline: Pipeline, anchors: pl.DataFrame) -> pl.DataFrame:
     items = audits.read_items(pipeline.database).join(anchors, on="interaction_id", how="semi")
     texts = pipeline.frames.scan(CLEAN_INTERACTIONS, items["day"].unique().sort().to_list())
     kept = texts.select("interaction_id", "prompt", "answer").filter(pl.col("answer").is_not_null())
-    return kept.join(items.lazy().select("interaction_id"), on="interaction_id", how="semi").collect()
+    return of_ids(kept, "interaction_id", items["interaction_id"]).collect()
 
 
 def _judgements(pipeline: Pipeline, week: date) -> pl.DataFrame:
@@ -320,10 +323,10 @@ def _pair_judgements(pipeline: Pipeline, week: date) -> pl.DataFrame:
 
 def _verdicts(pipeline: Pipeline, week: date) -> pl.DataFrame:
     """People's verdicts on the week's sampled answers."""
-    sample = pipeline.frames.scan(tables.JUDGE_SAMPLE, [week]).select("interaction_id")
+    sample = pipeline.frames.scan(tables.JUDGE_SAMPLE, [week]).select("interaction_id").collect().to_series()
     columns = ["interaction_id", "voter", "verdict", "conversation_id", "answer_chars"]
     votes = pipeline.frames.scan(CLEAN_FEEDBACK, days_of(week)).filter("counts").select(columns)
-    return votes.join(sample, on="interaction_id", how="semi").collect().sort("interaction_id", "voter")
+    return of_ids(votes, "interaction_id", sample).collect().sort("interaction_id", "voter")
 
 
 def _preferences(pipeline: Pipeline, week: date) -> pl.DataFrame:
@@ -341,16 +344,18 @@ def _preference_texts(pipeline: Pipeline, week: date) -> pl.DataFrame:
     pairs = draw_pairs(votes, pipeline.settings.judge_sample_size // 10, seed=f"judged pairs {week}")
     # the other answer's day is not known: usually that of the vote, never long before it
     days = window(week, ANSWERED_WEEKS)
-    texts = pipeline.frames.scan(CLEAN_INTERACTIONS, days).select("interaction_id", "prompt", "answer")
+    compared = pl.concat([pairs["interaction_id"], pairs["other_interaction_id"]])
+    scanned = of_ids(pipeline.frames.scan(CLEAN_INTERACTIONS, days), "interaction_id", compared)
+    texts = scanned.select("interaction_id", "prompt", "answer").collect()
     other = texts.select(other_interaction_id="interaction_id", other_answer="answer")
-    both = pairs.lazy().join(texts, on="interaction_id").join(other, on="other_interaction_id")
-    return both.collect().sort("interaction_id", "other_interaction_id")
+    both = pairs.join(texts, on="interaction_id").join(other, on="other_interaction_id")
+    return both.sort("interaction_id", "other_interaction_id")
 
 
 def _sampled_texts(pipeline: Pipeline, week: date) -> pl.DataFrame:
-    sample = pipeline.frames.scan(tables.JUDGE_SAMPLE, [week]).select("interaction_id")
+    sample = pipeline.frames.scan(tables.JUDGE_SAMPLE, [week]).select("interaction_id").collect().to_series()
     texts = pipeline.frames.scan(CLEAN_INTERACTIONS, days_of(week)).select("interaction_id", "prompt", "answer")
-    return texts.join(sample, on="interaction_id", how="semi").collect().sort("interaction_id")
+    return of_ids(texts, "interaction_id", sample).collect().sort("interaction_id")
 
 
 def _earlier_votes(pipeline: Pipeline, week: date) -> pl.DataFrame:
@@ -364,9 +369,10 @@ def _earlier_votes(pipeline: Pipeline, week: date) -> pl.DataFrame:
     )
     drawn = votes.with_columns(_hash=pl.Series(text_hash(votes["interaction_id"], "local")))
     drawn = drawn.sort("_hash", "voter").head(2 * MAX_LABELS)
-    texts = pipeline.frames.scan(CLEAN_INTERACTIONS, drawn["interaction_day"].unique().sort().to_list())
+    answered = pipeline.frames.scan(CLEAN_INTERACTIONS, drawn["interaction_day"].unique().sort().to_list())
+    texts = of_ids(answered, "interaction_id", drawn["interaction_id"]).select("interaction_id", "prompt", "answer")
     columns = ["prompt", "answer", "verdict", "voter"]
-    return drawn.lazy().join(texts, on="interaction_id", maintain_order="left").select(columns).collect()
+    return drawn.join(texts.collect(), on="interaction_id", maintain_order="left").select(columns)
 
 
 def _not_enough(answers: pl.DataFrame, few: NotEnoughLabels) -> pl.DataFrame:

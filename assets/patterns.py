@@ -32,7 +32,7 @@ from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topic
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.reports.said_events import said_events
 from feedback_pipeline.reports.sections.said import silent_but_heard
-from feedback_pipeline.tables.parquet import replaced_file
+from feedback_pipeline.tables.parquet import of_ids, replaced_file
 
 GROUP = "patterns"
 SLICED = (*DIMENSIONS, *LENGTH_BANDS, *MULTI_DIMENSIONS)
@@ -233,13 +233,12 @@ def _rejected_texts(pipeline: Pipeline, days: list[date]) -> pl.DataFrame:
         .join(people, on="feedback_id")
         .collect()
     )
-    prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, votes["interaction_day"].unique().sort().to_list())
+    scanned = pipeline.frames.scan(CLEAN_INTERACTIONS, votes["interaction_day"].unique().sort().to_list())
     drawn = votes.sort("person", "feedback_id") if votes.height <= MAX_TEXTS else _drawn(votes)
+    prompts = of_ids(scanned, "interaction_id", drawn["interaction_id"]).select("interaction_id", "prompt").collect()
     return (
-        drawn.lazy()
-        .join(prompts.select("interaction_id", "prompt"), on="interaction_id", how="left")
+        drawn.join(prompts, on="interaction_id", how="left")
         .select("feedback_id", "person", text=pl.coalesce("comment", "prompt"))
-        .collect()
         .sort("feedback_id")
     )
 

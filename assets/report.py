@@ -46,7 +46,7 @@ from feedback_pipeline.reports.sources import Sources, example_ids
 from feedback_pipeline.reports.subject_events import subject_events
 from feedback_pipeline.store import bulk, revisions
 from feedback_pipeline.store.replies import PostgresReplyCache
-from feedback_pipeline.tables.parquet import replaced_file
+from feedback_pipeline.tables.parquet import of_ids, replaced_file
 from feedback_pipeline.training import costs
 from feedback_pipeline.training.archive import pairs_funnel
 from feedback_pipeline.training.formats import FORMATS
@@ -304,21 +304,18 @@ def _conservation(pipeline: Pipeline, days: Sequence[date]) -> list[cleaning.Con
 
 def _examples(pipeline: Pipeline, days: Sequence[date], ids: list[str]) -> pl.DataFrame:
     """The words to quote: the comment behind each example vote, else the prompt it was about."""
-    wanted = pl.DataFrame({"feedback_id": ids}, schema={"feedback_id": pl.String})
     votes = (
-        pipeline.frames.scan(CLEAN_FEEDBACK, days)
+        of_ids(pipeline.frames.scan(CLEAN_FEEDBACK, days), "feedback_id", pl.Series(ids, dtype=pl.String))
         .select("feedback_id", "interaction_id", "interaction_day", "comment")
-        .join(wanted.lazy(), on="feedback_id", how="semi")
         .collect()
     )
     answered_on = votes["interaction_day"].unique().sort().to_list()
-    prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, answered_on).select("interaction_id", "prompt")
+    scanned = of_ids(pipeline.frames.scan(CLEAN_INTERACTIONS, answered_on), "interaction_id", votes["interaction_id"])
+    prompts = scanned.select("interaction_id", "prompt").collect()
     quoted = (
-        votes.lazy()
-        .join(prompts, on="interaction_id", how="left")
+        votes.join(prompts, on="interaction_id", how="left")
         .select("feedback_id", "interaction_id", text=pl.coalesce("comment", "prompt"))
         .filter(pl.col("text").is_not_null())
-        .collect()
         .sort("feedback_id")
     )
     return quoted if pipeline.names is None else quoted.with_columns(pipeline.names.redact(quoted["text"]))

@@ -17,10 +17,10 @@ HEAVY = {
     "clean_interactions": StepSize(1, 2048),
     "clean_feedback": StepSize(1, 2048),
     "text_signatures": StepSize(1, 2048),
-    "prompt_clusters": StepSize(2, 4096),
-    "slice_findings": StepSize(2, 4096),
-    "term_findings": StepSize(2, 4096),
-    "failure_topics": StepSize(2, 4096),
+    "prompt_clusters": StepSize(1, 4096),
+    "slice_findings": StepSize(1, 4096),
+    "term_findings": StepSize(1, 4096),
+    "failure_topics": StepSize(1, 4096),
     "judgements": StepSize(1, 2048),
     "training_examples": StepSize(2, 6144),
     "preference_pairs": StepSize(2, 4096),
@@ -29,12 +29,18 @@ HEAVY = {
     "kto_file": StepSize(2, 4096),
     "weekly_report": StepSize(1, 2048),
 }
-"""For weeks of about a million votes; a week is bounded by its batches, not by its votes."""
+"""For weeks of about a million votes; a week is bounded by its batches, not by its votes. Two cores stand for steps
+that use them both, or that hold so much text that no other should run beside them."""
+
+
+def size_of(asset: str) -> StepSize:
+    """What the step of an asset needs."""
+    return HEAVY.get(asset, ORDINARY)
 
 
 def op_tags(asset: str) -> dict[str, Any]:
     """The tags of an asset's step, for Kubernetes and for Ray."""
-    size = HEAVY.get(asset, ORDINARY)
+    size = size_of(asset)
     wanted = {"cpu": f"{int(size.cores * 1000)}m", "memory": f"{size.memory_mb}Mi"}
     return {
         "dagster-k8s/config": {

@@ -144,7 +144,7 @@ def promptfoo_tests(pipeline: Pipeline, week: date) -> Outcome:
     votes = frames.scan(CLEAN_FEEDBACK, _window(pipeline, week)).select(columns).collect()
     votes = votes.filter(~pl.col("feedback_id").is_in(_decided(pipeline)["rejected"].implode()))
     previous = frames.read(tables.REGRESSION_CASES, [week - timedelta(weeks=1)])
-    suite = regression_cases(archive.kept(frames, week, _settings(pipeline)), previous, votes)
+    suite = regression_cases(archive.kept_for_cases(frames, week, _settings(pipeline)), previous, votes)
     frames.write(tables.REGRESSION_CASES, week, suite)
     new = suite.filter(pl.col("since") == week).height
     counts = {"cases": suite.height, "cases/new": new}
@@ -167,9 +167,8 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
         for family in _FAMILIES
         for given in orjson.loads((_folder(pipeline, week) / family / "files.json").read_bytes())
     ]
-    texts = pipeline.frames.scan(tables.TRAINING_EXAMPLES, [week]).select(costs.TOKENS_OF).collect()
-    tokens = costs.training_tokens(texts, files, curated.settings.key)
-    del texts
+    examples = pipeline.frames.scan(tables.TRAINING_EXAMPLES, [week])
+    tokens = costs.training_tokens(examples, files, curated.settings.key)
     trainable = costs.trainable(map(asdict, files), training_format(pipeline.settings))
     manifest = build_manifest(
         curated,
@@ -190,9 +189,9 @@ def training_manifest(pipeline: Pipeline, week: date) -> Outcome:
         file.write(manifest.to_json())
     suite = archive.kept_cases(pipeline.frames, week)
     lines = lineage(manifest.dataset_id, files, curated, pairs, RECOMMENDED, suite)
-    datasets.record(pipeline.database, week, manifest.dataset_id, manifest.to_json(), lines)
+    datasets.record(pipeline.database, week, manifest.dataset_id, manifest.to_json(), lines.rows())
     return Outcome(
-        lines,
+        lines.frames(),
         numbers={
             "dataset": manifest.dataset_id,
             "files": len(files),
@@ -218,8 +217,9 @@ def _written(
 ) -> Outcome:
     """Writes the files of every chosen format that holds such rows, and says how many lines each has; they are checked
     against their formats' rules while they are written."""
-    curated = archive.kept(pipeline.frames, week, _settings(pipeline))
-    pairs = archive.kept_pairs(pipeline.frames, week)
+    # the text of what is written, and of nothing else
+    curated = archive.kept(pipeline.frames, week, _settings(pipeline), texts=not {*tasks} <= {"preference", "cases"})
+    pairs = archive.kept_pairs(pipeline.frames, week, texts="preference" in tasks)
     folder = _folder(pipeline, week) / family
     formats = [name for name in _formats(pipeline) if FORMATS[name].task in tasks]
     files = write_files(curated, pairs, folder, formats, RECOMMENDED, LICENCE, cases)

@@ -11,6 +11,7 @@ from assets.freshness import WEEKLY as WEEKLY_ASSETS
 from assets.keys import key_of
 from feedback_pipeline.settings import Settings
 from jobs.executors import WITH_THE_RUN
+from jobs.side_by_side import executor_for
 
 DAILY = "daily_loop"
 WEEKLY = "weekly_loop"
@@ -28,7 +29,8 @@ def loop_jobs(declarations: Iterable[Declaration], executor: dg.ExecutorDefiniti
             name,
             selection=_selected(settings, [each.name for each in every if each.by == partitioning]),
             description=description,
-            executor_def=executor,
+            # days of a stretch are computed side by side within a step; of weeks and months there is one a run
+            executor_def=executor if partitioning == "day" else executor_for(executor),
         )
         for name, partitioning, description in (
             (DAILY, "day", "From the store to cleaned rows and daily counts, for one day or a stretch of days."),

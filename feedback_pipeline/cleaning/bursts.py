@@ -7,6 +7,7 @@ import polars as pl
 import scipy
 
 from feedback_pipeline.cleaning.current_votes import Ballots, Flags, Ints
+from feedback_pipeline.stats.majority import approval_probability
 
 SECOND = 1000
 """Milliseconds, the unit of moments here."""
@@ -190,7 +191,7 @@ def _seconded(acts: _Acts, crowds: Ints, policy: Crowding) -> Flags:
     established = np.bincount(acts.group, weights=~acts.suspect, minlength=size)
     group = acts.group[crowds]
     same, other = established[group], established[group ^ 1]
-    return np.asarray(1.0 - scipy.special.betainc(1.0 + same, 1.0 + other, 0.5) > policy.seconded)
+    return np.asarray(approval_probability(same, other) > policy.seconded)
 
 
 def copied_by_many(comments: pl.DataFrame, policy: Crowding, least_length: int) -> pl.DataFrame:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import polars as pl
-import scipy
 
 from feedback_pipeline.cleaning.current_votes import PERSON
 from feedback_pipeline.cleaning.tables import CONFLICTING_ANSWERS, RATER_TRUST
+from feedback_pipeline.stats.majority import approval_probability
 
 READS = (*PERSON, "interaction_id", "verdict", "strength", "counts")
 """The columns of CLEAN_FEEDBACK that are read."""
@@ -62,12 +62,7 @@ def conflicting_answers(
         )
         .sort("interaction_id")
     )
-    probability = approval_probability(tally["for_up"], tally["for_down"])
+    chance = approval_probability(tally["for_up"].to_numpy(), tally["for_down"].to_numpy())
+    probability = pl.Series("probability", chance, dtype=pl.Float64)
     undecided = probability.is_between(*policy.undecided)
     return CONFLICTING_ANSWERS.conform(tally.with_columns(probability=probability, decided=~undecided))
-
-
-def approval_probability(evidence_up: pl.Series, evidence_down: pl.Series) -> pl.Series:
-    """P(rate > 1/2) under a Beta(1 + up, 1 + down) posterior; evidence may be fractional (trust × strength)."""
-    up, down = 1.0 + evidence_up.to_numpy(), 1.0 + evidence_down.to_numpy()
-    return pl.Series("probability", 1.0 - scipy.special.betainc(up, down, 0.5), dtype=pl.Float64)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import scipy
 
 from feedback_pipeline.cleaning.current_votes import Ballots, Floats, Ints
+from feedback_pipeline.stats.majority import approval_probability
 
 USUAL_AGREEMENT = 0.8
 """Agreement assumed of a tenant's voters before there is a comparison."""
@@ -120,7 +120,7 @@ def _others_up(ballots: Ballots, trusted: Floats) -> Floats:
     downs = weight - ups
     item = ballots.item[shared]
     up, down = ((np.bincount(item, weights=said)[item] - said) / _GRAINS for said in (ups, downs))
-    chance[shared] = 1.0 - scipy.special.betainc(1.0 + up, 1.0 + down, 0.5)
+    chance[shared] = approval_probability(up, down)
     return chance
 
 

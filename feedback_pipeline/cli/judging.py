@@ -23,6 +23,7 @@ from feedback_pipeline.judging.audit import CANNOT_SAY, label_next
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import JudgeMode, Settings, SettingsError
 from feedback_pipeline.store import audits
+from feedback_pipeline.tables.parquet import of_ids
 
 console = PlainConsole()
 
@@ -80,7 +81,8 @@ def shown_texts(pipeline: Pipeline, waiting: pl.DataFrame) -> Iterator[tuple[str
     """Id, prompt and answer of those whose text is still kept, in the same order."""
     days = waiting["day"].unique().sort().to_list()
     texts = pipeline.frames.scan(CLEAN_INTERACTIONS, days).select("interaction_id", "prompt", "answer")
-    kept = waiting.lazy().join(texts, on="interaction_id", how="left", maintain_order="left").collect()
+    found = of_ids(texts, "interaction_id", waiting["interaction_id"]).collect()
+    kept = waiting.join(found, on="interaction_id", how="left", maintain_order="left")
     shown = kept.filter(pl.col("answer").is_not_null())
     yield from shown.select("interaction_id", pl.col("prompt").fill_null(""), "answer").iter_rows()
 
@@ -271,8 +273,7 @@ def _labelled_answers(pipeline: Pipeline, labels: pl.DataFrame) -> pl.DataFrame:
     texts = pipeline.frames.scan(CLEAN_INTERACTIONS, items["day"].unique().sort().to_list())
     columns = ["interaction_id", "conversation_id", "prompt", "answer"]
     kept = texts.select(columns).filter(pl.col("answer").is_not_null())
-    wanted = items.lazy().select("interaction_id")
-    return kept.join(wanted, on="interaction_id", how="semi").collect().sort("interaction_id")
+    return of_ids(kept, "interaction_id", items["interaction_id"]).collect().sort("interaction_id")
 
 
 def mount(app: Any) -> None:

@@ -16,6 +16,7 @@ from feedback_pipeline.cli.options import week_of
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import reviews
+from feedback_pipeline.tables.parquet import of_ids
 from feedback_pipeline.training import archive
 from feedback_pipeline.training.reviews import undecided
 from feedback_pipeline.training.tables import REVIEW_REASONS
@@ -103,9 +104,8 @@ def _with_texts(pipeline: Pipeline, week: date, waiting: pl.DataFrame) -> pl.Dat
     days = window(week, pipeline.settings.training_weeks)
     votes = pipeline.frames.scan(CLEAN_FEEDBACK, days).select("feedback_id", "kind", "correction")
     answers = pipeline.frames.scan(CLEAN_INTERACTIONS, days).select("interaction_id", "prompt", "answer")
-    ids = waiting.lazy()
-    told = votes.join(ids, on="feedback_id", how="semi").collect().unique("feedback_id")
-    asked = answers.join(ids, on="interaction_id", how="semi").collect().unique("interaction_id")
+    told = of_ids(votes, "feedback_id", waiting["feedback_id"]).collect().unique("feedback_id")
+    asked = of_ids(answers, "interaction_id", waiting["interaction_id"]).collect().unique("interaction_id")
     found = waiting.join(told, on="feedback_id", how="left", maintain_order="left").join(
         asked, on="interaction_id", how="left", maintain_order="left"
     )

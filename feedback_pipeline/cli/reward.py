@@ -14,6 +14,7 @@ from feedback_pipeline.cli.opening import open_pipeline
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings, SettingsError
+from feedback_pipeline.tables.parquet import of_ids
 
 if TYPE_CHECKING:
     from feedback_pipeline.judging.reward import Certificate
@@ -95,10 +96,9 @@ def _labelled(pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame]:
     known = set(pipeline.frames.partitions(CLEAN_INTERACTIONS))
     wanted = [day for day in verdicts["interaction_day"].unique().sort().cast(pl.String) if day in known]
     texts = (
-        pipeline.frames.scan(CLEAN_INTERACTIONS, wanted)
+        of_ids(pipeline.frames.scan(CLEAN_INTERACTIONS, wanted), "interaction_id", verdicts["interaction_id"])
         .select("interaction_id", "prompt", "answer")
         .drop_nulls()
-        .join(verdicts.lazy().select("interaction_id").unique(), on="interaction_id", how="semi")
         .collect()
         .sort(pl.col("interaction_id").hash(seed=7))
         .head(MAX_ANSWERS)

@@ -25,7 +25,7 @@ from feedback_pipeline.privacy.pseudonyms import Pseudonymiser
 from feedback_pipeline.store.bulk import connect
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.statements import query
-from feedback_pipeline.tables.parquet import ParquetFolder
+from feedback_pipeline.tables.parquet import ParquetFolder, of_ids
 
 MIN_USER_ID = 4
 """Letters and digits of the shortest id that is looked for in texts."""
@@ -211,8 +211,8 @@ def _clean_texts(frames: ParquetFolder, scope: Scope) -> list[str]:
     """The words of these rows in the clean tables, where the store has emptied its own."""
     found: list[str] = []
     for (table, column), ids in zip(_TEXT_TABLES, (scope.interactions, scope.feedback, scope.refusals), strict=True):
-        wanted = pl.LazyFrame({column: ids}, schema={column: pl.String})
-        rows = frames.scan(table, scope.days).join(wanted, on=column, how="semi").select(table.text_columns).collect()
+        wanted = pl.Series(ids, dtype=pl.String)
+        rows = of_ids(frames.scan(table, scope.days), column, wanted).select(table.text_columns).collect()
         found += [text for name in table.text_columns for text in rows[name].drop_nulls()]
     return found
 
@@ -220,15 +220,14 @@ def _clean_texts(frames: ParquetFolder, scope: Scope) -> list[str]:
 def _content_hashes(frames: ParquetFolder, scope: Scope) -> tuple[str, ...]:
     """Hashes of what judging models were sent about these answers."""
     known = frames.partitions(JUDGEMENTS)
-    wanted = pl.LazyFrame({"interaction_id": scope.interactions}, schema={"interaction_id": pl.String})
+    wanted = pl.Series(scope.interactions, dtype=pl.String)
     hashes: set[str] = set()
     for week in known:
         rows = frames.scan(JUDGEMENTS, [week])
         if "content_hash" in rows.collect_schema():
             sent = rows.filter(pl.col("content_hash").is_not_null())
             for column in ("interaction_id", "other_interaction_id"):
-                matched = sent.join(wanted, left_on=column, right_on="interaction_id", how="semi")
-                hashes.update(matched.select("content_hash").collect().to_series())
+                hashes.update(of_ids(sent, column, wanted).select("content_hash").collect().to_series())
     return tuple(sorted(hashes))
 
 

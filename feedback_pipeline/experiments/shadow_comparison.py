@@ -12,6 +12,7 @@ from feedback_pipeline.experiments.tables import SHADOW_COMPARISON
 from feedback_pipeline.judging.backends.protocol import PairJudge
 from feedback_pipeline.patterns.safety import flags
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.tables.parquet import of_ids
 from feedback_pipeline.tuning.answering import Budget
 from feedback_pipeline.tuning.evaluation import compare
 from feedback_pipeline.tuning.gate import HELD_OUT
@@ -47,7 +48,7 @@ def _runs(pipeline: Pipeline, day: dt.date) -> pl.DataFrame:
         seconds_shown=pl.col("latency_ms") / 1000, cost_shown="cost_usd",
     )  # fmt: skip
     # what was shown of other answers is not looked at
-    shown = shown.join(runs.lazy().select("interaction_id").unique(), on="interaction_id", how="semi")
+    shown = of_ids(shown, "interaction_id", runs["interaction_id"])
     refused = flags(pl.col("shown"), pl.col("prompt"), pl.col("finish_reason"))["refusal"]
     answers = shown.with_columns(refused_shown=refused).drop("finish_reason").collect()
     return runs.join(answers, on="interaction_id", how="inner", maintain_order="left")

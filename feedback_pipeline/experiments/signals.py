@@ -13,6 +13,7 @@ from feedback_pipeline.experiments.registry import Registered, statement
 from feedback_pipeline.judging.tables import JUDGE_CALIBRATION, JUDGEMENTS, OVERALL
 from feedback_pipeline.patterns.safety import flags
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.tables.parquet import of_ids
 
 SAFETY = "safety"
 """The judge's criterion behind the guardrail `unsafe`."""
@@ -50,10 +51,9 @@ _ROW: dict[str, Any] = {
 def _votes(pipeline: Pipeline, found: Registered, units: pl.DataFrame, days: Sequence[dt.date]) -> pl.DataFrame:
     unit = "conversation_id" if found.experiment.unit == "conversation" else "voter"
     votes = (
-        pipeline.frames.scan(CLEAN_FEEDBACK, days)
+        of_ids(pipeline.frames.scan(CLEAN_FEEDBACK, days), unit, units["unit"])
         .filter("counts", "use_for_analysis", pl.col("tenant") == found.tenant)
         .select(pl.col(unit).alias("unit"), pl.col("occurred_at").alias("at"), "verdict", "success")
-        .join(units.lazy().select("unit"), on="unit", how="semi")
         .collect()
     )
     approval = votes.filter(pl.col("verdict").is_in(["up", "down"])).select(
@@ -71,13 +71,12 @@ def _answers(pipeline: Pipeline, found: Registered, units: pl.DataFrame, days: S
     unit = "conversation_id" if found.experiment.unit == "conversation" else "user_key"
     flagged = flags(pl.col("answer"), pl.col("prompt"), pl.col("finish_reason"))
     return (
-        pipeline.frames.scan(CLEAN_INTERACTIONS, days)
+        of_ids(pipeline.frames.scan(CLEAN_INTERACTIONS, days), unit, units["unit"])
         .filter(pl.col("tenant") == found.tenant)
         .select(
             "interaction_id", pl.col(unit).alias("unit"), pl.col("occurred_at").alias("at"), "cost_usd", "latency_ms",
             refused=flagged["refusal"] | flagged["content_filter"], personal_data=flagged["personal_data"],
         )
-        .join(units.lazy().select("unit"), on="unit", how="semi")
         .collect()
     )  # fmt: skip
 

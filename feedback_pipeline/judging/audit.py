@@ -15,6 +15,7 @@ from feedback_pipeline.judging.labels import VERDICT_VALUES
 from feedback_pipeline.judging.stable_hash import text_hash
 from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.stats.estimates import normal_quantile
+from feedback_pipeline.tables.parquet import of_ids
 
 CANNOT_SAY = "cannot_say"
 AUDIT_VERDICTS = (*VERDICT_VALUES, CANNOT_SAY)
@@ -179,8 +180,7 @@ def audited_prompt_hashes(signatures: pl.LazyFrame, labels: pl.DataFrame) -> pl.
     Returns:
         Distinct `prompt_hash` values, ascending (UInt64).
     """
-    labelled = labels.lazy().select("interaction_id").unique()
-    hashes = signatures.join(labelled, on="interaction_id", how="semi").select("prompt_hash")
+    hashes = of_ids(signatures, "interaction_id", labels["interaction_id"]).select("prompt_hash")
     return hashes.drop_nulls().unique().sort("prompt_hash").collect()["prompt_hash"]
 
 

@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
-from feedback_pipeline.tables.parquet import ParquetFolder
+from feedback_pipeline.tables.parquet import ParquetFolder, of_ids
 
 SAID = {
     "feedback_id": pl.String,
@@ -38,7 +38,6 @@ def said_events(frames: ParquetFolder, days: Sequence[date], tenant: str | None 
     ).collect()
     corrected = found.filter(pl.col("correction").is_not_null())
     answered_on = corrected["interaction_day"].unique().sort().to_list()
-    answers = frames.scan(CLEAN_INTERACTIONS, answered_on).join(
-        corrected.lazy().select("interaction_id"), on="interaction_id", how="semi"
-    ).select("interaction_id", "answer").collect()  # fmt: skip
+    scanned = of_ids(frames.scan(CLEAN_INTERACTIONS, answered_on), "interaction_id", corrected["interaction_id"])
+    answers = scanned.select("interaction_id", "answer").collect()
     return found.join(answers, on="interaction_id", how="left").select(list(SAID)).sort("feedback_id")

@@ -21,7 +21,7 @@ def newest_before(database: Database, week: date) -> str | None:
     return newest
 
 
-def record(database: Database, week: date, dataset_id: str, manifest: bytes, lineage: pl.DataFrame) -> None:
+def record(database: Database, week: date, dataset_id: str, manifest: bytes, rows: pl.DataFrame) -> None:
     """Records a dataset and what its rows came from; recording the same dataset again changes nothing.
 
     Args:
@@ -29,16 +29,8 @@ def record(database: Database, week: date, dataset_id: str, manifest: bytes, lin
         week: the week it ends with.
         dataset_id: content hash of the manifest.
         manifest: its JSON.
-        lineage: LINEAGE.
+        rows: row_id, interaction_ids, feedback_ids, weight and the number of `lines` of each (`Lines.rows`).
     """
-    rows = (
-        lineage.group_by("row_id")
-        .agg(
-            pl.col("interaction_ids", "feedback_ids", "weight").first(),
-            lines=pl.len().cast(pl.Int32),
-        )
-        .sort("row_id")
-    )
     with bulk.connect(database) as connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO dataset (id, week, manifest) VALUES ($1, $2, $3::jsonb) ON CONFLICT (id) DO NOTHING",

@@ -9,10 +9,11 @@ from datetime import date
 import orjson
 import polars as pl
 
-from feedback_pipeline.tables.parquet import ParquetFolder, replaced_file, scan_file
+from feedback_pipeline.tables.parquet import ParquetFolder, of_ids, replaced_file, scan_file
 from feedback_pipeline.tables.schema import Table
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.pairs import Pairs, likely_pairs
+from feedback_pipeline.training.regression import is_case
 from feedback_pipeline.training.rules import CurationSettings
 from feedback_pipeline.training.splits import Overlap
 from feedback_pipeline.training.tables import FUNNEL, PREFERENCE_PAIRS, REGRESSION_CASES, TRAINING_EXAMPLES, WAITING
@@ -87,8 +88,19 @@ def kept_for_pairs(folder: ParquetFolder, week: date, settings: CurationSettings
     has some of either label. The others' is null."""
     rows = folder.scan(TRAINING_EXAMPLES, [week])
     corrections = rows.filter(pl.col("kind") == "correction").select("example_id").collect()
-    wanted = pl.concat([corrections, likely_pairs(rows)])
-    texts = rows.select("example_id", "messages", "completion").join(wanted.lazy(), on="example_id", how="semi")
+    return _with_texts_of(folder, week, settings, pl.concat([corrections, likely_pairs(rows)])["example_id"])
+
+
+def kept_for_cases(folder: ParquetFolder, week: date, settings: CurationSettings) -> Curated:
+    """`kept`, with the text of the failures and corrections alone, of which regression cases are made."""
+    rows = folder.scan(TRAINING_EXAMPLES, [week]).filter(is_case())
+    return _with_texts_of(folder, week, settings, rows.select("example_id").collect().to_series())
+
+
+def _with_texts_of(folder: ParquetFolder, week: date, settings: CurationSettings, wanted: pl.Series) -> Curated:
+    """The curation of a week with the text of the wanted examples; the others' is null."""
+    rows = folder.scan(TRAINING_EXAMPLES, [week])
+    texts = of_ids(rows.select("example_id", "messages", "completion"), "example_id", wanted)
     curated = kept(folder, week, settings, texts=False)
     told = curated.examples.join(
         texts.collect(engine="streaming"), on="example_id", how="left", maintain_order="left"

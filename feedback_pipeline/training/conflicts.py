@@ -1,16 +1,14 @@
 """What a group of people decided about one answer."""
 
-import numpy as np
 import polars as pl
-import scipy
+
+from feedback_pipeline.stats import majority
 
 
-def approval_probability(evidence_up: pl.Series, evidence_down: pl.Series) -> pl.Series:
-    """P(rate > 1/2) under a Beta(1 + up, 1 + down) posterior; evidence may be fractional (trust × strength)."""
-    up, down = 1.0 + evidence_up.to_numpy(), 1.0 + evidence_down.to_numpy()
-    return pl.Series(
-        "approval_probability", 1.0 - scipy.special.betainc(up, down, np.full(len(up), 0.5)), dtype=pl.Float64
-    )
+def probabilities(evidence_up: pl.Series, evidence_down: pl.Series) -> pl.Series:
+    """P(rate > 1/2) of evidence, as the column of that name."""
+    chance = majority.approval_probability(evidence_up.to_numpy(), evidence_down.to_numpy())
+    return pl.Series("approval_probability", chance, dtype=pl.Float64)
 
 
 def decided(undecided: tuple[float, float]) -> pl.Expr:

@@ -12,6 +12,7 @@ import polars as pl
 
 from feedback_pipeline.cleaning.signatures import normalise
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
+from feedback_pipeline.tables.parquet import of_ids
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.reviews import ReviewQueue, any_of
 from feedback_pipeline.training.rules import CurationSettings
@@ -132,9 +133,8 @@ def _merged(events: pl.DataFrame, reviewed: pl.Series) -> pl.DataFrame:
 
 
 def _originals(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
-    wanted = pl.LazyFrame({"interaction_id": ids.unique()}, schema={"interaction_id": pl.String})
     return (
-        answers.join(wanted, on="interaction_id", how="semi")
+        of_ids(answers, "interaction_id", ids)
         .select("interaction_id", original=pl.col("answer"), original_prompt=pl.col("prompt"))
         .collect(engine="streaming")
         .sort("interaction_id")

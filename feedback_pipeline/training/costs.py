@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from feedback_pipeline.tables.parquet import of_ids
 from feedback_pipeline.training.draws import uniform_of_ids
 from feedback_pipeline.training.files import WrittenFile
 from feedback_pipeline.training.formats import FORMATS
@@ -120,20 +121,22 @@ class Advice:
     text: str
 
 
-def token_total(examples: pl.DataFrame, key: str, sample: int = SAMPLE) -> TokenTotal:
-    """Tokens of examples (TRAINING_EXAMPLES, or a layout of it with its copies).
+def token_total(examples: pl.DataFrame | pl.LazyFrame, key: str, sample: int = SAMPLE) -> TokenTotal:
+    """Tokens of examples (TRAINING_EXAMPLES, or a layout of it with its copies); of a scan, the sample's text alone is
+    in memory.
 
     Longer frames are sampled by a keyed hash of the example; the total is a ratio estimate, tokens per byte times
     bytes, with its normal interval (Cochran 1977, chapter 6).
     """
-    sized = examples.select(
-        "example_id", "messages", "completion",
-        bytes=pl.col("messages").str.len_bytes() + pl.col("completion").str.len_bytes(),
-    )  # fmt: skip
+    size = pl.col("messages").str.len_bytes() + pl.col("completion").str.len_bytes()
+    sized = examples.lazy().select("example_id", bytes=size).collect(engine="streaming")
     drawn = sized
     if sized.height > sample:
         draws = uniform_of_ids(sized["example_id"], key, "tokens")
         drawn = sized.with_columns(draw=draws).sort("draw", "example_id").head(sample)
+    read = of_ids(examples.lazy(), "example_id", drawn["example_id"]).select("example_id", "messages", "completion")
+    texts = read.unique("example_id", keep="any").collect()
+    drawn = drawn.join(texts, on="example_id", how="left", maintain_order="left")
     counts = [
         count_tokens(messages) + count_tokens(completion) + MESSAGE_OVERHEAD
         for messages, completion in drawn.select("messages", "completion").iter_rows()
@@ -150,17 +153,13 @@ def token_total(examples: pl.DataFrame, key: str, sample: int = SAMPLE) -> Token
     return TokenTotal(total, max(0.0, total - margin), total + margin, sample, sized.height)
 
 
-TOKENS_OF = ("example_id", "messages", "completion", "label", "split", "context")
-"""What `training_tokens` reads of TRAINING_EXAMPLES."""
-
-
-def training_tokens(examples: pl.DataFrame, files: Sequence[WrittenFile], key: str) -> dict[str, float]:
+def training_tokens(examples: pl.DataFrame | pl.LazyFrame, files: Sequence[WrittenFile], key: str) -> dict[str, float]:
     """Tokens of one epoch of supervised training, for the manifest; nothing where there is no such file.
 
     Counted on the different examples and scaled by their copies, which are drawn whatever an example's length.
 
     Args:
-        examples: TRAINING_EXAMPLES, of which TOKENS_OF are read.
+        examples: TRAINING_EXAMPLES, or a scan of them.
         files: what was written of them.
         key: secret of the sample.
     """

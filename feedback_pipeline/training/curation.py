@@ -5,6 +5,7 @@ from datetime import date
 
 import polars as pl
 
+from feedback_pipeline.tables.parquet import of_ids
 from feedback_pipeline.training import caps, corrections, splits
 from feedback_pipeline.training.conflicts import decided
 from feedback_pipeline.training.draws import row_id
@@ -255,9 +256,8 @@ def _distinct(rows: pl.DataFrame, answers: pl.LazyFrame, settings: CurationSetti
 
 def _letters(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
     """A hash of the letters and digits of each answer; Polars' own, good for grouping within a run and never kept."""
-    wanted = pl.LazyFrame({"interaction_id": ids.unique()}, schema={"interaction_id": pl.String})
     return (
-        answers.join(wanted, on="interaction_id", how="semi")
+        of_ids(answers, "interaction_id", ids)
         .select(
             "interaction_id",
             letters=pl.col("answer").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "").hash(),

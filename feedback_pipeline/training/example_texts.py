@@ -6,6 +6,7 @@ import orjson
 import polars as pl
 
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER, PLACEHOLDER_PATTERN
+from feedback_pipeline.tables.parquet import of_ids
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.json_lines import json_value
 from feedback_pipeline.training.messages import conversation, text_shapes
@@ -64,8 +65,7 @@ def _checked(
 ) -> pl.DataFrame:
     between = pl.col("day").is_between(block["answer_day"].min(), block["answer_day"].max())
     texts = (
-        answers.filter(between)
-        .join(block.lazy().select("interaction_id").unique(), on="interaction_id", how="semi")
+        of_ids(answers.filter(between), "interaction_id", block["interaction_id"])
         .select("interaction_id", "messages", "answer", prompt=pl.when(pl.col("messages").is_null()).then("prompt"))
         .collect(engine="streaming")
     )
@@ -153,9 +153,9 @@ def paired_texts(
     pairs: pl.DataFrame, answers: pl.LazyFrame, settings: CurationSettings, funnel: Funnel
 ) -> pl.DataFrame:
     """Adds messages, shape, chosen and rejected to pairs of answers; both must be to exactly the same input."""
-    ids = pl.concat([pairs["chosen_interaction_id"], pairs["rejected_interaction_id"]]).unique()
+    ids = pl.concat([pairs["chosen_interaction_id"], pairs["rejected_interaction_id"]])
     texts = (
-        answers.join(pl.LazyFrame({"interaction_id": ids}), on="interaction_id", how="semi")
+        of_ids(answers, "interaction_id", ids)
         .select("interaction_id", "messages", "prompt", "answer")
         .collect(engine="streaming")
     )

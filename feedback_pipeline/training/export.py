@@ -12,6 +12,7 @@ from typing import Literal
 import polars as pl
 
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
+from feedback_pipeline.tables.parquet import of_ids
 from feedback_pipeline.training.files import with_last_question
 from feedback_pipeline.training.formats import FORMATS
 from feedback_pipeline.training.json_lines import escaped_separators, json_value
@@ -81,8 +82,7 @@ def parts(frames: Days, wanted: Wanted) -> Iterator[Part]:
         if votes.is_empty():
             continue
         about = frames.scan(CLEAN_INTERACTIONS, votes["interaction_day"].unique().sort().to_list())
-        ids = votes.lazy().select("interaction_id").unique()
-        answers = about.join(ids, on="interaction_id", how="semi").select(_FROM_ANSWER).collect()
+        answers = of_ids(about, "interaction_id", votes["interaction_id"]).select(_FROM_ANSWER).collect()
         rows = (
             votes.join(answers, on="interaction_id", how="left")
             .with_columns(pl.col(pl.Categorical).cast(pl.String))

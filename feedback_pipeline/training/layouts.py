@@ -52,12 +52,12 @@ class Layouts:
     def __init__(
         self, curated: Curated, pairs: pl.DataFrame, policy: WeightPolicy, cases: pl.DataFrame | None = None
     ) -> None:
-        """`cases` is the regression suite (REGRESSION_CASES); by default the failures of this window alone."""
-        tests = new_cases(curated) if cases is None else cases
-        self._sources = {"examples": curated.examples, "cases": tests, "pairs": pairs}
+        """`cases` is the regression suite (REGRESSION_CASES); by default the failures of this window alone, made where
+        a format asks for them."""
+        self._curated, self._cases, self._policy = curated, cases, policy
+        self._sources = {"examples": curated.examples, "pairs": pairs}
         self._narrow = {
             "examples": _narrow(curated.examples, policy),
-            "cases": _narrow(tests, policy),
             "pairs": pairs.select(
                 "split", "context", "shape", "cluster", row_id="pair_id", weight=pl.col("importance").round(4)
             ).with_row_index("row"),
@@ -83,9 +83,18 @@ class Layouts:
             return pl.repeat(value=True, n=layout.lines.height, eager=True)
         kind = _kind(format_)
         if kind not in self._parts:
-            self._parts[kind] = parts(self._sources[kind])
+            self._parts[kind] = parts(self._source(kind))
         told = self._parts[kind][layout.lines["row"]].with_columns(layout.lines["weight"])
         return told.select(VOUCHED[format_.rules].fill_null(value=False)).to_series()
+
+    def _known(self, kind: str) -> str:
+        if kind == "cases" and kind not in self._sources:
+            tests = new_cases(self._curated) if self._cases is None else self._cases
+            self._sources[kind], self._narrow[kind] = tests, _narrow(tests, self._policy)
+        return kind
+
+    def _source(self, kind: str) -> pl.DataFrame:
+        return self._sources[self._known(kind)]
 
     def _rows(self, format_: Format, split: str, context: str) -> pl.DataFrame:
         wanted = _task_rows(format_)
@@ -93,7 +102,7 @@ class Layouts:
             wanted &= pl.col("split") == split
         if context != "all":
             wanted &= pl.col("context") == context
-        return self._narrow[_kind(format_)].filter(wanted)
+        return self._narrow[self._known(_kind(format_))].filter(wanted)
 
     def _layout(self, format_: Format, split: str, context: str) -> Layout:
         name = ".".join((format_.task, format_.weighting, _SHAPE_NAMES[format_.shapes], context, split))
@@ -114,7 +123,7 @@ class Layouts:
         else:
             lines = rows.with_columns(copy=pl.lit(0, dtype=pl.UInt8))
         ordered = lines if format_.task == "table" else spread(lines)
-        source = self._sources[_kind(format_)]
+        source = self._source(_kind(format_))
         lines = ordered.select("row", "row_id", "copy", "weight")
         self._alike[ours] = Layout(name, split, context, lines, source, rows.height)
         return self._alike[ours]

@@ -1,7 +1,7 @@
 """The manifest of a dataset: everything it is made of, and which line came from which vote."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -108,6 +108,42 @@ def build_manifest(
     return Manifest(hashlib.sha256(canonical_json(content)).hexdigest(), content)
 
 
+_LINES_AT_A_TIME = 100_000
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a dataset, and what their rows came from: apart, as a row is on several lines.
+
+    Attributes:
+        layouts: of each layout its lines in order: dataset_id, layout, line, row_id, copy, weight.
+        origin: by row_id the interaction_ids and feedback_ids.
+    """
+
+    layouts: Sequence[pl.DataFrame]
+    origin: pl.DataFrame
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """The lines with what they came from (LINEAGE), some at a time; at least one frame, if empty."""
+        if not self.layouts:
+            yield LINEAGE.empty()
+        places = self.origin.select("row_id").with_row_index("place")
+        ids = self.origin.select("interaction_ids", "feedback_ids").rechunk()
+        for lines in self.layouts:
+            placed = lines.join(places, on="row_id", how="left", maintain_order="left")
+            for part in placed.iter_slices(_LINES_AT_A_TIME):
+                yield LINEAGE.conform(part.drop("place").hstack(ids[part["place"]]))
+
+    def rows(self) -> pl.DataFrame:
+        """Each row that is on a line, by row_id: its interaction_ids, feedback_ids, weight and number of `lines`."""
+        weighed = [lines.select("row_id", "weight") for lines in self.layouts]
+        if not weighed:
+            return LINEAGE.empty().select("row_id", "interaction_ids", "feedback_ids", "weight", lines=pl.lit(0))
+        counted = pl.concat(weighed).group_by("row_id").agg(pl.col("weight").first(), lines=pl.len().cast(pl.Int32))
+        told = counted.join(self.origin, on="row_id", how="left")
+        return told.select("row_id", "interaction_ids", "feedback_ids", "weight", "lines").sort("row_id")
+
+
 def lineage(
     dataset_id: str,
     files: Sequence[WrittenFile],
@@ -115,8 +151,8 @@ def lineage(
     pairs: Pairs,
     policy: WeightPolicy = RECOMMENDED,
     cases: pl.DataFrame | None = None,
-) -> pl.DataFrame:
-    """Every line of every layout and the votes behind it (LINEAGE, in line order within a layout).
+) -> Lines:
+    """Every line of every layout and the votes behind it.
 
     The layouts are made again from the same rows, policy and regression suite, which gives the same lines.
     """
@@ -144,14 +180,13 @@ def lineage(
     lines = [
         rows.select("row_id", "copy", "weight")
         .with_row_index("line", offset=1)
-        .with_columns(layout=pl.lit(name), dataset_id=pl.lit(dataset_id))
+        .select(
+            pl.lit(dataset_id).alias("dataset_id"), pl.lit(name).alias("layout"), "line", "row_id", "copy", "weight"
+        )
         for name, rows in sorted(sequences.items())
         if name in used
     ]
-    if not lines:
-        return LINEAGE.empty()
-    found = pl.concat(lines).join(origin, on="row_id", how="left", maintain_order="left")
-    return LINEAGE.conform(found)
+    return Lines(lines, origin)
 
 
 def _warnings(curated: Curated, policy: WeightPolicy) -> list[str]:

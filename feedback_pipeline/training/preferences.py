@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from feedback_pipeline.training.conflicts import approval_probability, decided
+from feedback_pipeline.training.conflicts import decided, probabilities
 from feedback_pipeline.training.curation import Curated
 from feedback_pipeline.training.example_texts import paired_texts
 from feedback_pipeline.training.funnel import Funnel
@@ -118,7 +118,7 @@ def _tallied(known: pl.DataFrame, rules: CurationSettings, funnel: Funnel) -> pl
         day=pl.col("day").min(),
         browser=((pl.col("answer_provenance") == "browser") | (pl.col("answer_provenance_second") == "browser")).any(),
     ).sort(pair)  # fmt: skip
-    probability = approval_probability(tally["evidence_up"], tally["evidence_down"])
+    probability = probabilities(tally["evidence_up"], tally["evidence_down"])
     settled = funnel.keep(
         tally.with_columns(probability), decided(rules.undecided) & (pl.col("evidence_up") != pl.col("evidence_down")),
         "undecided", "pair", "people contradict each other and neither answer prevails",

@@ -15,6 +15,11 @@ MAX_SAID = 600
 """Characters of what people said of one answer."""
 
 
+def is_case() -> pl.Expr:
+    """Whether an example (TRAINING_EXAMPLES) is a failure or a correction."""
+    return ~pl.col("label") | (pl.col("kind") == "correction")
+
+
 def new_cases(curated: Curated, votes: pl.DataFrame | None = None) -> pl.DataFrame:
     """The failures and corrections among the examples of a window (REGRESSION_CASES).
 
@@ -22,7 +27,7 @@ def new_cases(curated: Curated, votes: pl.DataFrame | None = None) -> pl.DataFra
         curated: the examples.
         votes: as in `regression_cases`; without them it stays open what people said.
     """
-    failed = curated.examples.filter(~pl.col("label") | (pl.col("kind") == "correction"))
+    failed = curated.examples.filter(is_case())
     return REGRESSION_CASES.conform(
         failed.with_columns(since=pl.lit(monday_of(curated.window_end)), said=_said(failed, votes))
     )

@@ -8,7 +8,8 @@ import polars as pl
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
-from feedback_pipeline.training.conflicts import approval_probability
+from feedback_pipeline.tables.parquet import of_ids
+from feedback_pipeline.training.conflicts import probabilities
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.rules import CurationSettings
 
@@ -62,9 +63,9 @@ def answer_flags(answers: pl.LazyFrame, wanted: pl.Series) -> pl.DataFrame:
 
     Dimensions are categories, which take a quarter of the memory.
     """
-    ids = pl.LazyFrame({"interaction_id": wanted.unique()}, schema={"interaction_id": pl.String})
+    ids = wanted.unique()
     blocks = [
-        answers.filter(between).join(ids, on="interaction_id", how="semi").select(_flags()).collect(engine="streaming")
+        of_ids(answers.filter(between), "interaction_id", ids).select(_flags()).collect(engine="streaming")
         for between in _blocks_of_days(answers)
     ]
     if not blocks:
@@ -199,7 +200,7 @@ _ANSWER_COLUMNS = ("pair_key", "answer_row", "tenant", "cluster", "cluster_key",
 
 def _labelled(tally: pl.DataFrame) -> pl.DataFrame:
     """Adds `approval_probability` and `label`; reads the evidence of each side, in thousandths."""
-    probability = approval_probability(tally["evidence_up"] / 1000, tally["evidence_down"] / 1000)
+    probability = probabilities(tally["evidence_up"] / 1000, tally["evidence_down"] / 1000)
     return tally.with_columns(probability, label=probability > 0.5).drop("evidence_up", "evidence_down")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from feedback_pipeline.cleaning.tables import CLEAN_INTERACTIONS
-from feedback_pipeline.tables.parquet import ParquetFolder
+from feedback_pipeline.tables.parquet import ParquetFolder, of_ids
 from feedback_pipeline.training.tables import LINEAGE, TRAINING_EXAMPLES
 
 HEAVIEST = 10
@@ -69,7 +69,8 @@ def _differences(frames: ParquetFolder, corrections: pl.DataFrame) -> tuple[tupl
         return ()
     days = [dt.date.fromisoformat(day) for day in frames.partitions(CLEAN_INTERACTIONS)]
     answers = frames.scan(CLEAN_INTERACTIONS, days).select("interaction_id", "answer")
-    joined = corrections.lazy().join(answers, on="interaction_id", how="left", maintain_order="left").collect()
+    corrected = of_ids(answers, "interaction_id", corrections["interaction_id"]).collect()
+    joined = corrections.join(corrected, on="interaction_id", how="left", maintain_order="left")
     return tuple(
         (identity, _difference(before or "", after))
         for identity, before, after in joined.select("example_id", "answer", "completion").iter_rows()

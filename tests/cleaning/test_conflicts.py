@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from feedback_pipeline.cleaning.conflicts import ConflictPolicy, approval_probability, conflicting_answers
+from feedback_pipeline.cleaning.conflicts import ConflictPolicy, conflicting_answers
 from feedback_pipeline.cleaning.tables import CONFLICTING_ANSWERS
 from tests.support.sampled_votes import clean_votes, sampled
 
@@ -55,12 +55,6 @@ def test_trust_and_strength_move_the_probability_and_no_count() -> None:
 def test_answers_of_two_tenants_are_two_answers() -> None:
     votes = votes_on("a", "up") + [given | {"tenant": "other"} for given in votes_on("a", "down")]
     assert conflicting_answers(clean_votes(votes)).is_empty()
-
-
-@given(st.floats(0, 50), st.floats(0, 50))
-def test_the_probability_is_the_beta_posteriors_tail(up: float, down: float) -> None:
-    found = approval_probability(pl.Series([up]), pl.Series([down])).item()
-    assert found == pytest.approx(beta.sf(0.5, 1 + up, 1 + down), abs=1e-9)
 
 
 @settings(max_examples=20, deadline=None)

@@ -23,6 +23,7 @@ from feedback_pipeline.store.database import Database
 from feedback_pipeline.training.tables import LINEAGE
 from feedback_pipeline.tuning import approvals
 from tests.support.store_rows import answer_id, answers, vote_id, votes
+from tests.support.tuning_world import dataset_rows
 
 WEEK = date(2026, 9, 7)
 DATASET, RUN, MODEL = "d" * 64, "e" * 64, "ft:base:ours"
@@ -48,7 +49,7 @@ def pipeline(database: Database, tmp_path: Path) -> Pipeline:
     lineage = pl.DataFrame(rows, schema=LINEAGE.schema)
     opened.frames.write(LINEAGE, WEEK, lineage)
     files = [{"name": FILE, "layout": "supervised-train", "lines": 2}]
-    datasets.record(database, WEEK, DATASET, orjson.dumps({"content": {"files": files}}), lineage)
+    datasets.record(database, WEEK, DATASET, orjson.dumps({"content": {"files": files}}), dataset_rows(lineage))
     with psycopg.connect(database.address()) as connection:
         connection.execute(
             "INSERT INTO fine_tune_job (id, dataset_id, provider, base_model, state, week, method, request, examples,"

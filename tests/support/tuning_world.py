@@ -13,6 +13,7 @@ from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import datasets
 from feedback_pipeline.store.database import Database
+from feedback_pipeline.training.manifest import Lines
 from feedback_pipeline.training.tables import LINEAGE, TRAINING_EXAMPLES
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -27,6 +28,13 @@ prices:
 EXAMPLES = 600
 PROMPTS = 35
 """Held out, and as many that people rejected: a few more than a verdict needs."""
+
+
+def dataset_rows(lineage: pl.DataFrame) -> pl.DataFrame:
+    """The rows behind some lines (LINEAGE), as the store keeps them."""
+    columns = ["dataset_id", "layout", "line", "row_id", "copy", "weight"]
+    origin = lineage.select("row_id", "interaction_ids", "feedback_ids").unique("row_id", maintain_order=True)
+    return Lines([lineage.select(columns)], origin).rows()
 
 
 def pipeline_for(home: Path, database: Database, url: str | None = None, **environment: str) -> Pipeline:
@@ -108,7 +116,7 @@ def with_dataset(
     ]  # fmt: skip
     lineage = pl.DataFrame(rows, schema=LINEAGE.schema)
     pipeline.frames.write(LINEAGE, week, lineage)
-    datasets.record(pipeline.database, week, dataset, manifest, lineage)
+    datasets.record(pipeline.database, week, dataset, manifest, dataset_rows(lineage))
     pipeline.frames.write(TRAINING_EXAMPLES, week, training_examples(week, examples))
     return dataset
 

@@ -94,6 +94,6 @@ def test_tests_and_their_lineage_hold_the_cases_of_earlier_weeks(tmp_path: Any) 
     tests = [orjson.loads(line) for line in (tmp_path / "promptfoo" / "tests.jsonl").read_bytes().splitlines()]
     assert {test["metadata"]["example_id"] for test in tests} == carried >= set(first["example_id"])
     assert {test["metadata"]["since"] for test in tests} == {"2026-11-02", "2026-11-09"}
-    lines = lineage("d", files, curated, NO_PAIRS, RECOMMENDED, suite)
+    lines = pl.concat(lineage("d", files, curated, NO_PAIRS, RECOMMENDED, suite).frames())
     assert set(lines["row_id"]) == carried
     assert lines["feedback_ids"].list.len().min() == 1

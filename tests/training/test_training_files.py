@@ -305,7 +305,10 @@ def test_a_manifest_holds_no_key_and_no_text(dataset: Any) -> None:
 def test_every_line_leads_back_to_its_votes(dataset: Any) -> None:
     curated, pairs, files, folder = dataset
     manifest = manifest_of(dataset)
-    rows = lineage(manifest.dataset_id, files, curated, pairs)
+    told = lineage(manifest.dataset_id, files, curated, pairs)
+    rows = pl.concat(told.frames())
+    by_row = rows.group_by("row_id").agg(pl.col("feedback_ids").first(), lines=pl.len()).sort("row_id")
+    assert told.rows().select("row_id", "feedback_ids", pl.col("lines").cast(pl.UInt32)).equals(by_row)
     by_layout = rows.partition_by("layout", as_dict=True)
     for file in files:
         if file.layout is None:
