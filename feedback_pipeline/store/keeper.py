@@ -31,7 +31,7 @@ SERVER_SETTINGS = {
     "work_mem": "32MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "max_wal_size": "1GB",
+    "max_wal_size": "2GB",
     "jit": "off",
     # an abandoned transaction would hold back the clean-up of dead rows for ever
     "idle_in_transaction_session_timeout": "15min",
