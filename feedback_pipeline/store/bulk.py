@@ -169,7 +169,7 @@ class _Filing:
         if frame is None or frame.is_empty():
             return 0
         rows = INCOMING_KEY.conform(frame).unique(maintain_order=True)
-        self._name(rows.select(id="interaction_id"))
+        _name(self.cursor, rows.select(id="interaction_id"))
         self.cursor.execute(query("known_keys"))
         rows = rows.join(_fetched(self.cursor), on=rows.columns, how="anti", maintain_order="left")
         return self._append("interaction_key", rows.with_columns(_uuid("interaction_id")))
@@ -188,7 +188,7 @@ class _Filing:
             "feedback",
             rows.with_columns(pl.col("reasons").fill_null([]), _uuid("id", "interaction_id", "other_interaction_id")),
         )
-        self._name(rows.select(id="interaction_id").drop_nulls().unique())
+        _name(self.cursor, rows.select(id="interaction_id").drop_nulls().unique())
         self.cursor.execute("SELECT settle_votes(ARRAY(SELECT id FROM stage_id))")
         return written
 
@@ -207,15 +207,9 @@ class _Filing:
 
     def _unknown(self, rows: pl.DataFrame, table: str) -> pl.DataFrame:
         """The rows whose id the table does not have."""
-        self._name(rows.select("id"))
-        self.cursor.execute(f"SELECT id::text FROM {table} WHERE id = ANY (ARRAY(SELECT id FROM stage_id))")  # noqa: S608
+        _name(self.cursor, rows.select("id"))
+        self.cursor.execute(query("known_ids").format(table=table))
         return rows.join(_fetched(self.cursor), on="id", how="anti", maintain_order="left")
-
-    def _name(self, ids: pl.DataFrame) -> None:
-        """Puts ids (UUIDs as text, one column) where statements find them."""
-        self.cursor.execute("DROP TABLE IF EXISTS stage_id")
-        self.cursor.execute("CREATE TEMPORARY TABLE stage_id (id uuid)")
-        self.cursor.adbc_ingest("stage_id", ids.with_columns(_uuid("id")).to_arrow(), mode="append", temporary=True)
 
     def _append(self, table: str, rows: pl.DataFrame) -> int:
         if rows.is_empty():
@@ -228,6 +222,13 @@ class _Filing:
         self.cursor.adbc_ingest(f"stage_{table}", rows.to_arrow(), mode="append", temporary=True)
         self.cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM stage_{table}")  # noqa: S608
         return rows.height
+
+
+def _name(cursor: Any, ids: pl.DataFrame) -> None:
+    """Puts ids (UUIDs as text, one column) where statements find them."""
+    cursor.execute("DROP TABLE IF EXISTS stage_id")
+    cursor.execute("CREATE TEMPORARY TABLE stage_id (id uuid)")
+    cursor.adbc_ingest("stage_id", ids.with_columns(_uuid("id")).to_arrow(), mode="append", temporary=True)
 
 
 def _uuid(*columns: str) -> pl.Expr:
@@ -265,9 +266,9 @@ def progress_of(database: Database, source: str, fingerprint: str) -> tuple[int,
 def known_feedback(database: Database, ids: pl.Series) -> pl.Series:
     """Those of these ids (UUIDs as text) that the store holds an event of."""
     with connect(database) as connection, connection.cursor() as cursor:
-        stage(cursor, "stage_id", pl.DataFrame({"id": ids}))
-        cursor.execute("SELECT s.id FROM stage_id s JOIN feedback f ON f.id = s.id::uuid")
-        return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table())).to_series()
+        _name(cursor, pl.DataFrame({"id": ids}))
+        cursor.execute(query("known_ids").format(table="feedback"))
+        return _fetched(cursor).to_series()
 
 
 SORTING_MEMORY = "SET LOCAL work_mem = '128MB'"
