@@ -53,6 +53,12 @@ class _Stored:
         return str(self.row["event"])
 
 
+class _Block(threading.local):
+    """What waits for the end of a block, for each thread its own: steps are computed side by side."""
+
+    waiting: list[EventLogEntry] | None = None
+
+
 class LoopEventLog(PostgresEventLogStorage):
     """The event log in PostgreSQL, which takes events by the batch."""
 
@@ -61,8 +67,7 @@ class LoopEventLog(PostgresEventLogStorage):
     ) -> None:
         super().__init__(postgres_url, should_autocreate_tables, inst_data)
         self._engine = create_pg_engine(postgres_url, **POOL)
-        self._lock = threading.Lock()
-        self._waiting: list[EventLogEntry] | None = None
+        self._here = _Block()
         self._tables: dict[str, bool] = {}
         self._columns: dict[str, bool] = {}
 
@@ -86,14 +91,12 @@ class LoopEventLog(PostgresEventLogStorage):
     @contextmanager
     def together(self) -> Iterator[None]:
         """Keeps what is to be stored within the block, and stores it at its end, however that comes."""
-        with self._lock:
-            assert self._waiting is None, "blocks of events that are stored together do not hold each other"
-            self._waiting = []
+        assert self._here.waiting is None, "blocks of events that are stored together do not hold each other"
+        self._here.waiting = []
         try:
             yield
         finally:
-            with self._lock:
-                events, self._waiting = self._waiting, None
+            events, self._here.waiting = self._here.waiting, None
             if events:
                 self.store_event_batch(events)
 
@@ -134,11 +137,10 @@ class LoopEventLog(PostgresEventLogStorage):
 
     def _waits(self, events: Sequence[EventLogEntry]) -> bool:
         """Whether events are stored later, with others."""
-        with self._lock:
-            if self._waiting is None:
-                return False
-            self._waiting.extend(events)
-            return True
+        if self._here.waiting is None:
+            return False
+        self._here.waiting.extend(events)
+        return True
 
     def _store_assets(self, connection: sa.Connection, stored: Sequence[_Stored]) -> None:
         """The tags of events of assets, and of each asset what its last ones say."""

@@ -162,6 +162,27 @@ def test_events_of_other_threads_are_not_lost_at_the_end_of_a_block(given_home: 
         assert len(_rows(engine)["events"]) == 2 * each
 
 
+def test_two_steps_may_each_have_a_block_at_once(given_home: Any) -> None:
+    with given_home("ours") as (instance, _):
+        both = threading.Barrier(2, timeout=20)
+
+        def step(name: str) -> None:
+            with together(instance):
+                both.wait()
+                for number in range(3):
+                    instance.report_runless_asset_event(dg.AssetMaterialization(name, metadata={"number": number}))
+                both.wait()
+
+        threads = [threading.Thread(target=step, args=(name,)) for name in ("one", "other")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for name in ("one", "other"):
+            found = instance.fetch_materializations(dg.AssetKey(name), limit=10).records
+            assert [one.asset_materialization.metadata["number"].value for one in found] == [2, 1, 0]
+
+
 def test_a_batch_that_cannot_be_stored_is_said_and_leaves_nothing(given_home: Any) -> None:
     """Half of what belongs together would be a check without its event."""
     with given_home("ours") as (instance, engine):
