@@ -48,6 +48,16 @@ def test_an_example_of_a_rule_is_masked_as_its_type_or_kept(name: str, placehold
             assert counts.get(placeholder), (surrounded, redacted)
 
 
+@pytest.mark.parametrize(("name", "placeholder", "text"), EXAMPLES)
+def test_what_a_rule_masks_passes_a_gate(name: str, placeholder: str | None, text: str) -> None:
+    """Among many texts only those are searched that a gate lets through; a line may end before the value."""
+    for surrounded in _within(text) if placeholder else ():
+        for broken in {surrounded, surrounded.replace(" ", "\n"), surrounded.replace(": ", ":\n")}:
+            undisguised = fold(pl.Series([broken]))
+            if redact_text(broken)[1]:
+                assert contains_any(undisguised, gates()).all(), broken
+
+
 @pytest.mark.parametrize(("name", "text"), COUNTER_EXAMPLES)
 def test_a_counter_example_of_a_rule_stays_as_it_is(name: str, text: str) -> None:
     for surrounded in _within(text):
