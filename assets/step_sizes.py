@@ -18,6 +18,7 @@ HEAVY = {
     "clean_feedback": StepSize(1, 2048),
     "text_signatures": StepSize(1, 2048),
     "prompt_clusters": StepSize(1, 4096),
+    "rater_trust": StepSize(2, 4096),
     "slice_findings": StepSize(1, 4096),
     "term_findings": StepSize(1, 4096),
     "failure_topics": StepSize(1, 4096),
@@ -27,6 +28,7 @@ HEAVY = {
     "sft_file": StepSize(2, 4096),
     "dpo_file": StepSize(2, 4096),
     "kto_file": StepSize(2, 4096),
+    "training_manifest": StepSize(2, 4096),
     "weekly_report": StepSize(1, 2048),
 }
 """For weeks of about a million votes; a week is bounded by its batches, not by its votes. Two cores stand for steps

@@ -29,8 +29,8 @@ _CODED = ("context", "project", "model", "prompt_version", "intent", "language",
 _JUDGED = ("feedback_id", "tenant", "voter", "user_key", "day", "occurred_at", "verdict", "strength", "trust", "known",
            "answer_row", "answered_at", "answer_provenance", "cluster", "prompt_hash", "pair_key", "cluster_key",
            "person_key")  # fmt: skip
-_BLOCK = 250_000
-"""Answers read at a time, but whole days: it bounds memory."""
+_BLOCK = 150_000
+"""Answers read at a time: it bounds memory."""
 
 _FROM_ANSWER = ("answer_tenant", "answer_allowed", "answer_provenance", "answered_at", "has_text")
 
@@ -63,22 +63,13 @@ def answer_flags(answers: pl.LazyFrame, wanted: pl.Series) -> pl.DataFrame:
 
     Dimensions are categories, which take a quarter of the memory.
     """
-    ids = wanted.unique()
-    blocks = [
-        of_ids(answers.filter(between), "interaction_id", ids).select(_flags()).collect(engine="streaming")
-        for between in _blocks_of_days(answers)
-    ]
-    if not blocks:
-        blocks = [answers.select(_flags()).collect()]
-    return pl.concat(blocks).sort("interaction_id")
-
-
-def _blocks_of_days(answers: pl.LazyFrame) -> list[pl.Expr]:
-    """Conditions that take the answers apart into stretches of days."""
-    days = answers.group_by("day").len().collect().sort("day", nulls_last=True)
-    numbered = days.with_columns(block=(pl.col("len").cum_sum() - 1) // _BLOCK)
-    stretches = numbered.group_by("block", maintain_order=True).agg(first=pl.col("day").min(), last=pl.col("day").max())
-    return [pl.col("day").is_between(first, last) for _, first, last in stretches.iter_rows()]
+    known = of_ids(answers.select("interaction_id", "day"), "interaction_id", wanted).collect().sort("day")
+    flags = [
+        of_ids(answers.filter(pl.col("day").is_between(some["day"].min(), some["day"].max())), "interaction_id",
+               some["interaction_id"]).select(_flags()).collect(engine="streaming")
+        for some in (known.iter_slices(_BLOCK) if known.height else [known])
+    ]  # fmt: skip
+    return pl.concat(flags).sort("interaction_id")
 
 
 def _flags() -> list[pl.Expr]:
