@@ -141,6 +141,6 @@ def test_the_answer_at_the_end_is_found_wherever_the_word_role_stands(
     for (messages, _, answer), text in zip(rows, whole["messages"], strict=True):
         last = messages[-1] if messages else {}
         # a role named behind the last message's own is its: that row is left as it is
-        shadowed = isinstance(last.get("args"), dict) and last["args"] == {"role": "user"}
+        shadowed = last.get("args") == {"role": "user"} and list(last)[-1] == "args"
         is_answer = len(messages) > 1 and (last["content"], last["role"]) == ("hello", "assistant") and not shadowed
         assert json.loads(text) == (messages[:-1] if is_answer and answer == "hello" else messages)

@@ -28,6 +28,7 @@ from feedback_pipeline.store import bulk
 from feedback_pipeline.store.bulk import Batch
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.tables.parquet import TEMPORARY, files_below
+from feedback_pipeline.training.tables import SPLITS
 from jobs import erasure, runs
 from tests.support.serving import serve
 from tests.support.store_rows import answers, votes
@@ -119,9 +120,15 @@ def test_the_loop_lives_in_a_bucket_and_forgets_there(
         assert "every event is accounted for: True" in capsys.readouterr().out
 
         # why: from a line of a training file to the answer it was made of
-        lines = written[f"training_files/{WEEK}/sft/trl/sft-train.jsonl"].splitlines()
-        mine = next(number for number, line in enumerate(lines, 1) if b"cobalt teapot" in line)
-        assert "answer" in {node.kind for node in walk(why(pipeline, f"{WEEK}/sft/trl/sft-train.jsonl:{mine}"))}
+        place = next(  # in which split is drawn by the key of this home
+            f"{split}.jsonl:{number}"
+            for split in SPLITS
+            for number, line in enumerate(
+                written.get(f"training_files/{WEEK}/sft/trl/sft-{split}.jsonl", b"").splitlines(), 1
+            )
+            if b"cobalt teapot" in line
+        )
+        assert "answer" in {node.kind for node in walk(why(pipeline, f"{WEEK}/sft/trl/sft-{place}"))}
 
         # exported: of the sample's tenant, and of Ada's
         assert exported(pipeline, "acme").count(b"\n") > 10
