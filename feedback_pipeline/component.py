@@ -18,9 +18,10 @@ import dagster as dg
 from dagster.components import Component, ComponentLoadContext, Model, Resolvable
 from pydantic import Field
 
-from feedback_pipeline.loading import uncollected
+from feedback_pipeline.loading import return_memory, uncollected
 from feedback_pipeline.settings import Settings
 
+return_memory()
 with uncollected():
     from jobs.location import build_definitions
 

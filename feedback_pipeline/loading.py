@@ -1,8 +1,19 @@
-"""How many modules are loaded at once: without looking for garbage, of which they make none."""
+"""What is settled while a process that computes is loaded: when memory goes back, and when garbage is looked for."""
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+ALLOCATOR = "_RJEM_MALLOC_CONF"
+RETURNED = "background_thread:true,dirty_decay_ms:50,muzzy_decay_ms:0"
+"""Polars' allocator gives what is free back after a twentieth of a second; as it comes, part of it never, and a loop of
+a million votes stood at 2.2 GB instead of 2.0. It takes some 5 % more time."""
+
+
+def return_memory() -> None:
+    """To be called before Polars is loaded; what somebody has set for the allocator stays."""
+    os.environ.setdefault(ALLOCATOR, RETURNED)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from rich.markup import escape
 from feedback_pipeline.cli.groups import Grouped
 from feedback_pipeline.cli.printing import PlainConsole
 from feedback_pipeline.environment import unknown_variables
+from feedback_pipeline.loading import return_memory
 from feedback_pipeline.settings import SettingsError, known_variables
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ def feedback() -> None:
 
 def main() -> None:
     """The entry point: errors that say what to do are shown as one line, others with their traceback."""
+    return_memory()
     os.umask(0o077)  # what the home folder holds is its owner's alone
     if "doctor" not in sys.argv[1:2]:  # which shows them among its findings
         for name, nearest in unknown_variables(os.environ, known_variables()):
