@@ -7,10 +7,11 @@ loop below hands what they say to the run.
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
@@ -24,7 +25,12 @@ from dagster._core.execution.context.system import (
 )
 from dagster._core.execution.context_creation_job import PlanExecutionContextManager
 from dagster._core.execution.plan.active import ActiveExecution
-from dagster._core.execution.plan.execute_plan import _trigger_hook, dagster_event_sequence_for_step
+from dagster._core.execution.plan.execute_plan import (
+    _handle_compute_log_setup_error,
+    _handle_compute_log_teardown_error,
+    _trigger_hook,
+    dagster_event_sequence_for_step,
+)
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.plan.step import ExecutionStep
@@ -86,10 +92,19 @@ def _iterate(job_context: PlanExecutionContext, execution_plan: ExecutionPlan) -
             max_concurrent=min(SIDE_BY_SIDE, cores()),
             instance_concurrency_context=pools,
         ) as active,
-        logs.capture_logs(log_key) as captured,
+        ExitStack() as output,
     ):
-        yield DagsterEvent.capture_logs(job_context, steps, log_key, captured)
+        # a run whose output cannot be kept goes on, as with Dagster's own executor
+        try:
+            captured = output.enter_context(logs.capture_logs(log_key))
+            yield DagsterEvent.capture_logs(job_context, steps, log_key, captured)
+        except Exception:  # noqa: BLE001 (an event of the run says it)
+            yield from _handle_compute_log_setup_error(job_context, sys.exc_info())
         yield from _Steps(job_context, active).run()
+        try:
+            output.close()
+        except Exception:  # noqa: BLE001 (an event of the run says it)
+            yield from _handle_compute_log_teardown_error(job_context, sys.exc_info())
 
 
 @dataclass
@@ -108,6 +123,7 @@ class _Steps:
     Attributes:
         running: by key those whose thread is at work, each with its context and its events so far.
         said: what threads handed over and the run has not seen yet.
+        error: what stops the run: raised when the steps under way have ended.
     """
 
     job_context: PlanExecutionContext
@@ -184,6 +200,7 @@ class _Steps:
         yield from _trigger_hook(context, events)
 
 
-def executor_for(executor: dg.ExecutorDefinition) -> Any:
+def executor_for(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
     """The executor of a run over one partition: where all steps are computed in its process, side by side."""
-    return side_by_side if executor is dg.in_process_executor else executor
+    beside: dg.ExecutorDefinition = side_by_side
+    return beside if executor is dg.in_process_executor else executor

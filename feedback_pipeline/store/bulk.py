@@ -280,7 +280,7 @@ ROW_BY_ROW = "SET LOCAL random_page_cost = 1.1"
 setting, which stands for a disk that has to turn, every answer there ever was would be read for each day of votes."""
 
 
-def _settle(cursor: Any) -> None:
+def _plan_for_reading(cursor: Any) -> None:
     cursor.execute(SORTING_MEMORY)
     cursor.execute(ROW_BY_ROW)
 
@@ -288,7 +288,7 @@ def _settle(cursor: Any) -> None:
 def read_day(database: Database, statement: str, *days: date) -> pl.DataFrame:
     """The result of `queries/<statement>.sql` for a day, or whichever days the statement takes."""
     with connect(database) as connection, connection.cursor() as cursor:
-        _settle(cursor)
+        _plan_for_reading(cursor)
         cursor.execute(query(statement), days)
         return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table()))
 
@@ -300,7 +300,7 @@ def read_day_batches(database: Database, statement: str, day: date) -> Iterator[
     The day stands in the statement: for one with parameters the driver takes in the whole result before the first row.
     """
     with connect(database) as connection, connection.cursor() as cursor, ThreadPoolExecutor(1) as ahead:
-        _settle(cursor)
+        _plan_for_reading(cursor)
         cursor.execute(query(statement).replace("$1", f"DATE '{day.isoformat()}'"))
         reader = cursor.fetch_record_batch()
         batch = next(reader, None)

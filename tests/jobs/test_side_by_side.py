@@ -11,7 +11,9 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from assets import interruption, step_sizes
 from assets.step_sizes import StepSize
+from feedback_pipeline.settings import Settings
 from jobs import side_by_side
+from jobs.location import build_definitions
 from jobs.side_by_side import executor_for
 
 PATIENCE = 20
@@ -196,3 +198,25 @@ def test_one_core_takes_one_step_at_a_time(monkeypatch: pytest.MonkeyPatch) -> N
 def test_only_steps_of_the_run_s_own_process_are_put_side_by_side() -> None:
     assert executor_for(dg.in_process_executor) is side_by_side.side_by_side
     assert executor_for(dg.multiprocess_executor) is dg.multiprocess_executor
+
+
+@pytest.mark.parametrize(("job", "expected"), [("weekly_loop", True), ("monthly_loop", True), ("daily_loop", False)])
+def test_weeks_and_months_are_computed_so(job: str, expected: bool) -> None:
+    location = build_definitions(Settings.from_environment({"FEEDBACK_HOME": "/nowhere"}))
+    assert (location.resolve_job_def(job).executor_def is side_by_side.side_by_side) == expected
+
+
+def test_a_run_whose_output_cannot_be_kept_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dg.op
+    def one() -> None: ...
+
+    with dg.instance_for_test() as instance:
+
+        def full(log_key: Any) -> Any:
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(instance.compute_log_manager, "capture_logs", full)
+        run = ran(a_job(one), instance)
+        assert run.is_success
+        said = [record.message for record in instance.all_logs(run.run_id)]
+        assert any("setting up compute log capture" in message for message in said)
