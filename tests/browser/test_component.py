@@ -123,26 +123,35 @@ def test_the_floating_button_takes_general_feedback(site: Any, page: Any) -> Non
 
 
 def test_two_teams_on_one_page_do_not_see_each_other(site: Any, page: Any) -> None:  # A3
-    other = httpx.post(
-        f"{site.url}/v1/tokens",
-        json={"content_type": "qa_answer", "content_id": "demo-1", "origin": site.url},
-        headers={"Authorization": f"Bearer {_key(site, 'rivals')}"},
-    ).json()["token"]
     page.goto(f"{site.url}/demo")
     with delivered(page):
         thumb(page, "demo-1", "up").click()
-    page.evaluate(
-        """(token) => { const mine = document.querySelector("#demo-1 llm-feedback"); const theirs = mine.cloneNode();
-        theirs.setAttribute("token", token); document.querySelector("#demo-3").append(theirs);
-        theirs.id = "theirs"; }""",
-        other,
-    )
+    _theirs_beside(page, _token(site, _key(site, "rivals")))
     expect(page.locator("#theirs .up")).to_have_attribute("aria-pressed", "false")
     with delivered(page):
         page.locator("#theirs .down").click()
     page.reload()
     expect(thumb(page, "demo-1", "up")).to_have_attribute("aria-pressed", "true")
     assert [vote["thumb"] for vote in stored(site)] == [True]
+
+
+def test_what_two_teams_leave_in_one_browser_waits_apart(site: Any, page: Any, context: Any) -> None:  # A3
+    rivals = _key(site, "rivals")
+    page.goto(f"{site.url}/demo")
+    expect(thumb(page, "demo-1", "up")).to_be_visible()
+    context.set_offline(True)
+    thumb(page, "demo-1", "up").click()
+    expect(page.locator("#demo-1 llm-feedback .said")).to_contain_text("back online")
+    _theirs_beside(page, _token(site, rivals))
+    expect(page.locator("#theirs .up")).to_have_attribute("aria-pressed", "false")
+    page.locator("#theirs .down").click()
+    expect(page.locator("#theirs .said")).to_contain_text("back online")
+    context.set_offline(False)
+    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    assert [vote["thumb"] for vote in stored(site)] == [True]
+    headers = {"Authorization": f"Bearer {rivals}"}
+    theirs = httpx.get(f"{site.url}/v1/feedback", params={"kind": "explicit"}, headers=headers).json()["items"]
+    assert [vote["thumb"] for vote in theirs] == [False]
 
 
 def test_the_host_page_survives_whatever_happens(site: Any, page: Any) -> None:
@@ -226,4 +235,20 @@ def test_the_console_works_without_scripts(site: Any, chromium: Any) -> None:
 def _key(site: Any, tenant: str) -> str:
     from feedback_pipeline.capture import key_store
 
-    return key_store.create(site.database, "test", ("write",), tenant)[1]
+    return key_store.create(site.database, "test", ("read", "write"), tenant)[1]
+
+
+def _token(site: Any, key: str, content: str = "demo-1") -> str:
+    body = {"content_type": "qa_answer", "content_id": content, "origin": site.url}
+    answer = httpx.post(f"{site.url}/v1/tokens", json=body, headers={"Authorization": f"Bearer {key}"})
+    return str(answer.json()["token"])
+
+
+def _theirs_beside(page: Any, token: str) -> None:
+    """Another team's element for the same content, in the same page."""
+    page.evaluate(
+        """(token) => { const mine = document.querySelector("#demo-1 llm-feedback"); const theirs = mine.cloneNode();
+        theirs.setAttribute("token", token); theirs.id = "theirs";
+        document.querySelector("#demo-3").append(theirs); }""",
+        token,
+    )

@@ -204,6 +204,18 @@ def test_a_survey_of_posthog_is_a_pop_over_and_a_wrong_id_our_own_form(host: Hos
     expect(page.locator("#other textarea")).to_be_visible()
 
 
+def test_a_vote_that_waits_goes_with_the_token_of_its_own_content(host: Host, page: Any, context: Any) -> None:
+    host.show(page, host.element("a"), host.element("a/b"))
+    button = page.locator('[content-id="a/b"] .up')
+    expect(button).to_be_visible()
+    context.set_offline(True)
+    button.click()
+    expect(page.locator('[content-id="a/b"] .said')).to_contain_text("back online")
+    context.set_offline(False)
+    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    assert [(vote["content_id"], vote["thumb"]) for vote in host.votes()] == [("a/b", True)]
+
+
 def test_what_is_served_is_small(host: Host) -> None:
     import gzip
 

@@ -101,12 +101,27 @@
     return known;
   };
 
+  /* The tenant that a token names: votes of two teams on one page are apart. */
+  const tenantOf = (token) => {
+    try {
+      const part = token.replace(/^fb._/, "").split(".")[0].replaceAll("-", "+").replaceAll("_", "/");
+      return JSON.parse(atob(part)).t || token;
+    } catch { return token; }
+  };
+
+  /* What two teams on one page say of the same content is apart, on one service and on two. */
+  const apiOf = (item) => item.api || item.url.split("/v1/")[0];
+  const sameTeam = (one, other) => apiOf(one) === apiOf(other) && (one.token && other.token
+    ? tenantOf(one.token) === tenantOf(other.token) : (one.mints || "") === (other.mints || ""));
+
+  /* Items {url, method, key, slot, body, token, mints}, where mints is the element's token-url. */
   const queue = {
     all() { try { const found = JSON.parse(storage.read(QUEUE) || "[]"); return Array.isArray(found) ? found : []; } catch { return []; } },
     save(items) { storage.write(QUEUE, JSON.stringify(items.slice(-MAX_QUEUE))); },
-    add(item) { this.save([...this.all().filter((other) => other.slot !== item.slot), { ...item, at: Date.now() }]); },
+    find(slot, whose) { return this.all().find((item) => item.slot === slot && sameTeam(item, whose)); },
+    add(item) { this.dropSlot(item.slot, item); this.save([...this.all(), { ...item, at: Date.now() }]); },
     drop(key) { this.save(this.all().filter((item) => item.key !== key)); },
-    dropSlot(slot) { this.save(this.all().filter((item) => item.slot !== slot)); },
+    dropSlot(slot, whose) { this.save(this.all().filter((item) => item.slot !== slot || !sameTeam(item, whose))); },
   };
 
   /* One request. Resolves to {status, body}; status 0 means that the service was not reached. */
@@ -186,21 +201,13 @@
     }
   });
 
-  /* The tenant that a token names: votes of two teams on one page are apart. */
-  const tenantOf = (token) => {
-    try {
-      const part = token.replace(/^fb._/, "").split(".")[0].replaceAll("-", "+").replaceAll("_", "/");
-      return JSON.parse(atob(part)).t || token;
-    } catch { return token; }
-  };
-
   /*
    * What one person says of one piece of content, shared by all its elements: what is wanted, what the server has, and
    * a chain in which each write waits for the one before.
    */
   class Content {
-    constructor(api, type, id) {
-      Object.assign(this, { api, type, id, views: new Set(), token: null, chain: Promise.resolve(), restored: null });
+    constructor(api, type, id, mints) {
+      Object.assign(this, { api, type, id, mints, views: new Set(), token: null, chain: Promise.resolve(), restored: null });
       this.wanted = { rating: null, stars: null };
       this.server = { rating: null, stars: null, id: null };
       this.commented = false;
@@ -208,7 +215,7 @@
       this.asked = false;
     }
 
-    get slot() { return `${this.type}/${this.id}`; }
+    get slot() { return JSON.stringify([this.type, this.id]); }
     get voteSlot() { return `${this.slot}/explicit`; }
     show(said) { for (const view of this.views) view.show(said); }
 
@@ -224,7 +231,7 @@
 
     /* A request with a token, and once more with a new one where the first has expired. */
     async send(item) {
-      let token = await this.pass(false);
+      let token = (await this.pass(false)) || item.token;
       if (!token) return { status: 401, body: null };
       let answer = await request({ ...item, token });
       if (refusedToken(answer.status)) {
@@ -238,7 +245,8 @@
     /* What this person voted before; a vote that still waits in the queue counts as given. */
     restore(snapshot) {
       this.restored = this.restored || this.chain.then(async () => {
-        const waiting = queue.all().find((item) => item.slot === this.voteSlot);
+        const token = await this.pass(false);
+        const waiting = queue.find(this.voteSlot, this);
         if (waiting && waiting.body) {
           const body = JSON.parse(waiting.body);
           if (!this.touched) this.wanted = { rating: body.thumb ?? null, stars: body.stars ?? null };
@@ -246,7 +254,6 @@
           flush();
           return;
         }
-        const token = await this.pass(false);
         if (!token) { this.restored = null; return; }
         const item = { token, content_type: this.type, content_id: this.id };
         if (snapshot !== null) item.content_snapshot = snapshot;
@@ -305,11 +312,11 @@
     }
 
     async withdraw() {
-      queue.dropSlot(this.voteSlot);
+      queue.dropSlot(this.voteSlot, this);
       if (!this.server.id) { this.show("withdrawn"); return 204; }
       const item = { url: `${this.api}/v1/feedback/${this.server.id}`, method: "DELETE", key: random(), slot: `${this.slot}/withdraw` };
       const { status, token } = await this.send(item);
-      if (worthRepeating(status) || refusedToken(status)) { queue.add({ ...item, token }); this.show(told(status)); return status; }
+      if (worthRepeating(status) || refusedToken(status)) { queue.add({ ...item, token, mints: this.mints }); this.show(told(status)); return status; }
       if (status >= 400 && status !== 404) {
         this.wanted = { rating: this.server.rating, stars: this.server.stars };
         this.show("failed");
@@ -324,7 +331,7 @@
 
     /* Files an event; what cannot be delivered now waits in the browser and is sent later, once. */
     async file(event, slot) {
-      const item = { url: `${this.api}/v1/feedback`, method: "POST", key: random(), slot, token: this.token,
+      const item = { url: `${this.api}/v1/feedback`, method: "POST", key: random(), slot, token: this.token, mints: this.mints,
         body: JSON.stringify({ ...event, occurred_at: new Date().toISOString() }) };
       queue.add(item);
       const answer = await this.send(item);
@@ -347,9 +354,9 @@
   }
 
   const contents = new Map();
-  const contentFor = (api, type, id, token) => {
-    const key = JSON.stringify([api, type, id, token ? tenantOf(token) : ""]);
-    if (!contents.has(key)) contents.set(key, new Content(api, type, id));
+  const contentFor = (api, type, id, token, mints) => {
+    const key = JSON.stringify([api, type, id, ...(token ? [tenantOf(token)] : ["", mints])]);
+    if (!contents.has(key)) contents.set(key, new Content(api, type, id, mints));
     return contents.get(key);
   };
 
@@ -358,7 +365,7 @@
     flushing = flushing || (async () => {
       for (const item of queue.all()) {
         // a token may have expired meanwhile: the page brings a new one for the same content
-        const content = [...contents.values()].find((one) => item.slot.startsWith(`${one.slot}/`) && one.views.size);
+        const content = [...contents.values()].find((one) => item.slot.startsWith(`${one.slot}/`) && one.views.size && sameTeam(item, one));
         const { status, body } = content ? await content.send(item) : await request(item);
         if (refusedToken(status) && Date.now() - item.at < KEPT_MS) continue;
         if (worthRepeating(status)) break;
@@ -411,7 +418,7 @@
     /* Finds the content this element is about; a click made before the token came goes with it. */
     bind() {
       const token = this.getAttribute("token");
-      const next = contentFor(this.getAttribute("api") || HOME, this.getAttribute("content-type"), this.getAttribute("content-id"), token);
+      const next = contentFor(this.getAttribute("api") || HOME, this.getAttribute("content-type"), this.getAttribute("content-id"), token, this.getAttribute("token-url") || "");
       if (token) next.token = token;
       if (this.about === next) return;
       const early = this.about && this.about.slot === next.slot && this.about.touched && !this.about.token ? this.about : null;
@@ -419,7 +426,7 @@
       this.about = next;
       next.views.add(this);
       if (early) {
-        queue.dropSlot(early.voteSlot);
+        queue.dropSlot(early.voteSlot, early);
         next.restore(this.getAttribute("snapshot"));
         next.change(early.wanted, null, this.answer());
       }
