@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.errors import DagsterExecutionInterruptedError
@@ -27,7 +26,7 @@ from assets import descriptions, interruption, memory, small_days
 from assets.choices import chosen
 from assets.computing import Made, compute, compute_small
 from assets.declaration import OWNERS, Declaration
-from assets.events import together
+from assets.events import Target, materialized, together
 from assets.faults import TRIED_AGAIN, unreadable, where
 from assets.partitions import DAYS, Calendar, named_days
 from assets.step_sizes import op_tags
@@ -258,12 +257,12 @@ class _Step:
 
     def _alone(self, key: date, made: Made, version: int) -> Iterator[Any]:
         """The only partition of a run, as Dagster has it; filed after Dagster knows of it."""
-        with together(self.context.instance):
+        with together(self.context.instance) as stored:
             yield from self._outputs_of_checks()
             if made.refused is None:
                 version_of_data = None if made.content is None else dg.DataVersion(made.content)
                 yield dg.MaterializeResult(metadata=made.metadata, data_version=version_of_data)
-        yield from self._evaluations({key: made}, blocking=True)
+        yield from self._evaluations({key: made}, materialized(stored), blocking=True)
         self._file({key: made}, {key: version}, {})
 
     def _each_for_itself(
@@ -271,7 +270,7 @@ class _Step:
     ) -> Iterator[Any]:
         """Partitions of a run over several, each with its own event and data version."""
         stopped = {key: one for key, one in made.items() if one.stopped_by}
-        with together(self.context.instance):
+        with together(self.context.instance) as stored:
             for key, one in made.items():
                 if one.refused is None:
                     tags = {DATA_VERSION_TAG: one.content or "", DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
@@ -280,7 +279,7 @@ class _Step:
                         tags=tags if one.content else {},
                     )  # fmt: skip
         # a failed check stops what depends on its partition (`_not_to_build_on`), not the others of the run
-        yield from self._evaluations(made, blocking=False)
+        yield from self._evaluations(made, materialized(stored), blocking=False)
         bad |= {key: f"{self.name}: {one.stopped_by}" for key, one in stopped.items()}
         self._file(made, versions, bad)
 
@@ -351,7 +350,9 @@ class _Step:
             nothing, output_name=output, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
         )
 
-    def _evaluations(self, made: Mapping[date, Made], *, blocking: bool) -> Iterator[dg.AssetCheckEvaluation]:
+    def _evaluations(
+        self, made: Mapping[date, Made], known: Mapping[str | None, Target], *, blocking: bool
+    ) -> Iterator[dg.AssetCheckEvaluation]:
         """The checks of every partition, about the materialisation they were made for.
 
         Dagster calls a check outdated that was evaluated before the newest materialisation of its partition, or does
@@ -359,7 +360,8 @@ class _Step:
         """
         if not any(one.checks for one in made.values()):
             return
-        targets = self._newest([key.isoformat() for key in made])
+        unknown = [key.isoformat() for key in made if key.isoformat() not in known]
+        targets = {**known, **(self._newest(unknown) if unknown else {})}
         with together(self.context.instance):
             for key, check in ((key, check) for key, one in made.items() for check in one.checks):
                 severity = dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN
@@ -375,12 +377,10 @@ class _Step:
                     target_materialization_data=targets.get(key.isoformat()),
                 )
 
-    def _newest(self, keys: Sequence[str]) -> dict[str | None, AssetCheckEvaluationTargetMaterializationData]:
+    def _newest(self, keys: Sequence[str]) -> dict[str | None, Target]:
         wanted = dg.AssetRecordsFilter(asset_key=self.context.asset_key, asset_partitions=list(keys))
-        found: dict[str | None, AssetCheckEvaluationTargetMaterializationData] = {}
+        found: dict[str | None, Target] = {}
         for record in self.context.instance.fetch_materializations(wanted, limit=len(keys)).records:
-            target = AssetCheckEvaluationTargetMaterializationData(
-                run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp
-            )
+            target = Target(run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp)
             found.setdefault(record.partition_key, target)
         return found

@@ -14,6 +14,7 @@ import scipy
 
 from feedback_pipeline.stats.intervals import RESOLUTION, clustered_rate, wilson_bounds
 from feedback_pipeline.stats.no_result import NoResult
+from feedback_pipeline.stats.tails import t_above
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -96,17 +97,17 @@ def t_test(difference: float, standard_error: float, degrees: int) -> float:
         return 1.0
     if standard_error <= RESOLUTION:
         return float(2 * 0.5 ** (degrees + 1))
-    return 2 * float(scipy.stats.t.sf(abs(difference) / standard_error, degrees))
+    return 2 * t_above(abs(difference) / standard_error, degrees)
 
 
 def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
     """Two-sided quantile of Student's t."""
-    return float(scipy.stats.t.ppf(0.5 + confidence / 2, degrees))
+    return float(scipy.special.stdtrit(degrees, 0.5 + confidence / 2))
 
 
 def normal_quantile(confidence: float = CONFIDENCE) -> float:
     """Two-sided quantile of the standard normal."""
-    return float(scipy.stats.norm.ppf(0.5 + confidence / 2))
+    return float(scipy.special.ndtri(0.5 + confidence / 2))
 
 
 def cluster_codes(clusters: npt.NDArray[Any] | Sequence[Any]) -> tuple[IntArray, int]:
