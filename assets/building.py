@@ -9,24 +9,24 @@ No text of users reaches an event: metadata is numbers, names of dimensions and 
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.plan.execute_step import AssetResultOutput
 
-from assets import descriptions, interruption, memory
+from assets import descriptions, interruption, memory, small_days
 from assets.choices import chosen
-from assets.computing import Made, compute
+from assets.computing import Made, compute, compute_small
 from assets.declaration import OWNERS, Declaration
-from assets.events import together
+from assets.events import Target, materialized, together
 from assets.faults import TRIED_AGAIN, unreadable, where
 from assets.partitions import DAYS, Calendar, named_days
 from assets.step_sizes import op_tags
@@ -183,26 +183,60 @@ class _Step:
     def _computed(self, keys: Sequence[date], bad: dict[date, str]) -> Iterator[tuple[date, dict[date, Made]]]:
         """Every partition in its order, with what was made of it: nothing where it is bad.
 
-        Partitions that read no others are computed side by side. What was begun is ended when one of them stops the
-        step, and nothing more is begun.
+        Partitions that read no others are computed side by side, small days several in one pass. What was begun is
+        ended when one of them stops the step, and nothing more is begun.
         """
-        wanted = [key for key in keys if key not in bad]
-        together = min(SIDE_BY_SIDE, cores(), len(wanted)) if self.declaration.independent else 1
+        passes = self._passes([key for key in keys if key not in bad])
+        together = min(SIDE_BY_SIDE, cores(), len(passes)) if self.declaration.independent else 1
         if together < 2:
-            yield from ((key, self._one(key, bad) if key not in bad else {}) for key in keys)
+            yield from self._in_order(keys, {some[0]: partial(self._pass, some, bad) for some in passes})
             return
         with ThreadPoolExecutor(together, thread_name_prefix=self.name) as workers:
-            under_way = {key: workers.submit(self._one, key, bad) for key in wanted}
+            under_way = {some[0]: workers.submit(self._pass, some, bad).result for some in passes}
             try:
-                for key in keys:
-                    yield key, under_way[key].result() if key in under_way else {}
+                yield from self._in_order(keys, under_way)
             finally:
                 workers.shutdown(wait=True, cancel_futures=True)
 
-    def _one(self, key: date, bad: dict[date, str]) -> dict[date, Made]:
-        """One partition computed and written; where it fails, the reason goes to the register and to `bad`."""
+    def _in_order(
+        self, keys: Sequence[date], passes: Mapping[date, Callable[[], dict[date, Made]]]
+    ) -> Iterator[tuple[date, dict[date, Made]]]:
+        """Every partition with what was made of it, from what passes make that begin with these."""
+        made: dict[date, Made] = {}
+        for key in keys:
+            if key in passes:
+                made = passes[key]()
+            yield key, {key: made[key]} if key in made else {}
+
+    def _passes(self, keys: Sequence[date]) -> list[list[date]]:
+        """Which partitions are computed in one pass: several small days, where the asset can."""
+        if self.declaration.small_days is None:
+            return [[key] for key in keys]
+        return list(small_days.passes(self.pipeline.database, keys))
+
+    def _pass(self, keys: Sequence[date], bad: dict[date, str]) -> dict[date, Made]:
+        """Partitions computed in one pass; one by one where that fails, so that only the bad ones are left out."""
+        if len(keys) == 1:
+            return self._one(keys[0], bad)
+        self._stop_where_asked()
+        names = [f"{self.name}:{key}" for key in keys]
+        try:
+            with locks.waited_for(self.pipeline.database.engine, locks.Space.PARTITION, *names):
+                made = compute_small(self.pipeline, self.declaration, keys)
+                memory.give_back()
+                return made
+        except Exception as error:  # noqa: BLE001 (what failed is computed again, and recorded there)
+            if (fault := _fault(error)) is not None:
+                raise self._of_the_machine(fault) from None
+        return {day: made for key in keys for day, made in self._one(key, bad).items()}
+
+    def _stop_where_asked(self) -> None:
         if interruption.asked.is_set():
             raise DagsterExecutionInterruptedError()
+
+    def _one(self, key: date, bad: dict[date, str]) -> dict[date, Made]:
+        """One partition computed and written; where it fails, the reason goes to the register and to `bad`."""
+        self._stop_where_asked()
         database = self.pipeline.database
         try:
             with locks.waited_for(database.engine, locks.Space.PARTITION, f"{self.name}:{key}"):
@@ -223,12 +257,12 @@ class _Step:
 
     def _alone(self, key: date, made: Made, version: int) -> Iterator[Any]:
         """The only partition of a run, as Dagster has it; filed after Dagster knows of it."""
-        with together(self.context.instance):
+        with together(self.context.instance) as stored:
             yield from self._outputs_of_checks()
             if made.refused is None:
                 version_of_data = None if made.content is None else dg.DataVersion(made.content)
                 yield dg.MaterializeResult(metadata=made.metadata, data_version=version_of_data)
-        yield from self._evaluations({key: made}, blocking=True)
+        yield from self._evaluations({key: made}, materialized(stored), blocking=True)
         self._file({key: made}, {key: version}, {})
 
     def _each_for_itself(
@@ -236,7 +270,7 @@ class _Step:
     ) -> Iterator[Any]:
         """Partitions of a run over several, each with its own event and data version."""
         stopped = {key: one for key, one in made.items() if one.stopped_by}
-        with together(self.context.instance):
+        with together(self.context.instance) as stored:
             for key, one in made.items():
                 if one.refused is None:
                     tags = {DATA_VERSION_TAG: one.content or "", DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
@@ -245,7 +279,7 @@ class _Step:
                         tags=tags if one.content else {},
                     )  # fmt: skip
         # a failed check stops what depends on its partition (`_not_to_build_on`), not the others of the run
-        yield from self._evaluations(made, blocking=False)
+        yield from self._evaluations(made, materialized(stored), blocking=False)
         bad |= {key: f"{self.name}: {one.stopped_by}" for key, one in stopped.items()}
         self._file(made, versions, bad)
 
@@ -316,7 +350,9 @@ class _Step:
             nothing, output_name=output, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
         )
 
-    def _evaluations(self, made: Mapping[date, Made], *, blocking: bool) -> Iterator[dg.AssetCheckEvaluation]:
+    def _evaluations(
+        self, made: Mapping[date, Made], known: Mapping[str | None, Target], *, blocking: bool
+    ) -> Iterator[dg.AssetCheckEvaluation]:
         """The checks of every partition, about the materialisation they were made for.
 
         Dagster calls a check outdated that was evaluated before the newest materialisation of its partition, or does
@@ -324,7 +360,8 @@ class _Step:
         """
         if not any(one.checks for one in made.values()):
             return
-        targets = self._newest([key.isoformat() for key in made])
+        unknown = [key.isoformat() for key in made if key.isoformat() not in known]
+        targets = {**known, **(self._newest(unknown) if unknown else {})}
         with together(self.context.instance):
             for key, check in ((key, check) for key, one in made.items() for check in one.checks):
                 severity = dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN
@@ -340,12 +377,10 @@ class _Step:
                     target_materialization_data=targets.get(key.isoformat()),
                 )
 
-    def _newest(self, keys: Sequence[str]) -> dict[str | None, AssetCheckEvaluationTargetMaterializationData]:
+    def _newest(self, keys: Sequence[str]) -> dict[str | None, Target]:
         wanted = dg.AssetRecordsFilter(asset_key=self.context.asset_key, asset_partitions=list(keys))
-        found: dict[str | None, AssetCheckEvaluationTargetMaterializationData] = {}
+        found: dict[str | None, Target] = {}
         for record in self.context.instance.fetch_materializations(wanted, limit=len(keys)).records:
-            target = AssetCheckEvaluationTargetMaterializationData(
-                run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp
-            )
+            target = Target(run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp)
             found.setdefault(record.partition_key, target)
         return found

@@ -25,6 +25,7 @@ from dagster_postgres import PostgresEventLogStorage
 from dagster_postgres.utils import create_pg_engine, pg_url_from_config
 from sqlalchemy.dialects import postgresql
 
+from assets.events import Numbered
 from feedback_pipeline.store.statements import Queries
 
 POOL: Mapping[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_size": 1, "max_overflow": 5, "pool_pre_ping": True}
@@ -89,16 +90,18 @@ class LoopEventLog(PostgresEventLogStorage):
         return known
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Keeps what is to be stored within the block, and stores it at its end, however that comes."""
+    def together(self) -> Iterator[list[Numbered]]:
+        """Keeps what is to be stored within the block, and stores it at its end, however that comes. Gives a list that
+        holds the events of Dagster's own among it afterwards, where there were several."""
         assert self._here.waiting is None, "blocks of events that are stored together do not hold each other"
         self._here.waiting = []
+        numbered: list[Numbered] = []
         try:
-            yield
+            yield numbered
         finally:
             events, self._here.waiting = self._here.waiting, None
             if events:
-                self.store_event_batch(events)
+                numbered += [Numbered(one.number, one.event) for one in self._store(events)]
 
     def store_event(self, event: EventLogEntry) -> None:
         if not self._waits([event]):
@@ -106,11 +109,14 @@ class LoopEventLog(PostgresEventLogStorage):
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Stores events in one transaction, in their order."""
-        if self._waits(events):
-            return
+        if not self._waits(events):
+            self._store(events)
+
+    def _store(self, events: Sequence[EventLogEntry]) -> list[_Stored]:
+        """Stores events; returns those in which Dagster says something, where there are several."""
         if len(events) == 1:
             super().store_event(events[0])
-            return
+            return []
         rows = [self._event_to_row(event) for event in events]
         given = {
             "run_ids": [row["run_id"] for row in rows],
@@ -134,6 +140,7 @@ class LoopEventLog(PostgresEventLogStorage):
         for one in evaluated:
             if not _evaluation(one).partition:  # no key that a database could find the planned row by
                 self.store_asset_check_event(one.event, one.number)
+        return stored
 
     def _waits(self, events: Sequence[EventLogEntry]) -> bool:
         """Whether events are stored later, with others."""

@@ -26,7 +26,7 @@ import openai
 import psycopg
 from feedback_client import FeedbackClient, log_llm_request, log_openai
 
-from bench.rows import Row, Size
+from bench.rows import Row, Size, less_is_better, more_is_better
 from feedback_pipeline.capture import key_store, otlp
 from feedback_pipeline.settings import Settings
 from feedback_pipeline.store import embedded
@@ -348,7 +348,7 @@ def _rate(work: str, ours: float | None, peer: float, beside: str, note: str) ->
         work=work,
         ours=None if ours is None else f"{ours:,.0f} votes/s",
         peer=f"{peer:,.0f} votes/s ({beside})",
-        ratio=None if ours is None else round(ours / peer, 2),
+        ratio="" if ours is None else more_is_better(ours, peer),
         note=note,
     )
 
@@ -356,7 +356,11 @@ def _rate(work: str, ours: float | None, peer: float, beside: str, note: str) ->
 def _delay(work: str, ours: float, limit: float, note: str, beside: str = "limit") -> Row:
     """A row of milliseconds: less is better."""
     return Row(
-        work=work, ours=f"{ours:,.3f} ms", peer=f"{limit:,.3f} ms ({beside})", ratio=round(ours / limit, 2), note=note
+        work=work,
+        ours=f"{ours:,.3f} ms",
+        peer=f"{limit:,.3f} ms ({beside})",
+        ratio=less_is_better(ours, limit),
+        note=note,
     )
 
 
@@ -391,7 +395,7 @@ def empty(amount: Amount) -> list[Row]:
         Row(
             work="spans of calls to models over OTLP (protobuf), each an answer in the store",
             ours=f"{spans:,.0f} spans/s",
-            peer=f"{SPANS:,} spans/s (asked)", ratio=round(spans / SPANS, 2),
+            peer=f"{SPANS:,} spans/s (asked)", ratio=more_is_better(spans, SPANS),
             note=f"{amount.spans} a request, 1 kB a span, 2 processes, 4 connections, load generator included",
         ),
         _rate("votes in batches, empty tables", rate, 30_000, "asked", note),
@@ -431,7 +435,7 @@ def sizes(amount: Amount) -> list[Row]:
     )
     cost = few.rate / many.rate
     found.append(Row(work=f"cost of an insert at {amount.large:,} votes", ours=f"{cost:.2f} ×", peer="1.5 × (limit)",
-                     ratio=round(cost / 1.5, 2), note=note))  # fmt: skip
+                     ratio=less_is_better(cost, 1.5), note=note))  # fmt: skip
     return found
 
 

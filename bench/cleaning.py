@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from bench.machine import peak_bytes
-from bench.rows import Row, Size
+from bench.rows import Row, Size, less_is_better, more_is_better
 from feedback_pipeline.cleaning import clusters, conflicts, days, facts, signatures, stars, trust
 from feedback_pipeline.cleaning.clusters import ClusterPolicy, joined
 from feedback_pipeline.cleaning.minhash import WINDOW, sketches, sketches_with
@@ -47,7 +47,7 @@ def _near_duplicates(prompts: int) -> list[Row]:
         "work": f"near duplicates of {prompts:,} prompts ({_mean(texts.str.len_bytes()):.0f} bytes)",
         "ours": f"{seconds:.1f} s, {sketching.cpu + joining.cpu:.1f} CPU s",
         "peer": "15 s (target)",
-        "ratio": f"{15 / seconds:.1f}×",
+        "ratio": less_is_better(seconds, 15),
         "note": f"sketches {sketching.wall:.1f} s, groups {joining.wall:.1f} s; {len(np.unique(group)):,} groups",
     }
     if not importlib.util.find_spec("rensa"):
@@ -59,7 +59,7 @@ def _near_duplicates(prompts: int) -> list[Row]:
         "work": "near duplicates, prompts a CPU second",
         "ours": f"{ours:,.0f}/s",
         "peer": f"rensa {theirs:,.0f}/s",
-        "ratio": f"{ours / theirs:.1f}×",
+        "ratio": more_is_better(ours, theirs),
         "note": f"rensa on {len(some):,} of them, windows cut in Python; it flags, without groups",
     }
     return [row, second]
@@ -79,7 +79,7 @@ def _near_pairs(count: int) -> Row:
         "work": f"near duplicates of {count:,} prompts with their answers ({size:.0f} bytes)",
         "ours": f"{seconds:.1f} s, {sketching.cpu + joining.cpu:.1f} CPU s",
         "peer": f"{limit:.0f} s (15 s for the prompts, as much a byte for the answers)",
-        "ratio": f"{limit / seconds:.1f}×",
+        "ratio": less_is_better(seconds, limit),
         "note": f"sketches of prompts and pairs {sketching.wall:.1f} s, groups of pairs {joining.wall:.1f} s; "
         f"{len(np.unique(group)):,} groups",
     }
@@ -166,7 +166,7 @@ def _cleaning(votes: int) -> Row:
         "work": f"all cleaning functions on {votes:,} votes of {DAYS} days",
         "ours": f"{wall:.1f} s, {cpu:.1f} CPU s, peak {measured['peak'] / 1e9:.2f} GB",
         "peer": "25 s, 1.5 GB (target)",
-        "ratio": f"{25 / wall:.1f}×",
+        "ratio": less_is_better(wall, 25),
         "note": f"no database; seconds: {parts}; {measured['base'] / 1e9:.2f} GB before the first call",
     }
 

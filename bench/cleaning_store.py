@@ -17,7 +17,7 @@ from assets import clean
 from assets.declaration import Declaration, Outcome
 from bench.loop import measure
 from bench.machine import peak_bytes
-from bench.rows import Row, Size
+from bench.rows import Row, Size, less_is_better
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -48,7 +48,7 @@ def _row(measured: dict[str, Any]) -> Row:
         "work": f"whole cleaning of {measured['events']:,} events on {measured['answers']:,} answers, from PostgreSQL",
         "ours": f"{measured['wall']:.1f} s, {measured['cpu']:.1f} CPU s, peak {measured['peak'] / 1e9:.2f} GB",
         "peer": f"{MAX_SECONDS} s, {MAX_BYTES / 1e9} GB (asked)",
-        "ratio": f"{MAX_SECONDS / measured['wall']:.1f}×",
+        "ratio": less_is_better(measured["wall"], MAX_SECONDS),
         "note": f"read, cleaned, checked, written; seconds: {parts}; CPU of this process, not of the server",
     }
 

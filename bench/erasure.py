@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.rows import Row, Size
+from bench.rows import Row, Size, less_is_better
 from feedback_pipeline.erasure import erasure
 from feedback_pipeline.erasure.context import ErasureContext, Recomputed
 from feedback_pipeline.erasure.preview import preview
@@ -59,7 +59,7 @@ def rows(size: Size) -> list[Row]:
             "work": f"forget one person ({foreseen.feedback:,} votes on {foreseen.days} days) among {votes:,} votes",
             "ours": f"{before:.1f} s before recomputation",
             "peer": f"{MAX_SECONDS} s (asked)",
-            "ratio": f"{MAX_SECONDS / before:.1f}×",
+            "ratio": less_is_better(before, MAX_SECONDS),
             "note": f"preview {shown - started:.1f} s; of it finding {steps[0][1] - shown:.1f}, store "
             f"{seconds['store']:.1f}; then verification {seconds['verification']:.1f} s over "
             f"{searched['texts_searched']:,} texts",

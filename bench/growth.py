@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from bench.loop import GIGABYTE, Measured, measure
-from bench.rows import Row, Size
+from bench.rows import Row, Size, less_is_better
 from feedback_pipeline.cleaning.tables import VOTE_FACTS
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
@@ -54,7 +54,7 @@ def rows(size: Size) -> Iterator[Row]:
         work=f"{of}: questions of the late vote to the file system",
         ours=f"{asked['questions']:,}",
         peer=f"{weeks * 7:,} (one for each day of history)",
-        ratio=f"{asked['questions'] / (weeks * 7):.2f}",
+        ratio=less_is_better(asked["questions"], weeks * 7),
         note=f"most of one folder: {asked['most']} ({asked['of']})",
     )
 
@@ -64,7 +64,7 @@ def _row(work: str, measured: Measured, limit: float, note: str) -> Row:
         work=work,
         ours=f"{measured.wall:.1f} s, {measured.cpu:.1f} s CPU, {measured.peak / GIGABYTE:.2f} GB",
         peer=f"{limit:.0f} s (asked)",
-        ratio=f"{measured.wall / limit:.2f}",
+        ratio=less_is_better(measured.wall, limit),
         note=note,
     )
 

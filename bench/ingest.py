@@ -17,7 +17,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.rows import Row, Size
+from bench.rows import Row, Size, more_is_better
 from feedback_pipeline.ingest.importing import import_sources
 from feedback_pipeline.ingest.intake import PrivacyRules
 from feedback_pipeline.ingest.sources import load_sources
@@ -54,7 +54,7 @@ def rows(size: Size) -> list[Row]:
                         "work": f"{votes:,} ratings with texts from {kind}, {'dry run' if dry else 'into the store'}",
                         "ours": f"{votes / spent:,.0f}/s",
                         "peer": f"{TARGET:,}/s (target)" if dry else f"COPY of the CSV alone: {votes / copied:,.0f}/s",
-                        "ratio": f"{votes / spent / TARGET:.2f}" if dry else f"{copied / spent:.2f}",
+                        "ratio": more_is_better(votes / spent, TARGET if dry else votes / copied),
                         "note": f"{file.stat().st_size / votes:.0f} bytes a row; read, checked, redacted, pseudonymised"
                         + ("" if dry else ", filed with rollups and changed days"),
                     }
@@ -97,7 +97,7 @@ def _langfuse(scores: int, folder: Path) -> Row:
         "work": f"{scores:,} scores and {scores:,} observations of Langfuse's Parquet export, into the store",
         "ours": f"{2 * scores / seconds:,.0f} rows/s",
         "peer": f"{LANGFUSE_TARGET:,} rows/s (asked)",
-        "ratio": f"{2 * scores / seconds / LANGFUSE_TARGET:.2f}",
+        "ratio": more_is_better(2 * scores / seconds, LANGFUSE_TARGET),
         "note": f"{cpu:.1f} CPU s of this process beside the server's",
     }
 

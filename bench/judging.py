@@ -19,7 +19,7 @@ import openai
 import polars as pl
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from bench.rows import Row, Size
+from bench.rows import Row, Size, less_is_better, more_is_better
 from feedback_pipeline.judging.agreement import agreement
 from feedback_pipeline.judging.backends.model import ModelJudge
 from feedback_pipeline.judging.backends.questions import Question
@@ -85,14 +85,14 @@ def _calibration(items: int) -> list[Row]:
             f"calibration of {items:,} items, all statistics",
             f"{whole:.2f} s",
             "1 s (asked, of 100,000)",
-            1 / whole,
+            less_is_better(whole, 1),
             "",
         ),
         _row(
             f"five agreement coefficients with clustered intervals, {items:,} items",
             f"{ours:.2f} s",
             f"{theirs:.1f} s",
-            theirs / ours,
+            less_is_better(ours, theirs),
             "peer: scikit-learn's kappa alone, 2,000 cluster bootstraps (20 timed)",
         ),
     ]
@@ -134,28 +134,28 @@ def _calls(calls: int) -> list[Row]:
             f"{calls:,} judgements at 200 ms, 16 in flight",
             f"{first:.2f} s",
             f"{limit:.2f} s",
-            limit / first,
+            less_is_better(first, limit),
             "peer: ⌈1000/16⌉ × 0.2 s, what latency and concurrency allow; target 0.95",
         ),
         _row(
             "the same, each reply committed to PostgreSQL before the next call",
             f"{kept:.2f} s",
             f"{limit:.2f} s",
-            limit / kept,
+            less_is_better(kept, limit),
             "an embedded server, with fsync",
         ),
         _row(
             f"{calls:,} judgements at 200 ms, beside the bare SDK with a semaphore",
             f"{first:.2f} s",
             f"{bare:.2f} s",
-            bare / first,
+            less_is_better(first, bare),
             "peer: AsyncOpenAI.chat.completions.create on the same bodies, no cache, budget, retries or reading",
         ),
         _row(
             "the same again",
             f"{second:.2f} s",
             f"{first / 20:.2f} s: a twentieth (limit)",
-            first / 20 / second,
+            less_is_better(second, first / 20),
             f"{again.calls.statistics.attempts} calls, all {again.calls.statistics.cached} from the cache",
         ),
     ]
@@ -210,7 +210,7 @@ def _local(count: int) -> Row:
         "local judge, texts a second",
         f"{count / scoring:,.0f}",
         f"scikit-learn reads them: {alone:,.0f}",
-        count / scoring / alone,
+        more_is_better(count / scoring, alone),
         note,
     )
 
@@ -221,7 +221,7 @@ def _seconds(work: Any) -> float:
     return time.perf_counter() - started
 
 
-def _row(work: str, ours: str, peer: str | None, ratio: float | None, note: str) -> Row:
+def _row(work: str, ours: str, peer: str | None, ratio: str, note: str) -> Row:
     return {"work": work, "ours": ours, "peer": peer, "ratio": ratio, "note": note}
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from bench.calibrate import LEVELS, WEEK, week_of_votes
-from bench.rows import Row, Size
+from bench.rows import Row, Size, less_is_better
 from feedback_pipeline.patterns.change import approval_change
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import find_slices
@@ -73,7 +73,7 @@ def _peer(task: str, frame: pl.DataFrame) -> dict[str, Any] | None:
 
 def _row(work: str, ours: float, peer: str, answer: dict[str, Any] | None, note: str) -> Row:
     theirs = f"{peer} {answer['seconds']:.2f} s" if answer else f"{peer}: not installed (extra bench)"
-    ratio = f"{answer['seconds'] / ours:.1f}×" if answer else ""
+    ratio = less_is_better(ours, answer["seconds"]) if answer else ""
     return Row(work=work, ours=f"{ours:.3f} s", peer=theirs, ratio=ratio, note=note)
 
 
@@ -165,5 +165,5 @@ def _loop_rows(votes: int) -> list[Row]:
 
 def _limited(work: str, seconds: float, limit: float, note: str) -> Row:
     return Row(
-        work=work, ours=f"{seconds:.3f} s", peer=f"{limit} s (limit)", ratio=f"{limit / seconds:.1f}×", note=note
+        work=work, ours=f"{seconds:.3f} s", peer=f"{limit} s (limit)", ratio=less_is_better(seconds, limit), note=note
     )

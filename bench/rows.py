@@ -13,7 +13,7 @@ class Row(TypedDict, total=False):
         work: what was done, and to how much.
         ours: our figure with its unit; None where a tool that measures it is not installed, which `note` says.
         peer: another's figure measured in the same run, or the limit that is asked, with its unit.
-        ratio: ours against the peer's; better is greater where `ours` is a rate, and less where it is a time.
+        ratio: how many times as good as what is beside it, above 1 better: `more_is_better` or `less_is_better`.
         note: what else the figure needs to be read by.
         failed: it could not be measured; `note` says why.
         figures: the same as numbers, for the drawing: votes, seconds (`wall`, `cpu`), bytes (`peak`).
@@ -22,10 +22,20 @@ class Row(TypedDict, total=False):
     work: str
     ours: str | None
     peer: str | None
-    ratio: str | float | None
+    ratio: str
     note: str
     failed: bool
     figures: dict[str, Any]
+
+
+def more_is_better(ours: float, peer: float) -> str:
+    """The ratio of rates and counts."""
+    return f"{ours / peer:.2f}×"
+
+
+def less_is_better(ours: float, peer: float) -> str:
+    """The ratio of times, sizes and costs."""
+    return f"{peer / ours:.2f}×" if ours > 0 else ""
 
 
 def complete(row: Row) -> Row:

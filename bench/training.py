@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from bench.rows import Row, Size
+from bench.rows import Row, Size, less_is_better, more_is_better
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS
 from feedback_pipeline.tables.schema import Table
@@ -55,21 +55,21 @@ def rows(size: Size) -> list[Row]:
             "work": f"curate {votes:,} votes of {DAYS} days into {found['examples']:,} examples",
             "ours": f"{found['curation']:.1f} s",
             "peer": "30 s (asked)",
-            "ratio": round(30 / found["curation"], 2),
+            "ratio": less_is_better(found["curation"], 30),
             "note": f"{found['curation_cpu']:.1f} s of CPU; pairs {found['pairing']:.1f} s",
         },
         {
             "work": "the same, peak of the process",
             "ours": f"{found['peak_mb']:,.0f} MB",
             "peer": "2,000 MB (asked)",
-            "ratio": round(2000 / found["peak_mb"], 2),
+            "ratio": less_is_better(found["peak_mb"], 2000),
             "note": "votes and signatures read into it included",
         },
         {
             "work": "training lines written and validated",
             "ours": f"{rate:,.0f} lines/s",
             "peer": f"{peer:,.0f} lines/s",
-            "ratio": round(rate / peer, 2),
+            "ratio": more_is_better(rate, peer),
             "note": f"{found['lines']:,} lines, {found['bytes'] / 1e9:.1f} GB, {', '.join(FAMILIES)}, "
             f"{found['problems']} problems, {found['writing_cpu']:.1f} s of CPU; every kind of file: "
             f"{found['all_lines'] / found['all_writing']:,.0f} lines/s ({found['all_lines']:,} lines); peer: orjson "
@@ -78,7 +78,7 @@ def rows(size: Size) -> list[Row]:
         {
             "work": "lines of a file from elsewhere validated, one by one",
             "ours": f"{found['read_lines'] / found['reading']:,.0f} lines/s",
-            "peer": f"{peer:,.0f} lines/s", "ratio": round(found["read_lines"] / found["reading"] / peer, 2),
+            "peer": f"{peer:,.0f} lines/s", "ratio": more_is_better(found["read_lines"] / found["reading"], peer),
             "note": f"{found['read_lines']:,} lines; peer: orjson as above",
         },
     ]  # fmt: skip

@@ -11,6 +11,7 @@ import dagster as dg
 from assets import raw
 from assets.events import together
 from feedback_pipeline.calendar import days_of, days_of_month
+from feedback_pipeline.loading import uncollected
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.store import changes, computed, periods
 from feedback_pipeline.store.faults import machine_fault
@@ -115,8 +116,10 @@ class _Foreground:
         settle_requests(self.instance, pipeline)
         # a command computes in its own process, whatever executor the daemon's runs have
         here = replace(pipeline.settings, executor="in_process")
-        definitions = build_definitions(here, {"pipeline": pipeline}, loggers={"console": progress_logger(self.report)})
-        jobs = {name: definitions.resolve_job_def(name) for name in (DAILY, WEEKLY, MONTHLY)}
+        with uncollected():  # they live as long as the command
+            loggers = {"console": progress_logger(self.report)}
+            definitions = build_definitions(here, {"pipeline": pipeline}, loggers=loggers)
+            jobs = {name: definitions.resolve_job_def(name) for name in (DAILY, WEEKLY, MONTHLY)}
         self._find_lost()
         try:
             self._days(jobs[DAILY])

@@ -5,7 +5,6 @@ const MAX_BATCH = 500;
 const ONE = "/v1/feedback";
 const BATCH = `${ONE}/batch`;
 const INTERACTIONS = "/v1/interactions";
-const TOKEN_PREFIX = "fbl_";
 const DAY = 86_400;
 const KEPT_MS = 7 * DAY * 1000;
 const SPOOL = "feedback-client:";
@@ -39,9 +38,9 @@ export class FeedbackClient {
   #fetch;
   /** @type {{path: string, body: any}[]} */
   #queue = [];
-  /** Requests under way or kept, each with the key that makes it count once. @type {{path: string, body: any, key: string, count: number, at: number}[]} */
+  /** Requests under way or kept, each with the key that makes it count once. @type {{path: string, body: any, key: string, count: number, at: number, owner?: string}[]} */
   #held = [];
-  /** Those that this page's token does not admit: another page's may. @type {any[]} */
+  /** Those of another team, or that this page's token does not admit: another page's may. @type {any[]} */
   #aside = [];
   /** @type {Storage | undefined} */
   #store;
@@ -49,7 +48,8 @@ export class FeedbackClient {
   /** @type {Promise<void> | null} */
   #running = null;
   #closing = false;
-  #token = "";
+  /** @type {any} */
+  #token;
   metrics = { delivered: 0, refused: 0, dropped: 0 };
 
   /** @param {import("./index.js").Options} options */
@@ -239,6 +239,12 @@ export class FeedbackClient {
       const first = this.#held[0];
       if (!first) return;
       const { path, body, key, count, at } = first;
+      const owner = await this.#owner();
+      if (owner && owner !== (first.owner ??= owner)) {
+        this.#aside.push(this.#held.shift());
+        this.#keep();
+        continue;
+      }
       try {
         const found = await this.#patiently("POST", path, body, key, leaving);
         /** @type {any[]} */
@@ -260,6 +266,22 @@ export class FeedbackClient {
       this.#held.shift();
       this.#keep();
     }
+  }
+
+  /** Whose requests it sends: a digest of the key, or the team that a token names; nothing without one. */
+  async #owner() {
+    try {
+      const text = await this.#bearer();
+      if (this.#options.key) return base64(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode("spool" + text))));
+      const { t, h } = JSON.parse(atob(text.slice(4).split(".")[0].replace(/-/g, "+").replace(/_/g, "/")));
+      return t ?? h;
+    } catch {}
+  }
+
+  /** @returns {Promise<any>} */
+  async #bearer() {
+    const { key, token } = this.#options;
+    return key ?? (this.#token ||= typeof token === "function" ? await token() : token);
   }
 
   /** @param {string} method @param {string} path @param {any} body @param {string} key @param {boolean} [leaving] */
@@ -312,12 +334,8 @@ export class FeedbackClient {
   async #headers(key) {
     /** @type {Record<string, string>} */
     const headers = { "Content-Type": "application/json" };
-    const { key: secret, token } = this.#options;
-    if (token) {
-      this.#token ||= typeof token === "function" ? await token() : token;
-      headers["X-Feedback-Session"] = this.#options.session ??= keptSession();
-    }
-    headers.Authorization = `Bearer ${secret ?? this.#token}`;
+    headers.Authorization = `Bearer ${await this.#bearer()}`;
+    if (this.#options.token) headers["X-Feedback-Session"] = this.#options.session ??= keptSession();
     if (key) headers["Idempotency-Key"] = key;
     return headers;
   }
@@ -337,22 +355,8 @@ function keptSession() {
   }
 }
 
-/** @param {string} key @param {string} contentType @param {string} contentId @param {string} origin @param {{userId?: string, seconds?: number}} [options] */
-export async function mintToken(key, contentType, contentId, origin, { userId, seconds = 3600 } = {}) {
-  if (!contentType || !contentId || !origin) throw new RangeError("a token needs a content type, an id and an origin");
-  if (!(seconds >= 10 && seconds <= DAY)) throw new RangeError(`seconds must be between 10 and ${DAY}`);
-  const encoder = new TextEncoder();
-  /** @param {string | Uint8Array} data */
-  const sha256 = async (data) => new Uint8Array(await crypto.subtle.digest("SHA-256", /** @type {any} */ (typeof data === "string" ? encoder.encode(data) : data)));
-  const mark = await sha256(key);
-  const handle = (await sha256(new Uint8Array([...encoder.encode("feedback token handle\0"), ...mark]))).slice(0, 16);
-  const ends = Math.floor(Date.now() / 1000) + seconds;
-  const claims = { h: base64(handle), c: [contentType, contentId], o: origin.replace(/\/+$/, ""), u: userId ?? null };
-  const payload = base64(encoder.encode(JSON.stringify({ ...claims, i: crypto.randomUUID(), e: ends })));
-  const signer = await crypto.subtle.importKey("raw", mark, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  const signed = await crypto.subtle.sign("HMAC", signer, encoder.encode("feedback browser token\0" + payload));
-  return `${TOKEN_PREFIX}${payload}.${base64(new Uint8Array(signed))}`;
-}
+/** @type {typeof import("./tokens.js").mintToken} */
+export const mintToken = async (...given) => (await import("./tokens.js")).mintToken(...given);
 
 /** @param {Uint8Array} data */
 function base64(data) {

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import scipy
 
 from feedback_pipeline.cleaning.current_votes import Ballots, Flags, Ints
 from feedback_pipeline.stats.majority import approval_probability
+from feedback_pipeline.stats.tails import binomial_above, poisson_above
 
 SECOND = 1000
 """Milliseconds, the unit of moments here."""
@@ -194,16 +194,16 @@ def _improbable(acts: _Acts, crowds: Ints, alike: Ints, width: int, policy: Crow
     suspects_in_group = np.bincount(acts.group, weights=acts.suspect)[group]
     elsewhere = (suspects - suspects_in_group + 1) / (everyone - in_group + 2)
     present = _followers(acts.group, acts.moment, width, group, moment)
-    by_share = scipy.stats.binom.sf(alike - 1, present, elsewhere)
+    by_share = binomial_above(alike - 1, present, elsewhere)
 
     span = max(int(acts.moment.max() - acts.moment.min()), 2 * width)
     usual = policy.rush * (suspects_in_group - alike) * width / (span - width) + 0.5
-    by_number = scipy.stats.poisson.sf(alike - 1, usual)
+    by_number = poisson_above(alike - 1, usual)
 
     order = np.lexsort((acts.moment[acts.suspect], acts.tenant[acts.suspect]))
     at_the_time = _followers(acts.tenant[acts.suspect][order], acts.moment[acts.suspect][order], width, tenant, moment)
     at_other_times = (suspects_in_group - alike + 0.5) / (suspects - at_the_time + 1.0)
-    by_target = scipy.stats.binom.sf(alike - 1, at_the_time, np.minimum(at_other_times, 1.0))
+    by_target = binomial_above(alike - 1, at_the_time, np.minimum(at_other_times, 1.0))
     return np.asarray(np.maximum(np.maximum(by_share, by_number), by_target) < policy.chance)
 
 
@@ -242,7 +242,7 @@ def copied_by_many(comments: pl.DataFrame, policy: Crowding, least_length: int) 
     alike = _followers(text, moment, width, text, moment)
     span = max(int(moment.max() - moment.min()), 2 * width)
     usual = policy.rush * (np.bincount(text)[text] - alike) * width / (span - width) + 0.5
-    crowded = (alike >= policy.people) & (scipy.special.pdtrc(alike - 1, usual) < policy.chance)
+    crowded = (alike >= policy.people) & (poisson_above(alike - 1, usual) < policy.chance)
     crowded &= _first_of_moment(text, moment)
     copies = _covered(len(text), np.flatnonzero(crowded), alike[crowded])
     return said.filter(pl.Series(copies)).group_by("tenant", "voter").agg(copied=pl.col("times").sum().cast(pl.UInt32))

@@ -5,7 +5,7 @@ Source: Fabijan et al. 2019, "Diagnosing sample ratio mismatch in online control
 
 from collections.abc import Mapping, Sequence
 
-import scipy
+from feedback_pipeline.stats.tails import chi_squared_above
 
 MAX_FALSE = 0.0005
 """Probability of stopping a sound experiment; at 100,000 people a mismatch of one point is still caught in 99.7 %."""
@@ -32,4 +32,4 @@ def mismatch(strata: Sequence[tuple[Mapping[str, int], Mapping[str, float]]]) ->
         # people of an arm that nobody should have got
         statistic += sum(float(people.get(arm, 0)) * total for arm, weight in weights.items() if weight == 0)
         degrees += len(served) - 1
-    return None if degrees == 0 else float(scipy.stats.chi2.sf(statistic, degrees))
+    return None if degrees == 0 else chi_squared_above(statistic, degrees)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,7 +53,7 @@ class Combination:
     @property
     def cells(self) -> int:
         """How many cells are possible."""
-        return int(np.prod([max(size, 1) for size in self.sizes], dtype=object))
+        return prod(max(size, 1) for size in self.sizes)
 
     def entries(self, votes: int) -> Entries:
         """The combination's entries over a table of `votes` rows."""
@@ -67,7 +68,7 @@ class Combination:
             keys *= size
             keys += column
         # The offsets of all columns in one step: Σ first · (product of the sizes to the right).
-        keys -= self.first * sum(int(np.prod(self.sizes[place + 1 :], dtype=object)) for place in range(len(columns)))
+        keys -= self.first * sum(prod(self.sizes[place + 1 :]) for place in range(len(columns)))
         for column in columns:
             if column.size and column.min() < self.first:
                 keys[column < self.first] = -1

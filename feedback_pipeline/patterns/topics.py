@@ -7,18 +7,21 @@ says that it is time for a new taxonomy.
 
 import datetime as dt
 import json
+import re
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
 import scipy
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from feedback_pipeline.patterns.factors import directions
 from feedback_pipeline.patterns.languages import listed_words
 from feedback_pipeline.patterns.levels import dense_people
 from feedback_pipeline.patterns.tables import FAILURE_TOPICS
@@ -28,7 +31,7 @@ from feedback_pipeline.stats.intervals import clustered_rate
 Floats = NDArray[np.float64]
 
 OTHER = -1
-WORD = r"(?u)\b[^\W\d_][\w'’]+\b"
+_WORDS = re.compile(r"\b[^\W\d_][\w'’]+\b")
 MIN_PEOPLE = 5
 MIN_DOCUMENTS = 15
 """A group of fewer texts or people is not shown (the threshold of the Anthropic Economic Index for its cells)."""
@@ -159,30 +162,19 @@ def fit_topics(
     matrix = _normalise(counts.multiply(inverse).tocsr())
     number = topics or int(np.clip(np.sqrt(known.height / 20.0), 2, 20))
     number = min(number, len(terms) - 1)
-    directions = _factorise(matrix, number, seed)
+    axes = _unit(directions(matrix, number, seed))
     threshold = float(np.quantile(_unseen_similarity(matrix, dense_people(known), number, seed), expected_other))
-    similarity = np.asarray(matrix @ directions.T)
+    similarity = np.asarray(matrix @ axes.T)
     nearest = np.where(similarity.max(axis=1) >= threshold, similarity.argmax(axis=1), OTHER)
     labels = _names(counts, nearest, terms, number)
     return Taxonomy(
         terms=tuple(terms),
         inverse_document_frequency=tuple(round(float(value), 6) for value in inverse),
-        topics=tuple(Topic(name, _sparse(row)) for name, row in zip(labels, directions, strict=True)),
+        topics=tuple(Topic(name, _sparse(row)) for name, row in zip(labels, axes, strict=True)),
         threshold=round(threshold, 6),
         expected_other=expected_other,
         documents=known.height,
     )
-
-
-def _factorise(matrix: "scipy.sparse.csr_matrix", number: int, seed: int) -> Floats:
-    """Directions of unit length, one per topic."""
-    from sklearn.decomposition import NMF  # half a second, spared to every process that fits no topics
-
-    model = NMF(number, init="nndsvda", random_state=seed, max_iter=300, tol=1e-3)
-    # matrices this narrow are multiplied sooner than threads find together, and they wait by spinning
-    with threadpool_limits(limits=1, user_api="blas"):
-        model.fit(matrix)
-    return _unit(model.components_)
 
 
 def _unseen_similarity(matrix: "scipy.sparse.csr_matrix", person: NDArray[np.int64], number: int, seed: int) -> Floats:
@@ -193,7 +185,7 @@ def _unseen_similarity(matrix: "scipy.sparse.csr_matrix", person: NDArray[np.int
     best = np.zeros(matrix.shape[0])
     for half in (0, 1):
         unseen = person % 2 == half
-        best[unseen] = np.asarray(matrix[unseen] @ _factorise(matrix[~unseen], number, seed).T).max(axis=1)
+        best[unseen] = np.asarray(matrix[unseen] @ _unit(directions(matrix[~unseen], number, seed)).T).max(axis=1)
     return best
 
 
@@ -207,33 +199,39 @@ def stop_words() -> frozenset[str]:
     return frozenset(word for words in listed_words().values() for word in words)
 
 
-def _vectorizer(vocabulary: dict[str, int] | None) -> Any:
-    from sklearn.feature_extraction.text import CountVectorizer
+def _terms(text: str) -> list[str]:
+    """The words of a text that say something, in their order, then each two that follow one another."""
+    silent = stop_words()
+    words = [word for word in _WORDS.findall(text) if word not in silent]
+    return words + [f"{one} {next_one}" for one, next_one in pairwise(words)]
 
-    return CountVectorizer(
-        lowercase=False,
-        token_pattern=WORD,
-        stop_words=sorted(stop_words()),
-        ngram_range=(1, 2),
-        min_df=1,
-        vocabulary=vocabulary,
-    )
+
+def _occurrences(texts: Sequence[str], places: dict[str, int], *, known: bool) -> "scipy.sparse.csr_matrix":
+    """How often each term occurs in each text. `places` has each term's column; it takes up new terms unless they are
+    `known` ones alone."""
+    rows, columns = array("q"), array("q")
+    for row, text in enumerate(texts):
+        for term in _terms(text):
+            place = places.get(term) if known else places.setdefault(term, len(places))
+            if place is not None:
+                rows.append(row)
+                columns.append(place)
+    shape = (len(texts), len(places))
+    return scipy.sparse.csr_matrix((np.ones(len(rows)), (np.asarray(rows), np.asarray(columns))), shape)
 
 
 def _count(texts: pl.DataFrame, min_people: int, max_terms: int) -> "tuple[scipy.sparse.csr_matrix, list[str]]":
     """Occurrence counts of the terms that enough people share, the ones of most people first kept."""
-    vectorizer = _vectorizer(None)
-    try:
-        counts = vectorizer.fit_transform(_clean(texts["text"])).tocsr()
-    except ValueError:  # "empty vocabulary": no text holds a word
-        return scipy.sparse.csr_matrix((texts.height, 0)), []
+    places: dict[str, int] = {}
+    counts = _occurrences(_clean(texts["text"]), places, known=False)
     person = dense_people(texts)
     membership = scipy.sparse.csr_matrix((np.ones(person.size), (person, np.arange(person.size))))
     people = np.asarray(((membership @ (counts > 0).astype(np.float64)) > 0).sum(axis=0)).ravel()
-    names = vectorizer.get_feature_names_out()
-    order = np.lexsort((names, -people))
-    kept = np.sort(order[people[order] >= min_people][:max_terms])
-    return counts[:, kept].tocsr().astype(np.float64), names[kept].tolist()
+    by_name = sorted(places)
+    columns = np.array([places[name] for name in by_name], dtype=np.int64)
+    most = np.argsort(-people[columns], kind="stable")
+    kept = np.sort(most[people[columns][most] >= min_people][:max_terms])
+    return counts[:, columns[kept]].tocsr(), [by_name[place] for place in kept]
 
 
 def _normalise(matrix: "scipy.sparse.csr_matrix") -> "scipy.sparse.csr_matrix":
@@ -290,14 +288,14 @@ def _telling(counts: "scipy.sparse.csr_matrix", assigned: NDArray[np.int64], num
 
 def _similarities(taxonomy: Taxonomy, texts: Sequence[str]) -> Floats:
     """Cosine of each text to each topic."""
-    vectorizer = _vectorizer({term: place for place, term in enumerate(taxonomy.terms)})
-    counts = vectorizer.transform(texts).tocsr().astype(np.float64)
+    places = {term: place for place, term in enumerate(taxonomy.terms)}
+    counts = _occurrences(texts, places, known=True)
     matrix = _normalise(counts.multiply(np.array(taxonomy.inverse_document_frequency)).tocsr())
-    directions = np.zeros((len(taxonomy.topics), len(taxonomy.terms)))
-    for row, topic in zip(directions, taxonomy.topics, strict=True):
+    axes = np.zeros((len(taxonomy.topics), len(taxonomy.terms)))
+    for row, topic in zip(axes, taxonomy.topics, strict=True):
         for term, weight in topic.weights:
             row[term] = weight
-    return np.asarray(matrix @ directions.T)
+    return np.asarray(matrix @ axes.T)
 
 
 def assign_topics(taxonomy: Taxonomy, texts: pl.DataFrame, *, week: dt.date) -> pl.DataFrame:

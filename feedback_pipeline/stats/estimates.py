@@ -14,6 +14,7 @@ import scipy
 
 from feedback_pipeline.stats.intervals import RESOLUTION, clustered_rate, wilson_bounds
 from feedback_pipeline.stats.no_result import NoResult
+from feedback_pipeline.stats.tails import t_above
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -96,7 +97,7 @@ def t_test(difference: float, standard_error: float, degrees: int) -> float:
         return 1.0
     if standard_error <= RESOLUTION:
         return float(2 * 0.5 ** (degrees + 1))
-    return 2 * float(scipy.special.stdtr(degrees, -abs(difference) / standard_error))
+    return 2 * t_above(abs(difference) / standard_error, degrees)
 
 
 def t_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:

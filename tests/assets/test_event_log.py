@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from assets.event_log import LoopEventLog
-from assets.events import together
+from assets.events import Target, materialized, together
 from feedback_pipeline.store import embedded
 from feedback_pipeline.store.database import Database, create_missing_databases
 from jobs import instance as instances
@@ -143,6 +143,17 @@ def test_what_was_said_before_a_step_broke_is_stored(given_home: Any) -> None:
         with pytest.raises(ZeroDivisionError):
             breaks()
         assert [row[3] for row in _rows(engine)["events"]] == DAYS[:2]
+
+
+def test_checks_name_what_was_stored_as_the_log_itself_names_it(given_home: Any) -> None:
+    with given_home("ours") as (instance, _):
+        with together(instance) as stored:
+            _tell(instance, *DAYS)
+        records = instance.fetch_materializations(dg.AssetKey("told"), limit=10).records
+        assert materialized(stored) == {
+            one.partition_key: Target(storage_id=one.storage_id, run_id=one.run_id, timestamp=one.timestamp)
+            for one in records
+        }
 
 
 def test_events_of_other_threads_are_not_lost_at_the_end_of_a_block(given_home: Any) -> None:

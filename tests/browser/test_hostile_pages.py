@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from feedback_client.tokens import local_token
 
 from tests.browser.conftest import Host, filed, settled
 
@@ -214,6 +215,22 @@ def test_a_vote_that_waits_goes_with_the_token_of_its_own_content(host: Host, pa
     context.set_offline(False)
     page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
     assert [(vote["content_id"], vote["thumb"]) for vote in host.votes()] == [("a/b", True)]
+
+
+def test_a_vote_that_waits_is_known_under_the_next_token_that_a_server_made_itself(host: Host, page: Any) -> None:
+    def show() -> None:
+        token = local_token(host.site.key, "qa", "c", host.url)
+        host.show(page, host.element("c", f'token="{token}"', token=False))
+
+    show()
+    page.route("**/v1/feedback", lambda route: route.abort())
+    page.locator("#c .up").click()
+    expect(page.locator("#c .said")).to_contain_text("cannot be reached")
+    show()
+    expect(page.locator("#c .up")).to_have_attribute("aria-pressed", "true")
+    page.unroute("**/v1/feedback")
+    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    assert [vote["thumb"] for vote in host.votes()] == [True]
 
 
 def test_what_is_served_is_small(host: Host) -> None:

@@ -81,6 +81,19 @@ def test_what_cannot_be_delivered_waits_on_disk_and_is_delivered_once(service: A
     assert service.rows("SELECT count(*) FROM feedback WHERE tenant = %s") == [(5,)]
 
 
+def test_what_waits_on_disk_goes_with_the_key_it_was_made_for(service: Any, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    theirs = FeedbackClient(NOWHERE, service.new_key("rivals"), spool=spool, flush_seconds=0.02)
+    theirs.submit({"query": "theirs", "response": "r", "rating": 1})
+    theirs.close()
+    with FeedbackClient(service.url, service.key, spool=spool, flush_seconds=0.02) as ours:
+        ours.submit({"query": "ours", "response": "r", "rating": 1})
+        assert ours.flush()
+        assert ours.metrics == {"delivered": 1, "refused": 0, "dropped": 0}
+    assert len(list(spool.glob("*.json"))) == 1
+    assert service.rows("SELECT count(*) FROM feedback WHERE tenant = %s") == [(1,)]
+
+
 def test_a_full_spool_and_a_full_queue_drop_and_count(tmp_path: Path) -> None:
     client = FeedbackClient(NOWHERE, "k", flush_seconds=0.01)
     client.submit({"query": "q", "response": "r", "rating": 1})

@@ -146,16 +146,22 @@ def test_experiments_are_decided_as_in_python(service: Running, tmp_path: Path) 
 
 @needs_node
 def test_what_could_not_be_sent_is_kept_and_sent_later(service: Running) -> None:
-    said = run(HERE / "spool.mjs", url=service.url, key=service.key, nowhere=NOWHERE)
+    other = service.new_key(f"{service.tenant}-rivals")
+    said = run(HERE / "spool.mjs", url=service.url, key=service.key, other=other, nowhere=NOWHERE)
     assert said["first"] == [{"delivered": 0, "refused": 0, "dropped": 0}, 1]
     assert said["flushed"] is True
     assert said["second"] == [{"delivered": 4, "refused": 0, "dropped": 0}, 0]
-    assert len(service.rows("SELECT 1 FROM feedback WHERE tenant = %s")) == 3
+    # what waits for one team is left by another's client, and delivered by its own
+    assert said["apart"] == [{"delivered": 1, "refused": 0, "dropped": 0}, 1]
+    assert said["theirs"] == [{"delivered": 1, "refused": 0, "dropped": 0}, 0]
+    # so does a page's that has the same content under another team's token
+    assert said["page"] == [{"delivered": 1, "refused": 0, "dropped": 0}, 1]
+    assert len(service.rows("SELECT 1 FROM feedback WHERE tenant = %s")) == 5
     # without a spool what waits is bounded, and counted when the process ends
     assert said["bound"] == [10_000, 50, 10_050]
 
 
-@pytest.mark.parametrize("name", ["index.js", "experiments.js", "logging.js"])
+@pytest.mark.parametrize("name", ["index.js", "tokens.js", "experiments.js", "logging.js"])
 def test_it_is_small_and_needs_nothing(name: str) -> None:
     size = len(gzip.compress((CLIENT / name).read_bytes(), 9, mtime=0))
     assert size < 5_000, f"{size} bytes"

@@ -44,7 +44,7 @@ class FeedbackClient:
         """Args:
         url: the service's address.
         key: an API key with the scope `write`; `read` to read.
-        spool: a folder for what cannot be delivered.
+        spool: a folder for what cannot be delivered; clients with other keys may keep theirs in it too.
         timeout: seconds for one request.
         flush_seconds: how long the background gathers what it sends.
         redact: a function that removes personal data from an answer before it leaves here. True: the service's own
@@ -52,7 +52,8 @@ class FeedbackClient:
             False: only there.
         """
         self._address = Address(url, key, timeout)
-        self._delivery = Delivery(self._address, None if spool is None else Spool(Path(spool)), flush_seconds)
+        kept = None if spool is None else Spool(Path(spool), self._address.owner)
+        self._delivery = Delivery(self._address, kept, flush_seconds)
         self._redact = redact
 
     def send(self, vote: dict[str, Any], idempotency_key: str | None = None) -> str | None:

@@ -68,19 +68,21 @@ class Experiments:
         """Args:
         url: the service's address.
         key: an API key with the scopes `read` and `write`.
-        folder: where the last configuration, prompts and undelivered exposures are kept; nowhere if none.
+        folder: where the last configuration, prompts and undelivered exposures are kept, those of each key in a folder
+            of their own; nowhere if none.
         refresh_seconds: how often it is asked for anew, in the background.
         timeout: seconds for one request.
         """
         self._address = Address(url, key, timeout)
-        self._folder = None if folder is None else Path(folder)
+        self._folder = None if folder is None else Path(folder) / self._address.owner
         self._known: dict[str, Experiment] = {}
         self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
         self._prompts: dict[tuple[str, str], tuple[float, PromptText]] = {}
         self._refresh = refresh_seconds
         self._read_at = float("-inf")
         self._reading = threading.Lock()
-        self._delivery = Delivery(self._address, None if self._folder is None else Spool(self._folder / "spool"))
+        spool = None if self._folder is None else Spool(self._folder / "spool", self._address.owner)
+        self._delivery = Delivery(self._address, spool)
         if self._folder is not None:
             self._known = {one.name: one for one in read_configuration(self._folder / "experiments.json")}
         if self._known:

@@ -24,10 +24,15 @@ class Spooled:
 
 
 class Spool:
-    """A folder of undelivered requests, bounded in bytes: what does not fit is dropped and counted."""
+    """A folder of undelivered requests, bounded in bytes: what does not fit is dropped and counted.
 
-    def __init__(self, folder: Path, largest: int = 64 * 1024 * 1024) -> None:
+    Several clients may share one. Each takes only what was kept under its `owner` (see `Address.owner`): a request goes
+    with the key it was made for.
+    """
+
+    def __init__(self, folder: Path, owner: str, largest: int = 64 * 1024 * 1024) -> None:
         self._folder = folder
+        self._owner = owner
         self._largest = largest
         self.dropped = 0
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,7 +40,8 @@ class Spool:
 
     def add(self, path: str, body: dict[str, Any], key: str) -> bool:
         """Keeps a request; False if there is no room."""
-        data = json.dumps({"path": path, "body": body, "key": key}, separators=(",", ":")).encode()
+        request = {"path": path, "body": body, "key": key, "owner": self._owner}
+        data = json.dumps(request, separators=(",", ":")).encode()
         if self._bytes + len(data) > self._largest:
             self.dropped += 1
             return False
@@ -49,11 +55,12 @@ class Spool:
         return True
 
     def waiting(self) -> Iterator[Spooled]:
-        """The requests, oldest first; a file that cannot be read is set aside."""
+        """The requests of this owner, oldest first; a file that cannot be read is set aside."""
         for file in sorted(self._folder.glob("*.json")):
             try:
                 content = json.loads(file.read_bytes())
-                yield Spooled(file, content["path"], content["body"], content["key"])
+                if content["owner"] == self._owner:
+                    yield Spooled(file, content["path"], content["body"], content["key"])
             except FileNotFoundError:
                 continue  # another process has delivered it
             except (ValueError, KeyError, TypeError):

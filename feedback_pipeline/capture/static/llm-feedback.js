@@ -101,18 +101,19 @@
     return known;
   };
 
-  /* The tenant that a token names: votes of two teams on one page are apart. */
+  /* The tenant that a token names, or the tenant's key: votes of two teams on one page are apart. */
   const tenantOf = (token) => {
     try {
-      const part = token.replace(/^fb._/, "").split(".")[0].replaceAll("-", "+").replaceAll("_", "/");
-      return JSON.parse(atob(part)).t || token;
+      const part = token.slice(4).split(".")[0].replaceAll("-", "+").replaceAll("_", "/");
+      const { t, h } = JSON.parse(atob(part));
+      return t || h || token;
     } catch { return token; }
   };
 
   /* What two teams on one page say of the same content is apart, on one service and on two. */
   const apiOf = (item) => item.api || item.url.split("/v1/")[0];
-  const sameTeam = (one, other) => apiOf(one) === apiOf(other) && (one.token && other.token
-    ? tenantOf(one.token) === tenantOf(other.token) : (one.mints || "") === (other.mints || ""));
+  const sameTeam = (one, other) => apiOf(one) === apiOf(other)
+    && (one.token && other.token ? tenantOf(one.token) === tenantOf(other.token) : one.mints === other.mints);
 
   /* Items {url, method, key, slot, body, token, mints}, where mints is the element's token-url. */
   const queue = {

@@ -1,7 +1,7 @@
 // Background items of a process that ends while the service is away, and of the one after it.
-import { FeedbackClient } from "../../../clients/typescript/index.js";
+import { FeedbackClient, mintToken } from "../../../clients/typescript/index.js";
 
-const { url, key, nowhere } = JSON.parse(process.argv[2]);
+const { url, key, other, nowhere } = JSON.parse(process.argv[2]);
 const kept = new Map();
 const spool = {
   get length() { return kept.size; },
@@ -23,6 +23,34 @@ const back = new FeedbackClient({ url, key, spool, flushAfter: 1 });
 said.flushed = await back.flush();
 await back.close();
 said.second = [back.metrics, kept.size];
+
+const rivals = new FeedbackClient({ url: nowhere, key: other, spool, flushAfter: 1 });
+rivals.submit({ query: "theirs", response: "r", rating: 1 });
+await rivals.close(1000);
+for (const [name, value] of [...kept]) kept.delete(name), kept.set(name.replace(nowhere, url), value);
+const ours = new FeedbackClient({ url, key, spool, flushAfter: 1 });
+ours.submit({ query: "ours", response: "r", rating: 1 });
+await ours.flush();
+await ours.close();
+said.apart = [ours.metrics, kept.size];
+const theirs = new FeedbackClient({ url, key: other, spool, flushAfter: 1 });
+await theirs.flush();
+await theirs.close();
+said.theirs = [theirs.metrics, kept.size];
+
+const page = async (team, address) => {
+  const token = await mintToken(team, "qa_answer", "1", "http://localhost");
+  const own = new FeedbackClient({ url: address, token, session: "s".repeat(16), spool, flushAfter: 1, fetch: asPage });
+  own.submit({ kind: "explicit", content: { type: "qa_answer", id: "1" }, thumb: team === key });
+  await own.flush(500);
+  await own.close(500);
+  return own.metrics;
+};
+const asPage = (address, options) => fetch(address, { ...options, headers: { ...options.headers, Origin: "http://localhost" } });
+await page(other, nowhere);
+for (const [name, value] of [...kept]) kept.delete(name), kept.set(name.replace(nowhere, url), value);
+said.page = [await page(key, url), kept.size];
+kept.clear();
 
 const full = new FeedbackClient({ url: nowhere, key, flushAfter: 1 });
 let taken = 0;
