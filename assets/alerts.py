@@ -1,9 +1,12 @@
 """Alerts: what every rule saw on a day, as asset checks; incidents opened, closed and told of once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
+import polars as pl
+
 from assets.declaration import Check, Outcome, daily
+from assets.small_days import by_day
 from feedback_pipeline.alerting import incidents, notifications, rules
 from feedback_pipeline.alerting.channels import configured_channels
 from feedback_pipeline.alerting.detectors import Reading
@@ -14,11 +17,26 @@ from feedback_pipeline.pipeline import Pipeline
 GROUP = "patterns"
 
 
-@daily(DAILY_APPROVAL, group=GROUP, after=["vote_facts"])
-def daily_approval(pipeline: Pipeline, day: date) -> Outcome:
+def _approval_of(pipeline: Pipeline, days: Sequence[date]) -> Mapping[date, pl.DataFrame]:
+    return by_day(rules.daily_approval(pipeline.frames.read(VOTE_FACTS, days)), days)
+
+
+@daily(DAILY_APPROVAL, group=GROUP, after=["vote_facts"], independent=True, small_days=_approval_of)
+def daily_approval(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """People's verdicts of the day, each person counted once, in all and by action type: what alert rules look back
     on."""
-    return Outcome(rules.daily_approval(pipeline.frames.read(VOTE_FACTS, [day])))
+    return _approval_of(pipeline, [day])[day]
+
+
+def _readings_of(pipeline: Pipeline, days: Sequence[date]) -> dict[date, Outcome]:
+    """The readings of one day after the other, what they look back on read once."""
+    trailing = rules.Trailing(
+        daily=pipeline.frames.read(DAILY_APPROVAL, _computed(pipeline, _before(days, rules.HISTORY_DAYS))),
+        facts=pipeline.frames.scan(VOTE_FACTS, _before(days, rules.FACTS_DAYS))
+        .select("interaction_id", "day", "person", "verdict", "action_type")
+        .collect(),
+    )
+    return {day: _readings(pipeline, trailing.upto(day), day) for day in days}
 
 
 @daily(
@@ -27,17 +45,16 @@ def daily_approval(pipeline: Pipeline, day: date) -> Outcome:
     kinds=("polars", "parquet", "postgres"),
     after=["daily_approval", "vote_facts"],
     warning=[*KINDS, "told"],
+    small_days=_readings_of,
 )
 def alert_readings(pipeline: Pipeline, day: date) -> Outcome:
     """What each alert rule saw on the day: an alert, none, or why it could not look. An alert belongs to an incident,
     which is open until it is closed or quiet, and of which people are told once."""
+    return _readings_of(pipeline, [day])[day]
+
+
+def _readings(pipeline: Pipeline, trailing: rules.Trailing, day: date) -> Outcome:
     settings, database = pipeline.settings, pipeline.database
-    trailing = rules.Trailing(
-        daily=pipeline.frames.read(DAILY_APPROVAL, _computed(pipeline, _days(day, rules.HISTORY_DAYS))),
-        facts=pipeline.frames.scan(VOTE_FACTS, _days(day, rules.FACTS_DAYS))
-        .select("interaction_id", "day", "person", "verdict", "action_type")
-        .collect(),
-    )
     readings = rules.read_rules(
         trailing,
         day=day,
@@ -79,8 +96,9 @@ def _computed(pipeline: Pipeline, days: Sequence[date]) -> list[date]:
     return [day for day in days if day.isoformat() in there]
 
 
-def _days(last: date, count: int) -> list[date]:
-    return [last - timedelta(days=back) for back in range(count - 1, -1, -1)]
+def _before(days: Sequence[date], count: int) -> list[date]:
+    """So many days up to each of these, in their order."""
+    return sorted({day - timedelta(days=back) for day in days for back in range(count)})
 
 
 def declarations() -> Iterator[object]:

@@ -9,10 +9,11 @@ No text of users reaches an event: metadata is numbers, names of dimensions and 
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -21,9 +22,9 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.plan.execute_step import AssetResultOutput
 
-from assets import descriptions, interruption, memory
+from assets import descriptions, interruption, memory, small_days
 from assets.choices import chosen
-from assets.computing import Made, compute
+from assets.computing import Made, compute, compute_small
 from assets.declaration import OWNERS, Declaration
 from assets.events import Target, materialized, together
 from assets.faults import TRIED_AGAIN, unreadable, where
@@ -182,26 +183,60 @@ class _Step:
     def _computed(self, keys: Sequence[date], bad: dict[date, str]) -> Iterator[tuple[date, dict[date, Made]]]:
         """Every partition in its order, with what was made of it: nothing where it is bad.
 
-        Partitions that read no others are computed side by side. What was begun is ended when one of them stops the
-        step, and nothing more is begun.
+        Partitions that read no others are computed side by side, small days several in one pass. What was begun is
+        ended when one of them stops the step, and nothing more is begun.
         """
-        wanted = [key for key in keys if key not in bad]
-        together = min(SIDE_BY_SIDE, cores(), len(wanted)) if self.declaration.independent else 1
+        passes = self._passes([key for key in keys if key not in bad])
+        together = min(SIDE_BY_SIDE, cores(), len(passes)) if self.declaration.independent else 1
         if together < 2:
-            yield from ((key, self._one(key, bad) if key not in bad else {}) for key in keys)
+            yield from self._in_order(keys, {some[0]: partial(self._pass, some, bad) for some in passes})
             return
         with ThreadPoolExecutor(together, thread_name_prefix=self.name) as workers:
-            under_way = {key: workers.submit(self._one, key, bad) for key in wanted}
+            under_way = {some[0]: workers.submit(self._pass, some, bad).result for some in passes}
             try:
-                for key in keys:
-                    yield key, under_way[key].result() if key in under_way else {}
+                yield from self._in_order(keys, under_way)
             finally:
                 workers.shutdown(wait=True, cancel_futures=True)
 
-    def _one(self, key: date, bad: dict[date, str]) -> dict[date, Made]:
-        """One partition computed and written; where it fails, the reason goes to the register and to `bad`."""
+    def _in_order(
+        self, keys: Sequence[date], passes: Mapping[date, Callable[[], dict[date, Made]]]
+    ) -> Iterator[tuple[date, dict[date, Made]]]:
+        """Every partition with what was made of it, from what passes make that begin with these."""
+        made: dict[date, Made] = {}
+        for key in keys:
+            if key in passes:
+                made = passes[key]()
+            yield key, {key: made[key]} if key in made else {}
+
+    def _passes(self, keys: Sequence[date]) -> list[list[date]]:
+        """Which partitions are computed in one pass: several small days, where the asset can."""
+        if self.declaration.small_days is None:
+            return [[key] for key in keys]
+        return list(small_days.passes(self.pipeline.database, keys))
+
+    def _pass(self, keys: Sequence[date], bad: dict[date, str]) -> dict[date, Made]:
+        """Partitions computed in one pass; one by one where that fails, so that only the bad ones are left out."""
+        if len(keys) == 1:
+            return self._one(keys[0], bad)
+        self._stop_where_asked()
+        names = [f"{self.name}:{key}" for key in keys]
+        try:
+            with locks.waited_for(self.pipeline.database.engine, locks.Space.PARTITION, *names):
+                made = compute_small(self.pipeline, self.declaration, keys)
+                memory.give_back()
+                return made
+        except Exception as error:  # noqa: BLE001 (what failed is computed again, and recorded there)
+            if (fault := _fault(error)) is not None:
+                raise self._of_the_machine(fault) from None
+        return {day: made for key in keys for day, made in self._one(key, bad).items()}
+
+    def _stop_where_asked(self) -> None:
         if interruption.asked.is_set():
             raise DagsterExecutionInterruptedError()
+
+    def _one(self, key: date, bad: dict[date, str]) -> dict[date, Made]:
+        """One partition computed and written; where it fails, the reason goes to the register and to `bad`."""
+        self._stop_where_asked()
         database = self.pipeline.database
         try:
             with locks.waited_for(database.engine, locks.Space.PARTITION, f"{self.name}:{key}"):

@@ -1,14 +1,17 @@
 """Clean: a day of the store becomes a day of rows that may be trusted, and a week of voters gets its weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 
 from assets.declaration import Check, Outcome, daily, weekly
+from assets.small_days import by_day
 from feedback_pipeline.calendar import days_of, window
 from feedback_pipeline.cleaning import clusters, conflicts, consensus, days, facts, signatures, tables, trust
+from feedback_pipeline.cleaning.verdicts import VerdictPolicy
 from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.canary import leaks_in, missed_canaries
@@ -21,12 +24,25 @@ TRUST_WEEKS = 4
 JSON_COLUMNS = {"messages", "payload", "content_snapshot", "shown"}
 
 
+def _interactions_of(pipeline: Pipeline, wanted: Sequence[date]) -> dict[date, Outcome]:
+    if changes.sealed(pipeline.database, wanted):
+        return {day: clean_interactions.function(pipeline, day) for day in wanted}  # type: ignore[misc]
+    found = days.clean_interactions(bulk.read_days(pipeline.database, "read_interactions", wanted))
+    read = by_day(found, wanted)
+    scans = _LeakScan.of_days(tables.CLEAN_INTERACTIONS, read)
+    return {
+        day: Outcome(read[day], numbers={"texts_scanned": scans[day].texts}, checks=[scans[day].check()])
+        for day in wanted
+    }  # fmt: skip
+
+
 @daily(
     tables.CLEAN_INTERACTIONS,
     group=GROUP,
     after=["raw_interactions"],
     blocking=["no_personal_data"],
     independent=True,
+    small_days=_interactions_of,
 )
 def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
     """One model answer of the day, voted on or not, with its redacted text; the only Parquet with prompts and
@@ -46,22 +62,41 @@ def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
     )
 
 
+def _feedback_of(pipeline: Pipeline, wanted: Sequence[date]) -> dict[date, Outcome]:
+    database, policy = pipeline.database, pipeline.verdict_policy
+    if changes.sealed(database, wanted):
+        return {day: clean_feedback.function(pipeline, day) for day in wanted}  # type: ignore[misc]
+    refusals = by_day(bulk.read_days(database, "read_refusals", wanted), wanted)
+    delivered = bulk.count_events(database, wanted)
+    events = bulk.read_days(database, "read_feedback", wanted)
+    raw, clean = by_day(events, wanted), by_day(days.clean_feedback(events, policy), wanted)
+    scans = _LeakScan.of_days(tables.CLEAN_FEEDBACK, clean)
+
+    def outcome(day: date) -> Outcome:
+        account = _Account(delivered[day], refusals[day], _Events(), scans[day], policy)
+        account.events.watch(raw[day])
+        return account.outcome(account.events.keep(clean[day]))
+
+    return {day: outcome(day) for day in wanted}
+
+
 @daily(
     tables.CLEAN_FEEDBACK,
     group=GROUP,
     after=["raw_feedback", "raw_interactions"],
     blocking=["conservation", "no_personal_data"],
     independent=True,
+    small_days=_feedback_of,
 )
 def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
     """One current feedback event of the day with its verdict, the redacted words of the person, and the properties of
     the answer it is about. Superseded, withdrawn, duplicate, opted-out, pending and refused events are counted."""
-    database = pipeline.database
+    database, policy = pipeline.database, pipeline.verdict_policy
     refusals = bulk.read_day(database, "read_refusals", day)
-    delivered = bulk.count_events(database, day)
+    delivered = bulk.count_events(database, [day])[day]
     scan, events = _LeakScan(tables.CLEAN_FEEDBACK), _Events()
     current: Iterator[pl.DataFrame] = (
-        days.clean_feedback(events.watch(batch), pipeline.verdict_policy)
+        days.clean_feedback(events.watch(batch), policy)
         for batch in bulk.read_day_batches(database, "read_feedback", day)
     )
     after_seal = 0
@@ -71,34 +106,32 @@ def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
         kept = tables.CLEAN_FEEDBACK.conform(was.join(consents, on="feedback_id", maintain_order="left"))
         after_seal = consents.height - kept.height
         current = iter([kept])
-
-    def account() -> days.Conservation:
-        return days.account(delivered, events.states, refusals, events.clean, after_seal=after_seal)
-
-    def numbers() -> dict[str, Any]:
-        judged = events.up + events.down
-        return {
-            "delivered": delivered,
-            **account().parts,
-            "people": events.people,
-            "approval": events.up / judged if judged else None,
-            "verdict_policy": pipeline.verdict_policy.fingerprint,
-        }
-
-    def checks(_: Written | None) -> list[Check]:
-        found = account()
-        told = {"delivered": found.delivered, **found.parts, "missing": found.missing}
-        return [Check("conservation", found.missing == 0, told, found.described()), scan.check()]
-
-    return Outcome((scan.watch(events.keep(frame)) for frame in current), numbers=numbers, checks=checks)
+    account = _Account(delivered, refusals, events, scan, policy, after_seal)
+    return account.outcome(scan.watch(events.keep(frame)) for frame in current)
 
 
-@daily(tables.QUARANTINED_FEEDBACK, group=GROUP, after=["raw_feedback"], independent=True)
-def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
-    """One delivered row that could not be taken as feedback, with the reason; it can be corrected and re-admitted."""
-    refused = days.quarantined_feedback(bulk.read_day(pipeline.database, "read_refusals", day))
+def _quarantined_of(pipeline: Pipeline, wanted: Sequence[date]) -> dict[date, Outcome]:
+    refusals = by_day(bulk.read_days(pipeline.database, "read_refusals", wanted), wanted)
+    return {day: _quarantined(refusals[day]) for day in wanted}
+
+
+def _quarantined(refusals: pl.DataFrame) -> Outcome:
+    refused = days.quarantined_feedback(refusals)
     reasons = dict(refused.group_by("reason").len().sort("reason").iter_rows())
     return Outcome(refused, numbers={f"reason/{reason}": count for reason, count in reasons.items()})
+
+
+@daily(tables.QUARANTINED_FEEDBACK, group=GROUP, after=["raw_feedback"], independent=True, small_days=_quarantined_of)
+def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
+    """One delivered row that could not be taken as feedback, with the reason; it can be corrected and re-admitted."""
+    return _quarantined(bulk.read_day(pipeline.database, "read_refusals", day))
+
+
+def _signatures(pipeline: Pipeline, wanted: Sequence[date]) -> Iterator[pl.DataFrame]:
+    columns = ["interaction_id", "day", "conversation_id", "prompt", "answer"]
+    answers = pipeline.frames.scan(tables.CLEAN_INTERACTIONS, wanted).select(columns)
+    key = pipeline.split_key().encode()
+    return (signatures.text_signatures(some, key=key) for some in in_parts(answers))
 
 
 @daily(
@@ -108,13 +141,21 @@ def quarantined_feedback(pipeline: Pipeline, day: date) -> Outcome:
     code_version="3",
     carries={"clean_interactions": ("interaction_id", "conversation_id", "day")},
     independent=True,
+    small_days=lambda pipeline, wanted: by_day(pl.concat(_signatures(pipeline, wanted)), wanted),
 )
 def text_signatures(pipeline: Pipeline, day: date) -> Outcome:
     """One answer of the day with the hashes duplicates are found by, across days and without rereading text."""
-    columns = ["interaction_id", "day", "conversation_id", "prompt", "answer"]
-    answers = pipeline.frames.scan(tables.CLEAN_INTERACTIONS, [day]).select(columns)
-    key = pipeline.split_key().encode()
-    return Outcome(signatures.text_signatures(some, key=key) for some in in_parts(answers))
+    return Outcome(_signatures(pipeline, [day]))
+
+
+def _facts_of(pipeline: Pipeline, wanted: Sequence[date]) -> dict[date, Outcome]:
+    read = pipeline.frames.scan(tables.CLEAN_FEEDBACK, wanted).select(facts.READS).collect()
+    rows = by_day(facts.vote_facts(read), wanted)
+    return {day: _with_people(rows[day]) for day in wanted}
+
+
+def _with_people(rows: pl.DataFrame) -> Outcome:
+    return Outcome(rows, numbers={"people": rows["person"].n_unique()})
 
 
 @daily(
@@ -134,11 +175,11 @@ def text_signatures(pipeline: Pipeline, day: date) -> Outcome:
         )
     },
     independent=True,
+    small_days=_facts_of,
 )
 def vote_facts(pipeline: Pipeline, day: date) -> Outcome:
     """One verdict by one person on one answer: coded dimensions, verdict, stars, person; no text."""
-    rows = facts.vote_facts(pipeline.frames.scan(tables.CLEAN_FEEDBACK, [day]).select(facts.READS).collect())
-    return Outcome(rows, numbers={"people": rows["person"].n_unique()})
+    return _facts_of(pipeline, [day])[day]
 
 
 @weekly(
@@ -221,11 +262,23 @@ class _LeakScan:
         self._found: dict[str, int] = {}
         self.texts = 0
 
+    @classmethod
+    def of_days(cls, table: Table, frames: Mapping[date, pl.DataFrame]) -> "dict[date, _LeakScan]":
+        """A scan of each day: where nothing is left in all of them together, nothing is in one."""
+        leaking = leaks_in(pl.concat(frames.values()), table.text_columns, JSON_COLUMNS)
+        scans = {day: cls(table) for day in frames}
+        for day, frame in frames.items():
+            scans[day]._take(frame, leaks_in(frame, table.text_columns, JSON_COLUMNS) if leaking else {})
+        return scans
+
     def watch(self, frame: pl.DataFrame) -> pl.DataFrame:
-        self.texts += sum(frame.height - frame[column].null_count() for column in self._columns)
-        for kind, count in leaks_in(frame, self._columns, JSON_COLUMNS).items():
-            self._found[kind] = self._found.get(kind, 0) + count
+        self._take(frame, leaks_in(frame, self._columns, JSON_COLUMNS))
         return frame
+
+    def _take(self, frame: pl.DataFrame, found: Mapping[str, int]) -> None:
+        self.texts += sum(frame.height - frame[column].null_count() for column in self._columns)
+        for kind, count in found.items():
+            self._found[kind] = self._found.get(kind, 0) + count
 
     def check(self) -> Check:
         # a scan that finds nothing says something only where it finds what was planted
@@ -264,6 +317,40 @@ class _Events:
     def people(self) -> int:
         """Voters of the events kept."""
         return pl.concat(self._voters).n_unique() if self._voters else 0
+
+
+@dataclass(frozen=True)
+class _Account:
+    """What is told of a day of feedback when its events have passed."""
+
+    delivered: int
+    refusals: pl.DataFrame
+    events: _Events
+    scan: _LeakScan
+    policy: VerdictPolicy
+    after_seal: int = 0
+
+    def outcome(self, rows: pl.DataFrame | Iterator[pl.DataFrame]) -> Outcome:
+        return Outcome(rows, numbers=self._numbers, checks=self._checks)
+
+    def _conservation(self) -> days.Conservation:
+        events = self.events
+        return days.account(self.delivered, events.states, self.refusals, events.clean, after_seal=self.after_seal)
+
+    def _numbers(self) -> dict[str, Any]:
+        judged = self.events.up + self.events.down
+        return {
+            "delivered": self.delivered,
+            **self._conservation().parts,
+            "people": self.events.people,
+            "approval": self.events.up / judged if judged else None,
+            "verdict_policy": self.policy.fingerprint,
+        }
+
+    def _checks(self, _: Written | None) -> list[Check]:
+        found = self._conservation()
+        told = {"delivered": found.delivered, **found.parts, "missing": found.missing}
+        return [Check("conservation", found.missing == 0, told, found.described()), self.scan.check()]
 
 
 def declarations() -> Iterator[object]:

@@ -38,7 +38,18 @@ class Made:
 
 def compute(pipeline: Pipeline, declaration: Declaration, partition: date) -> Made:
     """Calls the asset's function and writes what it returns."""
-    returned = declaration.function(pipeline, partition)
+    return _made(pipeline, declaration, partition, declaration.function(pipeline, partition))
+
+
+def compute_small(pipeline: Pipeline, declaration: Declaration, days: Sequence[date]) -> dict[date, Made]:
+    """The same for several days in one pass, of an asset that declares how."""
+    if declaration.small_days is None:
+        raise TypeError(f"{declaration.name} does not declare how several days are computed in one pass")
+    returned = declaration.small_days(pipeline, days)
+    return {day: _made(pipeline, declaration, day, returned[day]) for day in days}
+
+
+def _made(pipeline: Pipeline, declaration: Declaration, partition: date, returned: Outcome | pl.DataFrame) -> Made:
     outcome = returned if isinstance(returned, Outcome) else Outcome(rows=returned)
     written: Written | None = None
     problems: list[str] = []

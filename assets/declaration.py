@@ -52,6 +52,8 @@ class Outcome:
 
 
 AssetFunction = Callable[[Pipeline, date], Outcome | pl.DataFrame]
+SmallDaysFunction = Callable[[Pipeline, Sequence[date]], Mapping[date, Outcome | pl.DataFrame]]
+"""What an asset function makes of each of several days, in one pass over them."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Declaration:
     may_refuse: bool
     choices: type[dg.Config] | None
     independent: bool
+    small_days: SmallDaysFunction | None
     carries: Mapping[str, tuple[str, ...]]
 
 
@@ -105,6 +108,7 @@ def _declare(
     may_refuse: bool = False,
     choices: type[dg.Config] | None = None,
     independent: bool = False,
+    small_days: SmallDaysFunction | None = None,
     carries: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Callable[[AssetFunction], Declaration]:
     """Declares an asset.
@@ -124,6 +128,7 @@ def _declare(
         choices: what a person may choose for one run in the Launchpad (`choices`).
         independent: no partition reads what another one of the same run makes, so that they may be computed side by
             side.
+        small_days: makes the same of several days in one pass, for days of few rows.
         carries: columns whose values are those of a column of the same name, by the asset they are read from: what the
             UI draws as column lineage.
     """
@@ -132,7 +137,7 @@ def _declare(
         checks = ("schema", *blocking) if table is not None else tuple(blocking)
         return Declaration(
             function, name or function.__name__, group, by, table, tuple(after), tuple(kinds), code_version, checks,
-            tuple(warning), pool, may_refuse, choices, independent, carries or {},
+            tuple(warning), pool, may_refuse, choices, independent, small_days, carries or {},
         )  # fmt: skip
 
     return wrap

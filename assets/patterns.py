@@ -1,12 +1,13 @@
 """Patterns: daily counts that add up, and what a week of them says: causes, words, topics, change, what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import polars as pl
 from upath import UPath
 
 from assets.declaration import Outcome, daily, weekly
+from assets.small_days import by_day
 from feedback_pipeline.actions.recommendations import recommend
 from feedback_pipeline.calendar import days_of, weeks_before, window
 from feedback_pipeline.cleaning.signatures import hash_texts
@@ -27,7 +28,7 @@ from feedback_pipeline.patterns.safety import count_safety
 from feedback_pipeline.patterns.slice_counts import count_slices
 from feedback_pipeline.patterns.slices import SearchRecord, find_slices
 from feedback_pipeline.patterns.term_findings import find_terms
-from feedback_pipeline.patterns.terms import count_terms
+from feedback_pipeline.patterns.terms import count_terms, count_terms_of_days
 from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topics
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.reports.said_events import said_events
@@ -52,29 +53,40 @@ def slice_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
     return count_slices(pipeline.frames.read(VOTE_FACTS, [day]), SLICED, day=day)
 
 
-@daily(tables.TERM_COUNTS, group=GROUP, after=["clean_feedback", "clean_interactions", "vote_facts"], independent=True)
+def _terms_of(pipeline: Pipeline, days: Sequence[date]) -> Mapping[date, pl.DataFrame]:
+    return by_day(count_terms_of_days(voted_texts(pipeline, days)), days)
+
+
+@daily(
+    tables.TERM_COUNTS,
+    group=GROUP,
+    after=["clean_feedback", "clean_interactions", "vote_facts"],
+    independent=True,
+    small_days=_terms_of,
+)
 def term_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """How many prompts and comments of the day contain a phrase, by verdict. Phrases of under five people are not
     kept."""
-    return count_terms(voted_texts(pipeline, day), day=day)
+    return _terms_of(pipeline, [day])[day]
 
 
-def voted_texts(pipeline: Pipeline, day: date) -> pl.DataFrame:
-    """The prompts and comments behind the day's verdicts: `text`, `verdict` (1, 0, −1), `person`, `field`."""
+def voted_texts(pipeline: Pipeline, days: Sequence[date]) -> pl.DataFrame:
+    """The prompts and comments behind the verdicts of days: `text`, `verdict` (1, 0, −1), `person`, `field`,
+    `language`, `day`."""
     counted = (
-        pipeline.frames.scan(CLEAN_FEEDBACK, [day])
+        pipeline.frames.scan(CLEAN_FEEDBACK, days)
         .filter("counts")
-        .select("feedback_id", "interaction_id", "interaction_day", "comment")
+        .select("feedback_id", "interaction_id", "interaction_day", "comment", "day")
         .collect()
     )
-    read = pipeline.frames.scan(VOTE_FACTS, [day])
+    read = pipeline.frames.scan(VOTE_FACTS, days)
     people = read.select("feedback_id", "person", "verdict", pl.col("language").cast(pl.String)).collect()
     counted = counted.join(people, on="feedback_id", maintain_order="left")
     # a vote may come days after its answer
     answered_on = counted["interaction_day"].unique().sort().to_list()
     prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, answered_on).select("interaction_id", text="prompt")
     by_prompt = counted.lazy().join(prompts, on="interaction_id", maintain_order="left").collect()
-    columns = ["text", "verdict", "person", "field", "language"]
+    columns = ["text", "verdict", "person", "field", "language", "day"]
     return pl.concat(
         [
             by_prompt.with_columns(field=pl.lit("prompt")).select(columns),
@@ -106,11 +118,15 @@ def slice_findings(pipeline: Pipeline, week: date) -> Outcome:
     )
 
 
-@daily(tables.SAFETY_COUNTS, group=GROUP, after=["clean_interactions"], independent=True)
+def _safety_of(pipeline: Pipeline, days: Sequence[date]) -> Mapping[date, pl.DataFrame]:
+    return by_day(count_safety(pipeline.frames.scan(CLEAN_INTERACTIONS, days)), days)
+
+
+@daily(tables.SAFETY_COUNTS, group=GROUP, after=["clean_interactions"], independent=True, small_days=_safety_of)
 def safety_counts(pipeline: Pipeline, day: date) -> pl.DataFrame:
     """How many answers of the day carry a safety flag (personal data, refusal, profanity, content filter), by model and
     prompt version, voted on or not."""
-    return count_safety(pipeline.frames.scan(CLEAN_INTERACTIONS, [day]), day=day)
+    return _safety_of(pipeline, [day])[day]
 
 
 def _known_people(pipeline: Pipeline, week: date) -> pl.Series:
@@ -132,7 +148,7 @@ def term_findings(pipeline: Pipeline, week: date) -> Outcome:
     texts = counted.filter(pl.col("words") == 0)["documents"].sum()
     whole = texts <= MAX_WEEK_TEXTS
     if whole:
-        said = pl.concat([voted_texts(pipeline, day) for day in days_of(week)])
+        said = pl.concat([voted_texts(pipeline, [day]) for day in days_of(week)])
         counted = count_terms(said, day=week)
     found = find_terms(counted, week=week)
     return Outcome(found, numbers={"phrases": found.height, "texts": int(texts), "counted_over_the_week": whole})

@@ -31,6 +31,13 @@ class Trailing:
     facts: pl.DataFrame
     """`vote_facts` of the last `FACTS_DAYS` days, this one included."""
 
+    def upto(self, day: dt.date) -> "Trailing":
+        """What the rules of an earlier day read, where these are those of several."""
+        return Trailing(
+            self.daily.filter(pl.col("day").is_between(day - dt.timedelta(days=HISTORY_DAYS - 1), day)),
+            self.facts.filter(pl.col("day").is_between(day - dt.timedelta(days=FACTS_DAYS - 1), day)),
+        )
+
 
 def daily_approval(vote_facts: pl.DataFrame) -> pl.DataFrame:
     """`daily_approval` of these votes."""

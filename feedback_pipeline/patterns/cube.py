@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,7 +53,7 @@ class Combination:
     @property
     def cells(self) -> int:
         """How many cells are possible."""
-        return int(np.prod([max(size, 1) for size in self.sizes], dtype=object))
+        return prod(max(size, 1) for size in self.sizes)
 
     def entries(self, votes: int) -> Entries:
         """The combination's entries over a table of `votes` rows."""
@@ -67,7 +68,7 @@ class Combination:
             keys *= size
             keys += column
         # The offsets of all columns in one step: Σ first · (product of the sizes to the right).
-        keys -= self.first * sum(int(np.prod(self.sizes[place + 1 :], dtype=object)) for place in range(len(columns)))
+        keys -= self.first * sum(prod(self.sizes[place + 1 :]) for place in range(len(columns)))
         for column in columns:
             if column.size and column.min() < self.first:
                 keys[column < self.first] = -1
@@ -92,6 +93,21 @@ class Combination:
         """The dimensions' labels of a cell."""
         codes = self.codes_of(key)
         return tuple(str(d.labels[code]) for d, code in zip(self.dimensions, codes, strict=True))
+
+    def rows_in(self, key: int, votes: int) -> Integers:
+        """The `votes` rows that lie in a cell, ascending: each as often as `entries` has it there."""
+        chosen = list(zip(self.dimensions, self.codes_of(key), strict=True))
+        inside = np.ones(votes, dtype=bool)
+        for dimension, code in chosen:
+            if dimension.rows is None:
+                inside &= dimension.codes == code
+        times = [
+            np.bincount(dimension.rows[dimension.codes == code], minlength=votes)
+            for dimension, code in chosen
+            if dimension.rows is not None
+        ]
+        rows = np.flatnonzero(inside)
+        return np.repeat(rows, np.prod([each[rows] for each in times], axis=0)) if times else rows
 
     def votes_in(self, key: int, votes: int) -> Mask:
         """Which of the `votes` rows lie in a cell."""

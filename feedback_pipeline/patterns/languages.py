@@ -45,7 +45,8 @@ def _dictionary() -> pl.DataFrame:
 def languages_of(texts: pl.Series, declared: pl.Series | None = None) -> pl.Series:
     """The language of each text as a code (`de`); the declared one, else "", where its words do not tell."""
     beginnings = openings(texts)
-    return spoken(beginnings, function_words_in(beginnings), declared)
+    told = spoken(beginnings, function_words_in(beginnings), declared)
+    return told.replace("", main_language(told))
 
 
 def openings(texts: pl.Series) -> pl.Series:
@@ -64,7 +65,8 @@ def function_words_in(texts: pl.Series) -> Counts:
 
 
 def spoken(texts: pl.Series, counts: Counts, declared: pl.Series | None = None) -> pl.Series:
-    """The languages of texts (as `openings`) from their function words (as `function_words_in`)."""
+    """The languages of texts (as `openings`) from their function words (as `function_words_in`), "" where they do not
+    tell it."""
     names = pl.Series(list(function_words()))
     most = counts.max(axis=1, initial=0)
     clear = (most >= MIN_WORDS) & ((counts == most[:, None]).sum(axis=1) == 1)
@@ -72,8 +74,7 @@ def spoken(texts: pl.Series, counts: Counts, declared: pl.Series | None = None) 
     known = pl.DataFrame({"script": _scripts(texts), "language": by_words}).with_columns(
         declared=pl.lit("") if declared is None else declared.cast(pl.String).fill_null("")
     )
-    found = known.select(pl.coalesce("script", "language", "declared").alias("language"))["language"]
-    return found.replace("", _main_language(found))
+    return known.select(pl.coalesce("script", "language", "declared").alias("language"))["language"]
 
 
 def _scripts(texts: pl.Series) -> pl.Series:
@@ -87,7 +88,7 @@ def _scripts(texts: pl.Series) -> pl.Series:
     return pl.repeat(None, len(texts), dtype=pl.String, eager=True).scatter(foreign, found)
 
 
-def _main_language(found: pl.Series) -> str:
+def main_language(found: pl.Series) -> str:
     """The language of nearly all texts whose words tell it: short texts among them are taken to be of it, too."""
     counts = found.filter(found != "").value_counts(sort=True)
     if counts.is_empty() or counts["count"][0] < MAIN_SHARE * float(counts["count"].sum()):

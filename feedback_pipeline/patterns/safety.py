@@ -4,7 +4,6 @@ Every answer with a text is looked through, voted on or not. A flag is a sign, n
 `safety.toml`, and what they miss only a judge's `safety` criterion can tell.
 """
 
-import datetime as dt
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -41,21 +40,22 @@ def flags(answer: pl.Expr, prompt: pl.Expr, finish_reason: pl.Expr) -> dict[str,
     }
 
 
-def count_safety(answers: pl.LazyFrame, *, day: dt.date) -> pl.DataFrame:
-    """The day's `safety_counts`.
+def count_safety(answers: pl.LazyFrame) -> pl.DataFrame:
+    """The `safety_counts` of the days of answers.
 
-    `answers` are `clean_interactions`; `answer`, `prompt`, `finish_reason`, model and prompt version are read.
+    `answers` are `clean_interactions`; `day`, `answer`, `prompt`, `finish_reason`, model and prompt version are read.
     """
     seen = flags(pl.col("answer"), pl.col("prompt"), pl.col("finish_reason"))
     flagged = answers.select(
+        "day",
         *(pl.col(name).cast(pl.String) for name in SAFETY_DIMENSIONS),
         pl.col("answer").is_not_null().alias("checked"),
         *(expression.alias(name) for name, expression in seen.items()),
     ).collect()
     counted = [
-        flagged.group_by(pl.col(name).alias("level"))
+        flagged.group_by("day", pl.col(name).alias("level"))
         .agg(pl.len().alias("answers"), *(pl.col(column).sum() for column in ("checked", *SAFETY_FLAGS)))
-        .with_columns(day=pl.lit(day), dimension=pl.lit(name))
+        .with_columns(dimension=pl.lit(name))
         for name in SAFETY_DIMENSIONS
     ]
     return SAFETY_COUNTS.conform(pl.concat(counted)).sort(SAFETY_COUNTS.key)

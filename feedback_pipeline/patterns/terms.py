@@ -14,6 +14,7 @@ from feedback_pipeline.patterns.languages import (
 from feedback_pipeline.patterns.languages import (
     function_words,
     function_words_in,
+    main_language,
     openings,
     spoken,
 )
@@ -27,6 +28,7 @@ Narrow = NDArray[np.int32]
 MIN_PEOPLE = 5
 MAX_CHARACTERS = 2_000
 MAX_WORDS = 3
+PART = ("day", "field", "language")
 _WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*"
 _BREAK = "\x00"
 _MAX_BUCKET_BITS = 22
@@ -35,20 +37,56 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class _Corpus:
-    """Texts as word codes, in the order of their documents; documents are sorted by person, then verdict."""
+    """Texts as word codes, in the order of their documents; documents are sorted by part, person, then verdict.
+
+    A part is the texts of a day, a field and a language. The same word has a code of its own in each, so that all parts
+    are counted at once and no phrase is in two.
+    """
 
     codes: Integers
     document: Narrow
     words: pl.Series
-    """The word of each code."""
+    """The word of each code of a part: of a code, that of the rest after division by their number."""
+    parts: pl.DataFrame
+    """`day`, `field` and `language` of each part."""
+    part: Integers
+    """Of each document."""
     person: Narrow
     """Of each document."""
     verdict: NDArray[np.int8]
     """Of each document: 0 down, 1 neutral, 2 up."""
 
-    @property
-    def documents(self) -> int:
-        return self.person.size
+    @classmethod
+    def of(cls, texts: pl.DataFrame, words: "_Words") -> "_Corpus":
+        """The words of texts (`day`, `field`, `language`, `person`, `verdict`), which are in the same order."""
+        texts = texts.with_row_index("row").sort(*PART, "person", "verdict", maintain_order=True)
+        rows = texts["row"].to_numpy()
+        starts, ends = words.starts()[rows], words.ends[rows]
+        lengths = ends - starts
+        document = np.repeat(np.arange(rows.size, dtype=np.int32), lengths)
+        places = np.arange(document.size) + (starts - np.cumsum(lengths) + lengths)[document]
+        parts = texts.select(PART).unique(maintain_order=True)
+        part = texts.select(pl.struct(PART).rle_id()).to_series().to_numpy().astype(np.int64)
+        codes = words.codes[places]
+        spoken = codes >= 0
+        codes[spoken] += part[document[spoken]] * len(words.vocabulary)
+        return cls(
+            codes=codes,
+            document=document,
+            words=words.vocabulary,
+            parts=parts,
+            part=part,
+            person=np.unique(texts["person"].to_numpy(), return_inverse=True)[1].astype(np.int32),
+            verdict=texts["verdict"].to_numpy() + np.int8(1),
+        )
+
+    def part_of(self, codes: Integers) -> Integers:
+        """Which part codes are of."""
+        return codes // max(len(self.words), 1)
+
+    def word_of(self, codes: Integers) -> pl.Series:
+        """The words of codes."""
+        return self.words.gather(codes % max(len(self.words), 1))
 
 
 def count_terms(
@@ -69,27 +107,31 @@ def count_terms(
             people for each day on which a phrase was rarer.
         max_characters: of each text, from its start.
     """
+    return count_terms_of_days(
+        texts.with_columns(pl.lit(day).alias("day")), min_people=min_people, max_characters=max_characters
+    )
+
+
+def count_terms_of_days(
+    texts: pl.DataFrame, *, min_people: int = MIN_PEOPLE, max_characters: int = MAX_CHARACTERS
+) -> pl.DataFrame:
+    """`count_terms` of several days in one pass: `texts` say of which `day` they are."""
     known = texts.filter(pl.col("text").is_not_null())
+    if known.is_empty():
+        return TERM_COUNTS.empty()
     words = _Words.of(known["text"], max_characters)
     declared = known["language"] if "language" in known.columns else None
-    known = known.select("field", "person", "verdict", language=_languages(known["text"], words, declared))
-    parts = known.with_row_index("row").partition_by("field", "language", as_dict=True)
-    counted = [
-        _count_field(part, words, min_people).with_columns(
-            pl.lit(field).alias("field"), pl.lit(language).alias("language"), pl.lit(day).alias("day")
-        )
-        for (field, language), part in sorted(parts.items())
-    ]
-    if not counted:
-        return TERM_COUNTS.empty()
-    return TERM_COUNTS.conform(pl.concat(counted)).sort(TERM_COUNTS.key)
+    told = known.select("day", language=_languages(known["text"], words, declared))
+    known = known.select("day", "field", "person", "verdict", language=_with_main_languages(told))
+    corpus = _Corpus.of(known, words)
+    return TERM_COUNTS.conform(pl.concat([_whole(corpus), *_count_phrases(corpus, min_people)])).sort(TERM_COUNTS.key)
 
 
-def _count_field(texts: pl.DataFrame, words: "_Words", min_people: int) -> pl.DataFrame:
-    corpus = _corpus(texts.sort("person", "verdict", maintain_order=True), words)
-    frames = [_whole(corpus)]
-    frames += _count_phrases(corpus, min_people)
-    return pl.concat(frames)
+def _with_main_languages(told: pl.DataFrame) -> pl.Series:
+    """The languages of texts (`day`, `language`), that of nearly all of a day where a text does not tell its own."""
+    main = {day: main_language(texts["language"]) for (day,), texts in told.partition_by("day", as_dict=True).items()}
+    usual = told["day"].replace_strict(main, return_dtype=pl.String)
+    return told.select(language=pl.when(pl.col("language") == "").then(usual).otherwise("language"))["language"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +169,7 @@ class _Words:
 
 
 def _languages(texts: pl.Series, words: _Words, declared: pl.Series | None) -> pl.Series:
-    """`languages_of`, for texts whose words are known: each word of the vocabulary is looked at once."""
+    """`spoken` of texts whose words are known: each word of the vocabulary is looked at once."""
     beginnings = openings(texts)
     # the words of the others are not those of their beginnings
     whole = ((texts.str.len_chars() <= OPENING) & ~texts.str.contains("[", literal=True)).to_numpy()
@@ -143,27 +185,11 @@ def _languages(texts: pl.Series, words: _Words, declared: pl.Series | None) -> p
     return spoken(beginnings, counts, declared)
 
 
-def _corpus(texts: pl.DataFrame, words: _Words) -> _Corpus:
-    """The words of these texts (`row`, `person`, `verdict`) in their order."""
-    rows = texts["row"].to_numpy()
-    starts, ends = words.starts()[rows], words.ends[rows]
-    lengths = ends - starts
-    document = np.repeat(np.arange(rows.size, dtype=np.int32), lengths)
-    places = np.arange(document.size) + (starts - np.cumsum(lengths) + lengths)[document]
-    return _Corpus(
-        codes=words.codes[places],
-        document=document,
-        words=words.vocabulary,
-        person=np.unique(texts["person"].to_numpy(), return_inverse=True)[1].astype(np.int32),
-        verdict=texts["verdict"].to_numpy() + np.int8(1),
-    )
-
-
 def _whole(corpus: _Corpus) -> pl.DataFrame:
-    """The rows of the empty phrase: all documents."""
-    documents = np.arange(corpus.documents, dtype=np.int32)
-    everyone = _count(np.zeros(corpus.documents, dtype=np.int64), documents, corpus, 0)
-    return _rows(everyone, pl.Series([""], dtype=pl.String), 0)
+    """The rows of the empty phrase: all documents of each part."""
+    everyone = _count(corpus.part, np.arange(corpus.part.size, dtype=np.int32), corpus, 0)
+    empty = pl.repeat("", everyone.keys.size, dtype=pl.String, eager=True)
+    return _rows(everyone, empty, everyone.keys, corpus, 0)
 
 
 @dataclass(frozen=True)
@@ -216,10 +242,11 @@ def _changes(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.bool_]:
     return changed
 
 
-def _rows(counted: _Counted, terms: pl.Series, words: int) -> pl.DataFrame:
+def _rows(counted: _Counted, terms: pl.Series, parts: Integers, corpus: _Corpus, words: int) -> pl.DataFrame:
+    """The rows of counted phrases, whose words and parts are given."""
     phrase, verdict = np.nonzero(counted.documents)
-    return pl.DataFrame(
-        {
+    return corpus.parts[parts[phrase]].with_columns(
+        **{
             "term": terms.gather(phrase),
             "words": pl.Series(np.full(phrase.size, words), dtype=pl.Int8),
             "verdict": pl.Series(verdict - 1, dtype=pl.Int8),
@@ -239,11 +266,11 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
     """
     known = corpus.codes >= 0
     single = _count(corpus.codes[known], corpus.document[known], corpus, min_people)
-    frequent = np.full(len(corpus.words) + 1, -1, dtype=np.int64)
+    frequent = np.full(len(corpus.words) * corpus.parts.height + 1, -1, dtype=np.int64)
     frequent[single.keys] = np.arange(single.keys.size)
     word = frequent[corpus.codes]  # code −1 reads the spare last element
-    vocabulary = corpus.words.gather(single.keys)
-    frames = [_rows(single, vocabulary, 1)]
+    vocabulary, part = corpus.word_of(single.keys), corpus.part_of(single.keys)
+    frames = [_rows(single, vocabulary, part, corpus, 1)]
     width = max(single.keys.size, 1)
 
     together = np.zeros(word.size, dtype=bool)
@@ -253,7 +280,7 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
     place, pair = _often(place, pair, min_people)
     double = _count(pair, corpus.document[place], corpus, min_people)
     first, second = np.divmod(double.keys, width)
-    frames.append(_rows(double, _join(vocabulary, first, second), 2))
+    frames.append(_rows(double, _join(vocabulary, first, second), part[first], corpus, 2))
 
     likely = np.full(word.size + 1, -1, dtype=np.int64)
     likely[place] = _look_up(double.keys, pair)
@@ -262,7 +289,8 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
     place, triple = _often(place, triple, min_people)
     treble = _count(triple, corpus.document[place], corpus, min_people)
     start, third = np.divmod(treble.keys, width)
-    frames.append(_rows(treble, _join(vocabulary, first[start], second[start], third), MAX_WORDS))
+    words = _join(vocabulary, first[start], second[start], third)
+    frames.append(_rows(treble, words, part[first[start]], corpus, MAX_WORDS))
     return frames
 
 

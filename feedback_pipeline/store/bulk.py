@@ -5,7 +5,7 @@ nothing half done, and loading the same rows again changes nothing.
 """
 
 import atexit
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import polars as pl
 
 from feedback_pipeline.store.database import Database
 from feedback_pipeline.store.rows import INCOMING_FEEDBACK, INCOMING_INTERACTION, INCOMING_KEY, INCOMING_REFUSAL
-from feedback_pipeline.store.statements import query
+from feedback_pipeline.store.statements import query, statement
 from feedback_pipeline.tables.vocabulary import KINDS
 
 
@@ -312,6 +312,23 @@ def read_day_batches(database: Database, statement: str, day: date) -> Iterator[
             batch = following.result()
 
 
-def count_events(database: Database, day: date) -> int:
-    """How many events were delivered for a day, whatever became of them."""
-    return int(read_day(database, "count_events", day)["events"].item())
+def read_days(database: Database, statement: str, days: Sequence[date]) -> pl.DataFrame:
+    """The result of `queries/<statement>.sql`, which takes one day, for several."""
+    listed = ", ".join(f"DATE '{day.isoformat()}'" for day in days)
+    with connect(database) as connection, connection.cursor() as cursor:
+        _plan_for_reading(cursor)
+        cursor.execute(query(statement).replace("= $1", f"IN ({listed})"))
+        return _fetched(cursor)
+
+
+def count_events(database: Database, days: Sequence[date]) -> dict[date, int]:
+    """How many events were delivered for each day, whatever became of them."""
+    with database.engine.connect() as connection:
+        return {row.day: row.events for row in connection.execute(statement("count_events"), {"days": list(days)})}
+
+
+def rows_of_days(database: Database, days: Sequence[date], *, most: int) -> dict[date, int]:
+    """How many answers and events each day has; of more than `most` of either, so many."""
+    given = {"days": list(days), "most": most}
+    with database.engine.connect() as connection:
+        return {row.day: row.rows for row in connection.execute(statement("rows_of_days"), given)}

@@ -281,10 +281,16 @@ def seal_days(database: Database, before: date) -> int:
         ).rowcount
 
 
-def is_sealed(database: Database, day: date) -> bool:
-    """Whether the day is past the retention of raw text: what was kept of it can only shrink."""
+def sealed(database: Database, days: Sequence[date]) -> set[date]:
+    """Those of the days that are past the retention of raw text: what was kept of them can only shrink."""
+    found = sa.text("SELECT day FROM day_state WHERE day = ANY (:days) AND sealed")
     with database.engine.connect() as connection:
-        return bool(connection.execute(sa.text("SELECT sealed FROM day_state WHERE day = :day"), {"day": day}).scalar())
+        return set(connection.execute(found, {"days": list(days)}).scalars())
+
+
+def is_sealed(database: Database, day: date) -> bool:
+    """Whether the day is among the `sealed`."""
+    return day in sealed(database, [day])
 
 
 def _update(database: Database, statement: str, rows: list[dict[str, object]]) -> None:

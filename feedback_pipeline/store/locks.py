@@ -75,11 +75,15 @@ def held_name(engine: sa.Engine, space: Space, name: str) -> Iterator[bool]:
 
 
 @contextmanager
-def waited_for(engine: sa.Engine, space: Space, name: str) -> Iterator[None]:
-    """Waits for a name of a space and holds it for the length of the block."""
-    values = {"space": int(space), "name": name}
-    with _held(engine, "pg_advisory_lock(:space, hashtext(:name)) IS NOT NULL",
-               "pg_advisory_unlock(:space, hashtext(:name))", values):  # fmt: skip
+def waited_for(engine: sa.Engine, space: Space, *names: str) -> Iterator[None]:
+    """Waits for names of a space, one after the other, and holds them for the length of the block.
+
+    Whoever waits for several names them in an order that all agree on.
+    """
+    values = {"space": int(space), "names": list(names)}
+    each = "(SELECT bool_and({}) FROM unnest(CAST(:names AS text[])) AS each (name))"
+    with _held(engine, each.format("pg_advisory_lock(:space, hashtext(name)) IS NOT NULL"),
+               each.format("pg_advisory_unlock(:space, hashtext(name))"), values):  # fmt: skip
         yield
 
 

@@ -113,9 +113,7 @@ def pipeline(settings, database, webhook) -> Pipeline:
 def test_the_asset_reads_days_opens_incidents_and_tells_once(pipeline, database, webhook):
     outcomes = []
     for number in range(DAYS):
-        pipeline.frames.write(
-            DAILY_APPROVAL, on(number), assets_alerts.daily_approval.function(pipeline, on(number)).rows
-        )
+        pipeline.frames.write(DAILY_APPROVAL, on(number), assets_alerts.daily_approval.function(pipeline, on(number)))
         if number >= TURN - 1:
             outcome = assets_alerts.alert_readings.function(pipeline, on(number))
             assert not ALERT_READINGS.problems(outcome.rows)

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from assets import building
+from assets import building, small_days
 from feedback_pipeline.calendar import days_of
 from feedback_pipeline.cleaning.tables import CLEAN_FEEDBACK, CLEAN_INTERACTIONS, QUARANTINED_FEEDBACK
 from feedback_pipeline.pipeline import Pipeline
@@ -66,7 +66,7 @@ def one_core() -> Iterator[None]:
 
 
 def test_the_whole_loop_accounts_for_everything_and_repeats_byte_for_byte(
-    database: Database, instance: dg.DagsterInstance, tmp_path: Path
+    database: Database, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = with_sample(tmp_path / "home", database)
     result = runs.compute(pipeline, instance)
@@ -93,7 +93,8 @@ def test_the_whole_loop_accounts_for_everything_and_repeats_byte_for_byte(
     assert any(name.startswith(f"training_files/{newest}/sft/") for name in written)
     assert f"training_files/{newest}/manifest.json" in written
 
-    # again, on one core and so one day after the other: the same bytes
+    # again, on one core, one day after the other and each for itself: the same bytes
+    monkeypatch.setattr(small_days, "ROWS_IN_A_PASS", 1)
     everything = changes.versions(database)
     with psycopg.connect(database.address()) as connection:
         connection.execute("UPDATE day_state SET computed = 0, requested = 0")
@@ -116,7 +117,9 @@ def test_checks_are_evaluated_for_every_partition_and_bad_days_do_not_hold_up_th
     bad = MONDAY.date() + timedelta(days=2)
     real = bulk.count_events
     # a count that does not add up is what a lost row looks like
-    monkeypatch.setattr(bulk, "count_events", lambda database, day: real(database, day) + (day == bad))
+    monkeypatch.setattr(
+        bulk, "count_events", lambda database, days: {day: n + (day == bad) for day, n in real(database, days).items()}
+    )
     result = runs.compute(pipeline, instance)
     # the week and the month would speak about a day that is not there
     held_up = [f"week {MONDAY.date()}", f"month {MONDAY.date():%Y-%m}"]
@@ -147,10 +150,11 @@ def test_days_are_computed_side_by_side_where_there_are_cores(
     monkeypatch.setattr(building, "cores", lambda: 2)
     met, real = threading.Barrier(2, timeout=60), bulk.count_events
 
-    def count_events(database: Database, day: date) -> int:
+    def count_events(database: Database, days: Sequence[date]) -> dict[date, int]:
         met.wait()  # nobody comes by who is the only one at work
-        return real(database, day)
+        return real(database, days)
 
+    monkeypatch.setattr(small_days, "ROWS_IN_A_PASS", 1)  # or both would be computed in one pass
     monkeypatch.setattr(bulk, "count_events", count_events)
     result = runs.compute(pipeline, instance)
     assert (result.days, result.failed) == (2, ())

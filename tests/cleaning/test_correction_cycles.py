@@ -40,7 +40,7 @@ def test_the_latest_of_a_ring_is_current_and_every_event_is_accounted_for(databa
     assert clean["feedback_id"].to_list() == [vote_id("three")]
     assert clean["verdict"].to_list() == ["down"]
     refusals = bulk.read_day(database, "read_refusals", DAY)
-    account = days.account(bulk.count_events(database, DAY), raw, refusals, clean.height)
+    account = days.account(bulk.count_events(database, [DAY])[DAY], raw, refusals, clean.height)
     assert (account.parts["current"], account.parts["superseded"], account.missing) == (1, 2, 0)
 
 

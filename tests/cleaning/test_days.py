@@ -37,7 +37,7 @@ def test_every_kind_of_event_is_accounted_for(database: Database) -> None:
         ),
     )
     raw, refused, clean = day_of(database)
-    account = days.account(bulk.count_events(database, DAY), raw, refused, clean.height)
+    account = days.account(bulk.count_events(database, [DAY])[DAY], raw, refused, clean.height)
     assert account.delivered == 6
     assert account.parts == {
         "current": 1, "superseded": 1, "withdrawn": 1, "duplicate": 1, "opted_out": 0, "pending": 1, "subject": 0,
@@ -52,7 +52,7 @@ def test_every_kind_of_event_is_accounted_for(database: Database) -> None:
 def test_a_lost_row_is_seen_by_the_account(database: Database) -> None:
     bulk.file_batch(database, Batch(interactions=answers({"name": "a"}), feedback=votes({"name": "v", "on": "a"})))
     raw, refused, clean = day_of(database)
-    account = days.account(bulk.count_events(database, DAY), raw, refused, clean.height - 1)
+    account = days.account(bulk.count_events(database, [DAY])[DAY], raw, refused, clean.height - 1)
     assert account.missing == 1
     assert "1 missing" in account.described()
 

@@ -155,7 +155,9 @@ def test_a_failed_run_is_asked_for_again_the_bad_day_alone_and_not_for_ever(
     answers_on(database, 0, 1, 2)
     bad = DAY + timedelta(days=1)
     real = bulk.count_events
-    monkeypatch.setattr(bulk, "count_events", lambda database, day: real(database, day) + (day == bad))
+    monkeypatch.setattr(
+        bulk, "count_events", lambda database, days: {day: n + (day == bad) for day, n in real(database, days).items()}
+    )
     [everything] = tick()
     assert not execute(pipeline, instance, everything)
     tried = 1

@@ -29,7 +29,7 @@ def counted(answer: str | None, *, prompt: str | None = "hello", finish_reason: 
         },
         schema=dict.fromkeys(["prompt_version", "model", "prompt", "answer", "finish_reason"], pl.String),
     )
-    rows = count_safety(answers, day=DAY)
+    rows = count_safety(answers.with_columns(day=pl.lit(DAY)))
     assert SAFETY_COUNTS.problems(rows) == []
     assert rows["dimension"].to_list() == ["model", "prompt_version"]
     return rows.row(0, named=True)
@@ -95,7 +95,7 @@ def test_a_day_without_answers_has_no_row():
     empty = pl.LazyFrame(
         schema=dict.fromkeys(["prompt_version", "model", "prompt", "answer", "finish_reason"], pl.String)
     )
-    assert count_safety(empty, day=DAY).is_empty()
+    assert count_safety(empty.with_columns(day=pl.lit(DAY))).is_empty()
 
 
 def found(texts: list[str]) -> list[bool]:

@@ -90,13 +90,29 @@ spoken = [
 said = st.lists(st.sampled_from([*spoken, "x" * 600]) | st.text(max_size=4), max_size=9).map(" ".join)
 
 
+def test_days_counted_in_one_pass_are_as_counted_alone():
+    spread = zip((0, 0, 1, 2), ("Wie ist das", "what is the price", "und was ist das", "price?"), strict=True)
+    said = pl.concat(
+        frame([(f"{text} {n % 7}", n % 3 - 1, n, ("prompt", "comment")[n % 2]) for n in range(9)]).with_columns(
+            day=pl.lit(DAY + dt.timedelta(days=place))
+        )
+        for place, text in spread
+    )
+    alone = [terms.count_terms(some, day=day) for (day,), some in said.partition_by("day", as_dict=True).items()]
+    together = terms.count_terms_of_days(said)
+    assert together["language"].unique().sort().to_list() == ["", "de", "en"]
+    assert together.equals(pl.concat(alone))
+    assert together.height > 20
+
+
 @given(st.lists(st.tuples(said, st.none() | st.sampled_from(["de", "xx"])), max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_a_text_is_of_the_language_its_beginning_is_of(texts):
     column = pl.Series([text for text, _ in texts], dtype=pl.String)
     declared = pl.Series([language for _, language in texts], dtype=pl.String)
     words = terms._Words.of(column, 2_000)
-    assert terms._languages(column, words, declared).to_list() == languages_of(column, declared).to_list()
+    told = pl.DataFrame({"language": terms._languages(column, words, declared)}).with_columns(day=pl.lit(DAY))
+    assert terms._with_main_languages(told).to_list() == languages_of(column, declared).to_list()
 
 
 @given(st.lists(st.integers(0, 2**50) | st.integers(0, 9), max_size=50))

@@ -64,7 +64,7 @@ def test_a_corrected_row_becomes_the_vote_it_would_have_been(database: Database,
     assert quarantine.shown(database, refused.id).refused.state == "readmitted"
     day = datetime(2026, 9, 7, tzinfo=UTC).date()
     # the day's three deliveries: two votes now, one refused for its time, which counts for the day it arrived
-    assert bulk.count_events(database, day) == 2
+    assert bulk.count_events(database, [day])[day] == 2
     account = bulk.read_day(database, "account_for_days", day, NOW.date())
     assert account["delivered"].sum() == 3
 

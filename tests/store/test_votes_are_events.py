@@ -160,7 +160,7 @@ def test_people_who_refuse_collection_are_counted_and_not_kept(database: Databas
     bulk.file_batch(database, Batch(interactions=answers({"name": "a"}), feedback=theirs))
     assert states(database) == {}
     assert bulk.read_day(database, "read_refusals", DAY)["category"].to_list() == ["opted_out"]
-    assert bulk.count_events(database, DAY) == 1
+    assert bulk.count_events(database, [DAY])[DAY] == 1
 
 
 def test_a_writer_that_commits_late_is_not_stepped_over(database: Database) -> None:

@@ -1,4 +1,6 @@
--- What came in for a day, counted without looking at what became of it.
+-- What came in for days, counted without looking at what became of it.
 SELECT
-    (SELECT count(*) FROM feedback WHERE day = $1) + (SELECT count(*) FROM refusal WHERE day = $1 AND state = 'held')
-    AS events
+    d.day,
+    (SELECT count(*) FROM feedback f WHERE f.day = d.day)
+    + (SELECT count(*) FROM refusal r WHERE r.day = d.day AND r.state = 'held') AS events
+FROM unnest(CAST(:days AS date[])) AS d (day)
