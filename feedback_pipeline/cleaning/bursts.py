@@ -62,7 +62,7 @@ def voting_speed(ballots: Ballots, hurried_seconds: float) -> VotingSpeed:
     """
     known = ballots.by_hand & (ballots.moment % MINUTE != 0)
     voter, moment = ballots.voter[known], ballots.moment[known]
-    order = np.lexsort((moment, voter))
+    order = _order(voter, moment)
     voter, moment = voter[order], moment[order]
     gap = np.diff(moment)
     quick = (np.diff(voter) == 0) & (gap > 0) & (gap < hurried_seconds * SECOND)
@@ -119,12 +119,34 @@ class _Acts:
 def _first_acts(ballots: Ballots, target: Ints, known: Ints) -> tuple[Ints, Ints, Ints]:
     group = target[known] * 2 + (ballots.score[known] > 0)
     moment, voter = ballots.moment[known], ballots.voter[known]
-    order = np.lexsort((moment, voter, group))
+    order = _order(group, voter, moment)
     group, moment, voter = group[order], moment[order], voter[order]
     first = np.concatenate([[True], (group[1:] != group[:-1]) | (voter[1:] != voter[:-1])])
     group, moment, voter = group[first], moment[first], voter[first]
-    order = np.lexsort((voter, moment, group))
+    order = _order(group, moment)  # those of one moment are in the order of their voters already
     return group[order], moment[order], voter[order]
+
+
+_BITS = 63
+
+
+def _order(*keys: Ints) -> Ints:
+    """The places of rows in the order of their keys, the first of which decides most; equal rows stay as they are.
+
+    Keys are joined to one number as far as they fit into it: each number is a sort.
+    """
+    numbers: list[Ints] = []
+    taken = 0
+    for key in reversed(keys):
+        low = int(key.min()) if key.size else 0
+        bits = (int(key.max(initial=low)) - low).bit_length()
+        if not numbers or taken + bits > _BITS:
+            numbers.append(key - low)
+            taken = bits
+        else:
+            numbers[-1] |= (key - low) << taken
+            taken += bits
+    return np.lexsort(numbers)
 
 
 def _acts_on_target(ballots: Ballots, target: Ints, known: Ints, group: Ints, voter: Ints) -> Ints:

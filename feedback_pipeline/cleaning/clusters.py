@@ -98,9 +98,10 @@ def _near_duplicates(signatures: pl.LazyFrame, what: str, last_day: date, policy
     sketches = recent[bands].gather(rows).to_numpy()
     del recent
     group = joined(sketches, policy.least_estimate)
-    # They are in the order of their hashes, so the first of a group has the smallest.
-    _, first = np.unique(group, return_index=True)
-    return pl.DataFrame({hashes: numbers, "root": numbers[first][group]}, schema=_no_roots(hashes).schema)
+    # They are in the order of their hashes, so the first of a group has the smallest; what is written last stays.
+    first = np.empty(len(group), dtype=np.int64)
+    first[group[::-1]] = np.arange(len(group))[::-1]
+    return pl.DataFrame({hashes: numbers, "root": numbers[first[group]]}, schema=_no_roots(hashes).schema)
 
 
 def joined(bands: Words, least_estimate: float) -> Indices:
@@ -127,12 +128,19 @@ def joined(bands: Words, least_estimate: float) -> Indices:
 
 def _candidates(bands: Words, band: int) -> tuple[Indices, Indices]:
     """Pairs of texts that share the band."""
-    order = np.argsort(bands[:, band], kind="stable")
-    ordered = bands[order, band]
+    values = np.ascontiguousarray(bands[:, band])
+    places = _likely_shared(values)
+    if not places.size:
+        return places, places
+    order = places[np.argsort(values[places], kind="stable")]
+    ordered = values[order]
     same = np.concatenate([[False], ordered[1:] == ordered[:-1]])
     shared = same | np.concatenate([same[1:], [False]])
     order, bucket = order[shared], np.cumsum(~same[shared])
-    following = np.lexsort((bands[order, (band + 1) % BANDS], bucket))
+    following = np.argsort(bands[order, (band + 1) % BANDS], kind="stable")
+    for shift in (0, 16):  # NumPy sorts numbers of 16 bits by counting
+        digit = (bucket[following] >> shift).astype(np.uint16)
+        following = following[np.argsort(digit, kind="stable")]
     order, bucket = order[following], bucket[following]
     within = np.concatenate([[False], bucket[1:] == bucket[:-1]])
     heads = np.maximum.accumulate(np.where(within, 0, np.arange(len(order))))
@@ -142,6 +150,18 @@ def _candidates(bands: Words, band: int) -> tuple[Indices, Indices]:
         np.concatenate([order[later - 1], order[heads[farther]]]),
         np.concatenate([order[later], order[farther]]),
     )
+
+
+_MAX_SLOT_BITS = 22
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _likely_shared(values: npt.NDArray[np.uint64]) -> Indices:
+    """The places of the values that occur more than once, ascending, and of few others: values are counted by a hash
+    (Knuth, "The Art of Computer Programming" 3, §6.4), which spares most of them the sort."""
+    bits = min((4 * values.size).bit_length(), _MAX_SLOT_BITS)
+    slot = ((values * _GOLDEN) >> np.uint64(64 - bits)).view(np.int64)
+    return np.flatnonzero((np.bincount(slot, minlength=1 << bits) > 1)[slot])
 
 
 def _alike(bands: Words, one: Indices, other: Indices, least_estimate: float) -> npt.NDArray[np.bool_]:

@@ -32,6 +32,8 @@ BYTES_AT_A_TIME = 1 << 19
 WINDOWS_AT_A_TIME = 1 << 15
 """Windows hashed at a time; what a core's cache holds."""
 PAIRS_AT_A_TIME = 1 << 17
+_EVERY_BYTE = np.uint64(0x0101010101010101)
+"""Times this, the highest byte of a word is the sum of its eight."""
 
 _EMPTY = np.uint64(2**64 - 1)
 _MANY = 0.1
@@ -99,7 +101,9 @@ def similarities(one: Words, other: Words) -> npt.NDArray[np.float64]:
     for start in range(0, len(one), PAIRS_AT_A_TIME):
         some = slice(start, start + PAIRS_AT_A_TIME)
         equal = one[some].view(np.uint8) == other[some].view(np.uint8)
-        found[some] = equal.reshape(-1, BINS).mean(axis=1)
+        # eight bytes of marks are added at a time, and then those of the sum
+        marks = equal.view(np.uint64).reshape(-1, BINS // 8).sum(axis=1)
+        found[some] = ((marks * _EVERY_BYTE) >> np.uint64(56)) / BINS
     chance = 1 / 256
     return np.asarray((found - chance) / (1 - chance))
 

@@ -194,20 +194,35 @@ def cluster(
     Source: Cochran 1977, "Sampling Techniques", §9A; effective clusters after Carter, Schnepel & Steigerwald 2017,
     Review of Economics and Statistics 99.
     """
-    entries = combination.entries(votes.size)
-    order = np.argsort(keys)
-    cells = Cells(combination, keys[order], keys[order], keys[order])
-    index = cells.positions(entries.keys)
-    inside = (index >= 0) & entries.take(alive)
-    person, down = entries.take(votes.person)[inside], entries.take(votes.down)[inside]
+    place, rows = _members(combination, keys, votes.size)
+    counted = alive[rows]
+    place, rows = place[counted], rows[counted]
     people = totals.votes.size
-    packed = np.sort((order[index[inside]] * people + person) * 2 + down)
+    packed = np.sort((place * people + votes.person[rows]) * 2 + votes.down[rows])
     group, is_down = packed >> 1, packed & 1
     starts = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1]))) if group.size else np.empty(0, np.int64)
     n_u = np.diff(np.concatenate((starts, [group.size]))).astype(np.float64)
     s_u = np.add.reduceat(is_down, starts).astype(np.float64) if starts.size else np.empty(0)
     cell, who = np.divmod(group[starts], people)
     return _linearise(cell, n_u, s_u, totals.votes[who], totals.down[who], totals, keys.size)
+
+
+_LOOKED_UP = 8
+"""Cells of one combination whose votes are looked up cell by cell: reading a few codes is less than making all keys."""
+
+
+def _members(combination: Combination, keys: Integers, votes: int) -> tuple[Integers, Integers]:
+    """The votes that lie in some cells, each with the place of its cell among `keys`."""
+    if keys.size <= _LOOKED_UP:
+        found = [combination.rows_in(int(key), votes) for key in keys]
+        sizes = [rows.size for rows in found]
+        return np.repeat(np.arange(keys.size), sizes), np.concatenate([np.empty(0, np.int64), *found])
+    entries = combination.entries(votes)
+    order = np.argsort(keys)
+    cells = Cells(combination, keys[order], keys[order], keys[order])
+    index = cells.positions(entries.keys)
+    inside = np.flatnonzero(index >= 0)
+    return order[index[inside]], inside if entries.rows is None else entries.rows[inside]
 
 
 def _linearise(
@@ -319,7 +334,7 @@ def cover(dimensions: Sequence[Dimension], votes: Votes, settings: SliceSettings
     alive = np.ones(votes.size, dtype=bool)
     found: list[Found] = []
     while len(found) < settings.max_findings:
-        tests = _gather(residual, int(alive.sum()), int((alive & votes.down).sum()))
+        tests = _gather(residual, int(np.count_nonzero(alive)), int(np.count_nonzero(alive & votes.down)))
         if not tests.votes.size:
             break
         this_round = Round(tests, residual, votes, alive, settings)

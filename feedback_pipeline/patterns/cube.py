@@ -94,6 +94,21 @@ class Combination:
         codes = self.codes_of(key)
         return tuple(str(d.labels[code]) for d, code in zip(self.dimensions, codes, strict=True))
 
+    def rows_in(self, key: int, votes: int) -> Integers:
+        """The `votes` rows that lie in a cell, ascending: each as often as `entries` has it there."""
+        chosen = list(zip(self.dimensions, self.codes_of(key), strict=True))
+        inside = np.ones(votes, dtype=bool)
+        for dimension, code in chosen:
+            if dimension.rows is None:
+                inside &= dimension.codes == code
+        times = [
+            np.bincount(dimension.rows[dimension.codes == code], minlength=votes)
+            for dimension, code in chosen
+            if dimension.rows is not None
+        ]
+        rows = np.flatnonzero(inside)
+        return np.repeat(rows, np.prod([each[rows] for each in times], axis=0)) if times else rows
+
     def votes_in(self, key: int, votes: int) -> Mask:
         """Which of the `votes` rows lie in a cell."""
         inside = np.ones(votes, dtype=bool)

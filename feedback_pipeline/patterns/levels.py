@@ -105,4 +105,7 @@ def encode_all(
 
 def dense_people(facts: pl.DataFrame) -> NDArray[np.int64]:
     """The `person` column as integers from 0, in the order of the person keys."""
-    return np.unique(facts["person"].to_numpy(), return_inverse=True)[1].astype(np.int64)
+    person = facts["person"]
+    if person.is_sorted():
+        return person.rle_id().to_numpy().astype(np.int64)
+    return np.unique(person.to_numpy(), return_inverse=True)[1].astype(np.int64)

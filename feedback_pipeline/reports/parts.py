@@ -4,7 +4,8 @@ Rates, shares and differences are fractions (0.05 is five percentage points).
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +21,19 @@ MAX_EXCERPT = 160
 class Part:
     """Base of every value in a report: its field docstrings become the descriptions of the JSON schema."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+@contextmanager
+def described() -> Iterator[None]:
+    """Adapters that are made in the block know the docstrings of fields, which pydantic reads from the source files:
+    three times what an adapter takes that only reads and writes documents."""
+    plain = Part.__pydantic_config__
+    Part.__pydantic_config__ = ConfigDict(**plain, use_attribute_docstrings=True)
+    try:
+        yield
+    finally:
+        Part.__pydantic_config__ = plain
 
 
 @dataclass(frozen=True)

@@ -42,14 +42,46 @@ def log_upper_tail(hits: ArrayLike, drawn: ArrayLike, marked: ArrayLike, total: 
 
 def _tail(k: Floats, drawn: Floats, marked: Floats, total: Floats) -> Floats:
     log_mass = _log_binomial(marked, k) + _log_binomial(total - marked, drawn - k) - _log_binomial(total, drawn)
-    series = np.ones(k.size)
-    term = np.ones(k.size)
-    active = np.arange(k.size)
-    step = k.copy()
-    while active.size:
-        n, m, t, x = drawn[active], marked[active], total[active], step[active]
-        term[active] *= (n - x) * (m - x) / ((x + 1.0) * (t - m - n + x + 1.0))
-        series[active] += term[active]
-        step[active] += 1.0
-        active = active[term[active] > 1e-12 * series[active]]
+    # of the masses above k to that at k: what is left of either kind, and what is taken or left of both
+    steps = (drawn - k, marked - k, k + 1.0, total - marked - drawn + k + 1.0)
+    if k.size <= _FEW:
+        series = np.array([_ratios_of_one(*one) for one in zip(*(step.tolist() for step in steps), strict=True)])
+    else:
+        series = _ratios(*steps)
     return np.asarray(log_mass + np.log(series))
+
+
+_FEW = 32
+"""Tests that are summed one by one in less time than together: steps on arrays this short cost as much as on one."""
+_STEPS = 16
+"""After so many, those whose sums are complete are no longer looked at."""
+_NEGLIGIBLE = 1e-12
+
+
+def _ratios_of_one(drawn: float, marked: float, taken: float, left: float) -> float:
+    """1 + the ratios of all following masses to the first, until they add nothing."""
+    ratio = ratios = 1.0
+    while ratio > _NEGLIGIBLE * ratios:
+        ratio *= drawn * marked / (taken * left)
+        ratios += ratio
+        drawn, marked, taken, left = drawn - 1.0, marked - 1.0, taken + 1.0, left + 1.0
+    return ratios
+
+
+def _ratios(drawn: Floats, marked: Floats, taken: Floats, left: Floats) -> Floats:
+    """`_ratios_of_one` of many tests, to the last bit."""
+    result = np.ones(drawn.size)
+    place = np.arange(drawn.size)
+    ratio, ratios = np.ones(drawn.size), np.ones(drawn.size)
+    while place.size:
+        for _ in range(_STEPS):
+            ratio *= drawn * marked / (taken * left)
+            ratios += ratio
+            drawn, marked, taken, left = drawn - 1.0, marked - 1.0, taken + 1.0, left + 1.0
+            open_ = ratio > _NEGLIGIBLE * ratios
+            ratio[~open_] = 0.0
+        result[place] = ratios
+        if not open_.all():
+            place, ratio, ratios = place[open_], ratio[open_], ratios[open_]
+            drawn, marked, taken, left = drawn[open_], marked[open_], taken[open_], left[open_]
+    return result

@@ -137,9 +137,27 @@ def of_ids(rows: pl.LazyFrame, column: str, ids: pl.Series) -> pl.LazyFrame:
     """The rows of a scan whose `column` is one of some ids, in their order.
 
     A condition goes down into the files, whose other columns are then read for these rows alone; a join takes all of
-    them into memory first, which for texts is a gigabyte at a million answers.
+    them into memory first, which for texts is a gigabyte at a million answers. All ids are looked at anew for each
+    group of rows: of many, `of_days` gives each day its own.
     """
-    return rows.filter(pl.col(column).is_in(ids.drop_nulls().unique().implode()))
+    return rows.filter(pl.col(column).is_in(ids.drop_nulls().implode()))
+
+
+def of_days(rows: pl.LazyFrame, column: str, wanted: pl.DataFrame, size: int) -> Iterator[pl.LazyFrame]:
+    """`of_ids` in blocks of whole days, each of about `size` rows and at least one day, in the order of the days.
+
+    Args:
+        rows: a scan with the column `day`.
+        column: of the ids.
+        wanted: the ids, in a column of the same name, and their `day`.
+        size: rows from which a block is full.
+    """
+    days = wanted.group_by("day").len().sort("day")
+    for block in days.with_columns(block=(pl.col("len").cum_sum() - 1) // size).partition_by(
+        "block", maintain_order=True
+    ):
+        between = pl.col("day").is_between(block["day"].min(), block["day"].max())
+        yield of_ids(rows.filter(between), column, wanted.filter(between)[column])
 
 
 def stored_schema(table: Table) -> dict[str, Any]:

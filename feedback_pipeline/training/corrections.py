@@ -40,9 +40,12 @@ _PHRASE_WORD = r"[\p{L}\p{N}_]+(?:[./:@-][\p{L}\p{N}_]+)*"
 
 def changed_share(answer: str, correction: str) -> float:
     """Share of words that differ: 1 − Sørensen–Dice similarity of the two multisets of words (0 same, 1 nothing)."""
-    old, new = Counter(_WORD.findall(answer.lower())), Counter(_WORD.findall(correction.lower()))
-    total = old.total() + new.total()
-    return 1.0 - 2.0 * (old & new).total() / total if total else 0.0
+    before, after = _WORD.findall(answer.lower()), _WORD.findall(correction.lower())
+    total = len(before) + len(after)
+    old, new = Counter(before), Counter(after)
+    # `old & new` counts the same in three times the time
+    common = sum([min(count, new[word]) for word, count in old.items() if word in new])
+    return 1.0 - 2.0 * common / total if total else 0.0
 
 
 def corrections(
@@ -187,7 +190,11 @@ def _phrases(texts: pl.DataFrame, words: int) -> pl.DataFrame:
         .explode("_word")
         .drop_nulls("_word")
     )
-    following = [pl.col("_word").shift(-place).over("_text") for place in range(words)]
+    # the words of a text stand together
+    following = [
+        pl.when(pl.col("_text").shift(-place) == pl.col("_text")).then(pl.col("_word").shift(-place))
+        for place in range(words)
+    ]
     return (
         tokens.with_columns(phrase=pl.concat_str(following, separator=" "))
         .drop_nulls("phrase")

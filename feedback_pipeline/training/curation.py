@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 
-from feedback_pipeline.tables.parquet import of_ids
+from feedback_pipeline.tables.parquet import of_days
 from feedback_pipeline.training import caps, corrections, splits
 from feedback_pipeline.training.conflicts import decided
 from feedback_pipeline.training.draws import row_id
@@ -19,8 +19,11 @@ from feedback_pipeline.training.weights import with_importance
 
 _FLAGS = ("cut_off", "blank", "secret", "placeholder", "refusal")
 _STEPS = ("row_id", "interaction_id", "tenant", "kind", "label", "people", "identified", "voters", "reviewed",
-          "occurred_at", "cluster", "cluster_key", "prompt_hash", *_FLAGS)  # fmt: skip
+          "occurred_at", "answer_day", "cluster", "cluster_key", "prompt_hash", *_FLAGS)  # fmt: skip
 """What the steps between candidates and texts look at: only this is copied at each of them."""
+
+_BLOCK = 150_000
+"""Answers whose letters are read at a time, but whole days: it bounds memory."""
 
 _DIMENSIONS = ("conversation_id", "context", "project", "model", "prompt_version", "intent", "language", "action_type")
 _COMMON = ("tenant", "kind", "answer_row", "event", "cluster", "cluster_key", "prompt_hash", "feedback_ids", "voters",
@@ -240,7 +243,7 @@ def _sound(rows: pl.DataFrame, settings: CurationSettings, funnel: Funnel) -> pl
 def _distinct(rows: pl.DataFrame, answers: pl.LazyFrame, settings: CurationSettings, funnel: Funnel) -> pl.DataFrame:
     """Near duplicates out, and no group of prompts beyond its cap."""
     crowded = rows.select((pl.len().over("cluster_key", "label") > 1) & (pl.col("kind") == "answer")).to_series()
-    letters = _letters(answers, rows.filter(crowded)["interaction_id"])
+    letters = _letters(answers, rows.filter(crowded))
     told_apart = rows.filter(crowded).join(letters, on="interaction_id", how="left")
     single = caps.capped_by_group(told_apart, ["cluster_key", "label", "letters"], 1, list(_BEST_FIRST))
     before, rows = rows.height, pl.concat([rows.filter(~crowded), single.drop("letters")])
@@ -254,16 +257,12 @@ def _distinct(rows: pl.DataFrame, answers: pl.LazyFrame, settings: CurationSetti
     return rows.sort("row_id")
 
 
-def _letters(answers: pl.LazyFrame, ids: pl.Series) -> pl.DataFrame:
+def _letters(answers: pl.LazyFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """A hash of the letters and digits of each answer; Polars' own, good for grouping within a run and never kept."""
-    return (
-        of_ids(answers, "interaction_id", ids)
-        .select(
-            "interaction_id",
-            letters=pl.col("answer").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "").hash(),
-        )
-        .collect(engine="streaming")
-    )
+    told = pl.col("answer").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "").hash()
+    wanted = rows.select("interaction_id", day="answer_day").unique()
+    blocks = of_days(answers, "interaction_id", wanted, _BLOCK) if wanted.height else [answers.clear()]
+    return pl.concat([block.select("interaction_id", letters=told).collect(engine="streaming") for block in blocks])
 
 
 def _capped(

@@ -19,13 +19,16 @@ def keyed_hash(values: pl.Series, key: str, purpose: str) -> pl.Series:
         key: secret of the project; at most 64 bytes are used.
         purpose: separates the draws made for different ends from the same ids; at most 16 bytes.
     """
-    secret, person = key.encode()[:64], purpose.encode()[:16]
-    blake2b, convert = hashlib.blake2b, int.from_bytes
+    # a copy of one hash takes half the time of making each with its key
+    keyed = hashlib.blake2b(digest_size=8, key=key.encode()[:64], person=purpose.encode()[:16])
+    convert = int.from_bytes
 
     def hashed(value: str | None) -> int | None:
         if value is None:
             return None
-        return convert(blake2b(value.encode(), digest_size=8, key=secret, person=person).digest(), "big")
+        own = keyed.copy()
+        own.update(value.encode())
+        return convert(own.digest(), "big")
 
     return _mapped(values, hashed, pl.UInt64)
 
@@ -59,9 +62,14 @@ def uniform_of_ids(ids: pl.Series, key: str, purpose: str) -> pl.Series:
 def row_id(parts: list[pl.Series], purpose: str) -> pl.Series:
     """A 128-bit identity, in hexadecimal, of the joined parts; null counts as empty. Not keyed: the same everywhere."""
     joined = pl.select(pl.concat_str([part.fill_null("") for part in parts], separator="\x1f")).to_series()
-    person = purpose.encode()[:16]
-    blake2b = hashlib.blake2b
-    return _mapped(joined, lambda text: blake2b(text.encode(), digest_size=16, person=person).hexdigest(), pl.String)
+    blank = hashlib.blake2b(digest_size=16, person=purpose.encode()[:16])
+
+    def hashed(text: str) -> str:
+        own = blank.copy()
+        own.update(text.encode())
+        return own.hexdigest()
+
+    return _mapped(joined, hashed, pl.String)
 
 
 def _mapped(values: pl.Series, function: Callable[[Any], Any], dtype: type[pl.DataType]) -> pl.Series:

@@ -8,7 +8,7 @@ import polars as pl
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
-from feedback_pipeline.tables.parquet import of_ids
+from feedback_pipeline.tables.parquet import of_days
 from feedback_pipeline.training.conflicts import probabilities
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.rules import CurationSettings
@@ -30,7 +30,7 @@ _JUDGED = ("feedback_id", "tenant", "voter", "user_key", "day", "occurred_at", "
            "answer_row", "answered_at", "answer_provenance", "cluster", "prompt_hash", "pair_key", "cluster_key",
            "person_key")  # fmt: skip
 _BLOCK = 150_000
-"""Answers read at a time: it bounds memory."""
+"""Answers read at a time, but whole days: it bounds memory."""
 
 _FROM_ANSWER = ("answer_tenant", "answer_allowed", "answer_provenance", "answered_at", "has_text")
 
@@ -63,12 +63,11 @@ def answer_flags(answers: pl.LazyFrame, wanted: pl.Series) -> pl.DataFrame:
 
     Dimensions are categories, which take a quarter of the memory.
     """
-    known = of_ids(answers.select("interaction_id", "day"), "interaction_id", wanted).collect().sort("day")
-    flags = [
-        of_ids(answers.filter(pl.col("day").is_between(some["day"].min(), some["day"].max())), "interaction_id",
-               some["interaction_id"]).select(_flags()).collect(engine="streaming")
-        for some in (known.iter_slices(_BLOCK) if known.height else [known])
-    ]  # fmt: skip
+    ids = wanted.drop_nulls().alias("interaction_id").to_frame().lazy()
+    placed = answers.select("interaction_id", "day").join(ids, on="interaction_id", how="semi")
+    known = placed.collect(engine="streaming")
+    blocks = of_days(answers, "interaction_id", known, _BLOCK) if known.height else [answers.clear()]
+    flags = [block.select(_flags()).collect(engine="streaming") for block in blocks]
     return pl.concat(flags).sort("interaction_id")
 
 

@@ -94,3 +94,11 @@ def test_pairs_are_drawn_once_each_however_they_were_named_and_stay_put() -> Non
     assert pairs.rows() == [("a", "b"), ("c", "d"), ("e", "f")]
     assert draw_pairs(votes.reverse(), 2, "week").equals(draw_pairs(votes, 2, "week"))
     assert draw_pairs(votes, 0, "week").is_empty()
+
+
+def test_a_hash_does_not_depend_on_where_blocks_end():
+    # one longer than a block, one as long
+    texts = ["a" * 100_000, "", "b" * 300_000, "é" * 131_072, "c", "a" * 100_000]
+    together = text_hash(pl.Series(texts)).tolist()
+    assert together == [int(text_hash(pl.Series([text]))[0]) for text in texts]
+    assert together[0] == together[-1]

@@ -41,3 +41,11 @@ def test_every_slice_size_of_a_large_table_agrees_with_scipy():
     ours = np.exp(log_upper_tail(hits, n, 18_000, 100_000))
     theirs = stats.hypergeom.sf(hits - 1, 100_000, 18_000, n)
     assert ours == pytest.approx(theirs, rel=1e-6)
+
+
+def test_a_slice_has_the_same_probability_alone_and_among_hundreds():
+    n = np.arange(30, 1030)
+    hits = (0.2 * n).astype(int)  # 18 % are marked: just above the mean, where the sums are long
+    together = log_upper_tail(hits, n, 18_000, 100_000)
+    alone = [float(log_upper_tail(k, size, 18_000, 100_000)) for k, size in zip(hits, n, strict=True)]
+    assert together.tolist() == alone

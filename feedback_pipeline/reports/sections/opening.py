@@ -86,7 +86,7 @@ def coverage(sources: Sources, period: Period) -> Coverage:
     row = overall_change(sources) or {}
     days = set(facts["day"].unique().to_list())
     expected = [period.start + timedelta(days=offset) for offset in range((period.end - period.start).days + 1)]
-    rated = facts["interaction_id"].n_unique() if facts.height else 0
+    rated = facts["interaction_id"].hash().n_unique() if facts.height else 0
     answers = _answers(sources, row)
     return Coverage(
         votes=facts.height,

@@ -155,7 +155,7 @@ def _quotient(rated: int | None, answers: int | None) -> float | None:
 
 
 def _rated_answers(facts: pl.DataFrame, dimension: str) -> dict[str, int]:
-    counted = facts.group_by(pl.col(dimension).cast(pl.String)).agg(pl.col("interaction_id").n_unique())
+    counted = facts.group_by(pl.col(dimension).cast(pl.String)).agg(pl.col("interaction_id").hash().n_unique())
     return dict(counted.iter_rows())
 
 
