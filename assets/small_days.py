@@ -15,16 +15,18 @@ from feedback_pipeline.store.database import Database
 
 ROWS_IN_A_PASS = 50_000
 """Answers and events of the days of a pass: as many as are held of a large day at a time."""
+DAYS_IN_A_PASS = 50
+"""Each is locked, and what a killed run had not filed is computed again."""
 
 
 def passes(database: Database, days: Sequence[date]) -> Iterator[list[date]]:
-    """The days in their order, as many together as ROWS_IN_A_PASS allows, at least one."""
+    """The days in their order, as many together as ROWS_IN_A_PASS and DAYS_IN_A_PASS allow, at least one."""
     sizes = bulk.rows_of_days(database, days, most=ROWS_IN_A_PASS) if len(days) > 1 else {}
     together: list[date] = []
     rows = 0
     for day in days:
         size = sizes.get(day, 0)
-        if together and rows + size > ROWS_IN_A_PASS:
+        if together and (rows + size > ROWS_IN_A_PASS or len(together) == DAYS_IN_A_PASS):
             yield together
             together, rows = [], 0
         together.append(day)

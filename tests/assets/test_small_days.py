@@ -48,6 +48,9 @@ def test_as_many_days_as_fit_are_computed_in_one_pass(database: Database, monkey
         passes = list(small_days.passes(database, DAYS))
         assert passes == [[DAYS[place] for place in some] for some in expected], rows
     assert list(small_days.passes(database, DAYS[:1])) == [DAYS[:1]]
+    monkeypatch.setattr(small_days, "ROWS_IN_A_PASS", 100)
+    monkeypatch.setattr(small_days, "DAYS_IN_A_PASS", 3)
+    assert list(small_days.passes(database, DAYS)) == [DAYS[:3], DAYS[3:]]
     assert list(small_days.passes(database, [])) == []
 
 
