@@ -179,15 +179,16 @@ def approval_change(pipeline: Pipeline, week: date) -> Outcome:
 )
 def repeated_failures(pipeline: Pipeline, week: date) -> pl.DataFrame:
     """The same prompt, answer and action, voted down more than twice in the week."""
-    facts = pipeline.frames.read(VOTE_FACTS, days_of(week))
+    facts = pipeline.frames.scan(VOTE_FACTS, days_of(week))
     clusters = pipeline.frames.scan(PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
     keys = (
         pipeline.frames.scan(TEXT_SIGNATURES, window(week, 2))
         .join(clusters, on="prompt_hash", how="left")
         .select("interaction_id", answer_key="pair_hash", prompt_key=pl.coalesce("cluster_id", "prompt_hash"))
     )
-    columns = ["prompt_key", "answer_key", "action_type", "verdict", "person", "feedback_id"]
-    votes = facts.lazy().join(keys, on="interaction_id", maintain_order="left").select(columns).collect()
+    columns = ["action_type", "verdict", "person", "feedback_id"]
+    told = facts.select("interaction_id", *columns).join(keys, on="interaction_id", maintain_order="left")
+    votes = told.select("prompt_key", "answer_key", *columns).collect()
     return changes.repeated_failures(votes, week=week)
 
 

@@ -12,6 +12,7 @@ from feedback_pipeline.experiments.registry import statement
 from feedback_pipeline.experiments.tables import APPROVAL_OF_ALL
 from feedback_pipeline.judging.tables import JUDGEMENTS, OVERALL
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.tables.parquet import of_ids
 
 _ASKS: dict[str, Any] = {
     "tenant": pl.String,
@@ -53,14 +54,16 @@ def answers_of_week(pipeline: Pipeline, week: dt.date) -> pl.DataFrame:
     told = pl.col("verdict").is_in(["up", "down"])
     cast = events.filter(told & pl.col("counts") & (pl.col("kind") == "explicit"))
     votes = cast.group_by("interaction_id").agg(verdict=good.mean().round(), by=pl.col("voter").min())
-    own = cast.group_by("interaction_id", "voter").agg(own=good.mean().round())
+    drawn = _asks(pipeline, days)
+    # asked for where one answer is shown to many alone
+    content = of_ids(cast, "interaction_id", drawn.filter(pl.col("kind") == "content")["interaction_id"])
+    own = content.group_by("interaction_id", "voter").agg(own=good.mean().round())
     signals = events.filter(told & (pl.col("kind") == "implicit")).group_by("interaction_id").agg(signal=good.mean())
     judged = (
         pipeline.frames.scan(JUDGEMENTS, [week])
         .filter((pl.col("status") == "ok") & (pl.col("criterion") == OVERALL) & (pl.col("other_interaction_id") == ""))
         .filter(told).group_by("interaction_id").agg(judged=good.mean())
     )  # fmt: skip
-    drawn = _asks(pipeline, days)
     known = answers.lazy().join(drawn.lazy().drop_nulls("interaction_id"), on=["tenant", "interaction_id"], how="left")
     end = dt.datetime.combine(days[-1] + dt.timedelta(days=1), dt.time(), pipeline.settings.zone)
     shown = pl.col("interaction_id").is_null() & (pl.col("decided_at") < end)

@@ -417,8 +417,11 @@ def repeated_failures(votes: pl.DataFrame, *, week: dt.date) -> pl.DataFrame:
     """
     keys = ["prompt_key", "answer_key", "action_type"]
     is_down = pl.col("verdict") == -1
+    known = votes.filter(pl.col("prompt_key").is_not_null() & pl.col("answer_key").is_not_null())
+    # nearly every vote is about an answer of its own: what did not fail often is left out while keys are numbers
+    often = known.filter(is_down).group_by(keys).len().filter(pl.col("len") > REPEATED).select(keys)
     grouped = (
-        votes.filter(pl.col("prompt_key").is_not_null() & pl.col("answer_key").is_not_null())
+        known.join(often, on=keys, how="semi", nulls_equal=True, maintain_order="left")
         .with_columns(pl.col(keys).cast(pl.String))
         .group_by(keys)
         .agg(

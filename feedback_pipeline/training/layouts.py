@@ -7,6 +7,7 @@ order, and KTO takes its reference from the neighbours in a batch.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from feedback_pipeline.training.curation import Curated
@@ -149,4 +150,11 @@ def _task_rows(format_: Format) -> pl.Expr:
 def spread(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows (sorted by id, copies together) in rounds: one of each group of prompts a round, groups in the order
     of their number, which is a hash and says nothing about them."""
-    return rows.with_columns(_round=pl.int_range(pl.len()).over("cluster")).sort("_round", "cluster").drop("_round")
+    together = rows.sort("cluster", maintain_order=True)
+    first = together["cluster"].ne_missing(together["cluster"].shift()).to_numpy().copy()
+    first[:1] = True
+    places = np.arange(first.size)
+    rounds = places - np.maximum.accumulate(np.where(first, places, 0))
+    # NumPy sorts numbers of 16 bits by counting
+    few = rounds.astype(np.uint16) if rounds.max(initial=0) < 2**16 else rounds
+    return together[np.argsort(few, kind="stable")]

@@ -116,7 +116,8 @@ class Lines:
     """The lines of a dataset, and what their rows came from: apart, as a row is on several lines.
 
     Attributes:
-        layouts: of each layout its lines in order: dataset_id, layout, line, row_id, copy, weight.
+        layouts: of each layout its lines in order: dataset_id, layout, line, row_id, copy, weight; and `place`, the row
+            of `origin` it is about.
         origin: by row_id the interaction_ids and feedback_ids.
     """
 
@@ -127,20 +128,18 @@ class Lines:
         """The lines with what they came from (LINEAGE), some at a time; at least one frame, if empty."""
         if not self.layouts:
             yield LINEAGE.empty()
-        places = self.origin.select("row_id").with_row_index("place")
         ids = self.origin.select("interaction_ids", "feedback_ids").rechunk()
         for lines in self.layouts:
-            placed = lines.join(places, on="row_id", how="left", maintain_order="left")
-            for part in placed.iter_slices(_LINES_AT_A_TIME):
+            for part in lines.iter_slices(_LINES_AT_A_TIME):
                 yield LINEAGE.conform(part.drop("place").hstack(ids[part["place"]]))
 
     def rows(self) -> pl.DataFrame:
         """Each row that is on a line, by row_id: its interaction_ids, feedback_ids, weight and number of `lines`."""
-        weighed = [lines.select("row_id", "weight") for lines in self.layouts]
+        weighed = [lines.select("place", "weight") for lines in self.layouts]
         if not weighed:
             return LINEAGE.empty().select("row_id", "interaction_ids", "feedback_ids", "weight", lines=pl.lit(0))
-        counted = pl.concat(weighed).group_by("row_id").agg(pl.col("weight").first(), lines=pl.len().cast(pl.Int32))
-        told = counted.join(self.origin, on="row_id", how="left")
+        counted = pl.concat(weighed).group_by("place").agg(pl.col("weight").first(), lines=pl.len().cast(pl.Int32))
+        told = self.origin[counted["place"]].hstack(counted.drop("place"))
         return told.select("row_id", "interaction_ids", "feedback_ids", "weight", "lines").sort("row_id")
 
 
@@ -176,17 +175,28 @@ def lineage(
     layouts = Layouts(curated, pairs.pairs, policy, cases)
     formats = {FORMATS[file.format].name for file in files if file.layout is not None}
     used = {file.layout for file in files}
-    sequences = {layout.name: layout.lines for name in sorted(formats) for layout in layouts.of(FORMATS[name])}
+    sequences = {layout.name: layout for name in sorted(formats) for layout in layouts.of(FORMATS[name])}
+    # looked up once for each source, not for each line
+    sources = {id(layout.source): layout.source for layout in sequences.values()}
+    places = {number: _places(source, origin) for number, source in sources.items()}
     lines = [
-        rows.select("row_id", "copy", "weight")
+        layout.lines.select("row", "row_id", "copy", "weight")
         .with_row_index("line", offset=1)
         .select(
-            pl.lit(dataset_id).alias("dataset_id"), pl.lit(name).alias("layout"), "line", "row_id", "copy", "weight"
+            pl.lit(dataset_id).alias("dataset_id"), pl.lit(name).alias("layout"), "line", "row_id", "copy", "weight",
+            place=places[id(layout.source)][layout.lines["row"]],
         )
-        for name, rows in sorted(sequences.items())
+        for name, layout in sorted(sequences.items())
         if name in used
-    ]
+    ]  # fmt: skip
     return Lines(lines, origin)
+
+
+def _places(source: pl.DataFrame, origin: pl.DataFrame) -> pl.Series:
+    """For each row of a layout's source, the row of `origin` that is about it."""
+    ids = source.select(row_id="pair_id" if "pair_id" in source.columns else "example_id")
+    known = origin.select("row_id").with_row_index("place")
+    return ids.join(known, on="row_id", how="left", maintain_order="left")["place"]
 
 
 def _warnings(curated: Curated, policy: WeightPolicy) -> list[str]:

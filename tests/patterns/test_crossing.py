@@ -77,3 +77,16 @@ def test_a_combination_too_large_for_a_table_is_left_to_others():
     }
     # 1,500 × 1,500 cells are more than 2 ** 20
     assert counted == {("a",), ("b",), ("c",), ("a", "c"), ("b", "c")}
+
+
+@given(votes(), st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_the_votes_of_a_cell_are_those_that_the_entries_have_there(case, depth):
+    frame, down = case
+    for chosen in combinations(encode_all(frame, NAMES), depth):
+        combination = Combination(chosen)
+        entries = combination.entries(down.size)
+        for key in range(min(combination.cells, 20)):
+            there = np.flatnonzero(entries.keys == key)
+            expected = there if entries.rows is None else np.sort(entries.rows[there])
+            assert combination.rows_in(key, down.size).tolist() == expected.tolist()

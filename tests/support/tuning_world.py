@@ -34,7 +34,9 @@ def dataset_rows(lineage: pl.DataFrame) -> pl.DataFrame:
     """The rows behind some lines (LINEAGE), as the store keeps them."""
     columns = ["dataset_id", "layout", "line", "row_id", "copy", "weight"]
     origin = lineage.select("row_id", "interaction_ids", "feedback_ids").unique("row_id", maintain_order=True)
-    return Lines([lineage.select(columns)], origin).rows()
+    places = origin.select("row_id").with_row_index("place")
+    lines = lineage.select(columns).join(places, on="row_id", how="left", maintain_order="left")
+    return Lines([lines], origin).rows()
 
 
 def pipeline_for(home: Path, database: Database, url: str | None = None, **environment: str) -> Pipeline:
