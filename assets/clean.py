@@ -16,11 +16,14 @@ from feedback_pipeline.judging.tables import OVERALL
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.privacy.canary import leaks_in, missed_canaries
 from feedback_pipeline.store import audits, bulk, changes
-from feedback_pipeline.tables.parquet import Written, in_parts
+from feedback_pipeline.tables.parquet import Written, in_parts, regroup
 from feedback_pipeline.tables.schema import Table
 
 GROUP = "clean"
 TRUST_WEEKS = 4
+SCANNED_TOGETHER = 50_000
+"""Rows that are scanned for identifiers at a time: each of some forty searches is made ready anew for every frame, and
+what several frames repeat is looked at once. A few frames of the store's together; bounds the memory."""
 JSON_COLUMNS = {"messages", "payload", "content_snapshot", "shown"}
 
 
@@ -56,7 +59,7 @@ def clean_interactions(pipeline: Pipeline, day: date) -> Outcome:
         return Outcome(kept, checks=lambda _: [scan.check()])
     batches = bulk.read_day_batches(pipeline.database, "read_interactions", day)
     return Outcome(
-        (scan.watch(days.clean_interactions(batch)) for batch in batches),
+        map(scan.watch, regroup(map(days.clean_interactions, batches), SCANNED_TOGETHER)),
         numbers=lambda: {"texts_scanned": scan.texts},
         checks=lambda _: [scan.check()],
     )
@@ -107,7 +110,7 @@ def clean_feedback(pipeline: Pipeline, day: date) -> Outcome:
         after_seal = consents.height - kept.height
         current = iter([kept])
     account = _Account(delivered, refusals, events, scan, policy, after_seal)
-    return account.outcome(scan.watch(events.keep(frame)) for frame in current)
+    return account.outcome(map(scan.watch, regroup(map(events.keep, current), SCANNED_TOGETHER)))
 
 
 def _quarantined_of(pipeline: Pipeline, wanted: Sequence[date]) -> dict[date, Outcome]:

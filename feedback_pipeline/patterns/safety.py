@@ -46,12 +46,14 @@ def count_safety(answers: pl.LazyFrame) -> pl.DataFrame:
     `answers` are `clean_interactions`; `day`, `answer`, `prompt`, `finish_reason`, model and prompt version are read.
     """
     seen = flags(pl.col("answer"), pl.col("prompt"), pl.col("finish_reason"))
-    flagged = answers.select(
+    # in one piece: searches are made ready anew for each file
+    read = answers.select("day", *SAFETY_DIMENSIONS, "answer", "prompt", "finish_reason").collect().rechunk()
+    flagged = read.select(
         "day",
         *(pl.col(name).cast(pl.String) for name in SAFETY_DIMENSIONS),
         pl.col("answer").is_not_null().alias("checked"),
         *(expression.alias(name) for name, expression in seen.items()),
-    ).collect()
+    )
     counted = [
         flagged.group_by("day", pl.col(name).alias("level"))
         .agg(pl.len().alias("answers"), *(pl.col(column).sum() for column in ("checked", *SAFETY_FLAGS)))

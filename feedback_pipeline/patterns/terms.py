@@ -29,6 +29,8 @@ MIN_PEOPLE = 5
 MAX_CHARACTERS = 2_000
 MAX_WORDS = 3
 PART = ("day", "field", "language")
+ORDER = ("first", "second", "third")
+"""Numbers by which phrases are sorted as by their parts and words, in a quarter of the time."""
 _WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*"
 _BREAK = "\x00"
 _MAX_BUCKET_BITS = 22
@@ -124,7 +126,8 @@ def count_terms_of_days(
     told = known.select("day", language=_languages(known["text"], words, declared))
     known = known.select("day", "field", "person", "verdict", language=_with_main_languages(told))
     corpus = _Corpus.of(known, words)
-    return TERM_COUNTS.conform(pl.concat([_whole(corpus), *_count_phrases(corpus, min_people)])).sort(TERM_COUNTS.key)
+    counted = pl.concat(_count_phrases(corpus, min_people))
+    return TERM_COUNTS.conform(counted.sort(ORDER, maintain_order=True))
 
 
 def _with_main_languages(told: pl.DataFrame) -> pl.Series:
@@ -142,7 +145,7 @@ class _Words:
     ends: Integers
     """Where each text's codes end."""
     vocabulary: pl.Series
-    """The word of each code."""
+    """The word of each code; codes are in the order of the words."""
 
     @classmethod
     def of(cls, texts: pl.Series, max_characters: int) -> "_Words":
@@ -155,8 +158,10 @@ class _Words:
         lengths = found.list.len()
         tokens = found.filter(lengths > 0).explode().cast(pl.Categorical)
         raw = tokens.to_physical().to_numpy()
-        present = tokens.unique()
-        names = present.cast(pl.String)
+        found_words = tokens.unique()
+        names = found_words.cast(pl.String)
+        order = names.arg_sort()
+        present, names = found_words.gather(order), names.gather(order)
         physical = present.to_physical().to_numpy()
         translation = np.full(int(raw.max()) + 1 if raw.size else 0, -1, dtype=np.int64)
         translation[physical] = np.arange(physical.size)
@@ -185,11 +190,12 @@ def _languages(texts: pl.Series, words: _Words, declared: pl.Series | None) -> p
     return spoken(beginnings, counts, declared)
 
 
-def _whole(corpus: _Corpus) -> pl.DataFrame:
-    """The rows of the empty phrase: all documents of each part."""
+def _whole(corpus: _Corpus, part: Integers) -> pl.DataFrame:
+    """The rows of the empty phrase, all documents of each part, before the single words of `part`."""
     everyone = _count(corpus.part, np.arange(corpus.part.size, dtype=np.int32), corpus, 0)
     empty = pl.repeat("", everyone.keys.size, dtype=pl.String, eager=True)
-    return _rows(everyone, empty, everyone.keys, corpus, 0)
+    before = 2 * np.searchsorted(part, everyone.keys) - 1
+    return _rows(everyone, _Phrases(0, empty, everyone.keys, (before,)), corpus)
 
 
 @dataclass(frozen=True)
@@ -242,23 +248,33 @@ def _changes(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.bool_]:
     return changed
 
 
-def _rows(counted: _Counted, terms: pl.Series, parts: Integers, corpus: _Corpus, words: int) -> pl.DataFrame:
-    """The rows of counted phrases, whose words and parts are given."""
+@dataclass(frozen=True)
+class _Phrases:
+    """What phrases are: how many words they have, these, their part, and by what they are sorted (`ORDER`)."""
+
+    words: int
+    terms: pl.Series
+    part: Integers
+    places: tuple[Integers, ...]
+
+
+def _rows(counted: _Counted, phrases: _Phrases, corpus: _Corpus) -> pl.DataFrame:
+    """The rows of counted phrases."""
     phrase, verdict = np.nonzero(counted.documents)
-    return corpus.parts[parts[phrase]].with_columns(
-        **{
-            "term": terms.gather(phrase),
-            "words": pl.Series(np.full(phrase.size, words), dtype=pl.Int8),
-            "verdict": pl.Series(verdict - 1, dtype=pl.Int8),
-            "documents": pl.Series(counted.documents[phrase, verdict], dtype=pl.Int64),
-            "people": pl.Series(counted.people[phrase, verdict], dtype=pl.Int64),
-            "term_people": pl.Series(counted.all_people[phrase], dtype=pl.Int64),
-        }
+    none = np.full(phrases.part.size, -1)
+    return corpus.parts[phrases.part[phrase]].with_columns(
+        pl.lit(phrases.words, pl.Int8).alias("words"),
+        phrases.terms.gather(phrase).alias("term"),
+        pl.Series("verdict", verdict - 1, dtype=pl.Int8),
+        pl.Series("documents", counted.documents[phrase, verdict], dtype=pl.Int64),
+        pl.Series("people", counted.people[phrase, verdict], dtype=pl.Int64),
+        pl.Series("term_people", counted.all_people[phrase], dtype=pl.Int64),
+        *(pl.Series(name, own[phrase]) for name, own in zip(ORDER, (*phrases.places, none, none), strict=False)),
     )
 
 
 def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
-    """One, two and three words.
+    """The rows of all documents, and of phrases of one, two and three words.
 
     A phrase over the floor has only parts over the floor (Agrawal & Srikant 1994, "Fast algorithms for mining
     association rules"), and longer ones are kept out of the sort by hashed counts (Park, Chen & Yu 1995, "An effective
@@ -270,7 +286,8 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
     frequent[single.keys] = np.arange(single.keys.size)
     word = frequent[corpus.codes]  # code −1 reads the spare last element
     vocabulary, part = corpus.word_of(single.keys), corpus.part_of(single.keys)
-    frames = [_rows(single, vocabulary, part, corpus, 1)]
+    place_of = 2 * np.arange(part.size)
+    frames = [_whole(corpus, part), _rows(single, _Phrases(1, vocabulary, part, (place_of,)), corpus)]
     width = max(single.keys.size, 1)
 
     together = np.zeros(word.size, dtype=bool)
@@ -280,7 +297,8 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
     place, pair = _often(place, pair, min_people)
     double = _count(pair, corpus.document[place], corpus, min_people)
     first, second = np.divmod(double.keys, width)
-    frames.append(_rows(double, _join(vocabulary, first, second), part[first], corpus, 2))
+    words = _join(vocabulary, first, second)
+    frames.append(_rows(double, _Phrases(2, words, part[first], (place_of[first], second)), corpus))
 
     likely = np.full(word.size + 1, -1, dtype=np.int64)
     likely[place] = _look_up(double.keys, pair)
@@ -290,7 +308,8 @@ def _count_phrases(corpus: _Corpus, min_people: int) -> list[pl.DataFrame]:
     treble = _count(triple, corpus.document[place], corpus, min_people)
     start, third = np.divmod(treble.keys, width)
     words = _join(vocabulary, first[start], second[start], third)
-    frames.append(_rows(treble, words, part[first[start]], corpus, MAX_WORDS))
+    places = (place_of[first[start]], second[start], third)
+    frames.append(_rows(treble, _Phrases(MAX_WORDS, words, part[first[start]], places), corpus))
     return frames
 
 
