@@ -96,13 +96,16 @@ def training_examples(pipeline: Pipeline, week: date) -> Outcome:
 def preference_pairs(pipeline: Pipeline, week: date) -> Outcome:
     """Two answers to the same input, of which people preferred one: corrections, pairwise preferences, regenerations,
     approved against disapproved answers."""
+    votes, evaluated = _preferences(pipeline, week), _evaluation_hashes(pipeline, week)
+    compared = pl.concat([votes["interaction_id"], votes["other_interaction_id"]]).drop_nulls()
+    about = pl.col("interaction_id").is_in(compared.implode()) | pl.col("prompt_hash").is_in(evaluated.implode())
     found = pairs_of(
         archive.kept_for_pairs(pipeline.frames, week, _settings(pipeline)),
-        _preferences(pipeline, week),
+        votes,
         pipeline.frames.scan(CLEAN_INTERACTIONS, _window(pipeline, week)),
-        _signatures(pipeline, week),
+        _signatures(pipeline, week, about),
         _trust(pipeline, week),
-        evaluation_hashes=_evaluation_hashes(pipeline, week),
+        evaluation_hashes=evaluated,
         reviewed=_decided(pipeline)["accepted"],
     )
     pipeline.frames.write(tables.FUNNEL, archive.pairs_funnel(week), found.funnel)
@@ -273,11 +276,13 @@ def _preferences(pipeline: Pipeline, week: date) -> pl.DataFrame:
     return votes.filter(pl.col("kind") == "preference").collect()
 
 
-def _signatures(pipeline: Pipeline, week: date) -> pl.DataFrame:
+def _signatures(pipeline: Pipeline, week: date, about: pl.Expr | None = None) -> pl.DataFrame:
+    """The signatures of the window with the group of each prompt: all, or those that a condition is true of."""
     clusters = pipeline.frames.scan(PROMPT_CLUSTERS, [week]).select("prompt_hash", "cluster_id")
     columns = ["interaction_id", "day", "prompt_hash", "pair_hash"]
     signatures = pipeline.frames.scan(TEXT_SIGNATURES, _window(pipeline, week)).select(columns)
-    return signatures.join(clusters, on="prompt_hash", how="left").collect().sort("interaction_id")
+    wanted = signatures if about is None else signatures.filter(about)
+    return wanted.join(clusters, on="prompt_hash", how="left").collect()
 
 
 def _trust(pipeline: Pipeline, week: date) -> pl.DataFrame:

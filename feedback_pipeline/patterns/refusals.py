@@ -75,8 +75,11 @@ def _refuse(answers: pl.Series) -> pl.Series:
 def _opens_so(openings: pl.Series, ways: tuple[tuple[str, str], ...]) -> pl.Series:
     """Whether texts open in one of the ways; each looks only at what its gate lets through and no other has found."""
     declines = pl.repeat(value=False, n=len(openings), eager=True)
-    for gate, pattern in ways:
-        rows = (openings.str.contains(gate) & ~declines).arg_true()
-        if not rows.is_empty():
+    gates = [pl.col("opening").str.contains(gate).alias(f"way {place}") for place, (gate, _) in enumerate(ways)]
+    let_through = openings.to_frame("opening").select(gates)
+    for (_, pattern), passes in zip(ways, let_through, strict=True):
+        wanted = passes & ~declines
+        if wanted.any():
+            rows = wanted.arg_true()
             declines = declines.scatter(rows, openings.gather(rows).str.contains(pattern))
     return declines

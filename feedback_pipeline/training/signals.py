@@ -8,7 +8,7 @@ import polars as pl
 from feedback_pipeline.cleaning.signatures import hash_texts
 from feedback_pipeline.patterns.refusals import refuses
 from feedback_pipeline.privacy.placeholders import PLACEHOLDER
-from feedback_pipeline.tables.parquet import of_days
+from feedback_pipeline.tables.parquet import of_days, of_ids
 from feedback_pipeline.training.conflicts import probabilities
 from feedback_pipeline.training.funnel import Funnel
 from feedback_pipeline.training.rules import CurationSettings
@@ -63,8 +63,12 @@ def answer_flags(answers: pl.LazyFrame, wanted: pl.Series) -> pl.DataFrame:
 
     Dimensions are categories, which take a quarter of the memory.
     """
-    ids = wanted.drop_nulls().alias("interaction_id").to_frame().lazy()
-    placed = answers.select("interaction_id", "day").join(ids, on="interaction_id", how="semi")
+    placed = answers.select("interaction_id", "day")
+    if len(wanted) <= _BLOCK:
+        placed = of_ids(placed, "interaction_id", wanted)
+    else:  # a join takes both columns in whole: less than asking for a million ids in every group of rows
+        ids = wanted.drop_nulls().alias("interaction_id").to_frame().lazy()
+        placed = placed.join(ids, on="interaction_id", how="semi")
     known = placed.collect(engine="streaming")
     blocks = of_days(answers, "interaction_id", known, _BLOCK) if known.height else [answers.clear()]
     flags = [block.select(_flags()).collect(engine="streaming") for block in blocks]
