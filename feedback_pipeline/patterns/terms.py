@@ -1,6 +1,7 @@
 """Words and phrases: counted a day at a time, compared a week at a time."""
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,9 @@ MIN_PEOPLE = 5
 MAX_CHARACTERS = 2_000
 MAX_WORDS = 3
 PART = ("day", "field", "language")
+TEXTS_TOGETHER = 50_000
+"""Texts of several parts that are counted at once: what a hundred calls of NumPy cost is paid once, and the memory is
+bounded by the largest part."""
 ORDER = ("first", "second", "third")
 """Numbers by which phrases are sorted as by their parts and words, in a quarter of the time."""
 _WORD = r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*"
@@ -60,8 +64,9 @@ class _Corpus:
 
     @classmethod
     def of(cls, texts: pl.DataFrame, words: "_Words") -> "_Corpus":
-        """The words of texts (`day`, `field`, `language`, `person`, `verdict`), which are in the same order."""
-        texts = texts.with_row_index("row").sort(*PART, "person", "verdict", maintain_order=True)
+        """The words of texts (`day`, `field`, `language`, `person`, `verdict`, and their `row` among those of the
+        words)."""
+        texts = texts.sort(*PART, "person", "verdict", maintain_order=True)
         rows = texts["row"].to_numpy()
         starts, ends = words.starts()[rows], words.ends[rows]
         lengths = ends - starts
@@ -125,9 +130,25 @@ def count_terms_of_days(
     declared = known["language"] if "language" in known.columns else None
     told = known.select("day", language=_languages(known["text"], words, declared))
     known = known.select("day", "field", "person", "verdict", language=_with_main_languages(told))
-    corpus = _Corpus.of(known, words)
-    counted = pl.concat(_count_phrases(corpus, min_people))
-    return TERM_COUNTS.conform(counted.sort(ORDER, maintain_order=True))
+    together = _parts_together(known.with_row_index("row"))
+    return TERM_COUNTS.conform(pl.concat(_count_parts(texts, words, min_people) for texts in together))
+
+
+def _parts_together(texts: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The texts of whole parts, in the order of the parts: several of few texts together."""
+    held: list[pl.DataFrame] = []
+    for _, part in sorted(texts.partition_by(PART, as_dict=True).items(), key=lambda one: one[0]):
+        if held and sum(map(len, held)) + len(part) > TEXTS_TOGETHER:
+            yield pl.concat(held)
+            held = []
+        held.append(part)
+    if held:
+        yield pl.concat(held)
+
+
+def _count_parts(texts: pl.DataFrame, words: "_Words", min_people: int) -> pl.DataFrame:
+    counted = pl.concat(_count_phrases(_Corpus.of(texts, words), min_people))
+    return counted.sort(ORDER, maintain_order=True)
 
 
 def _with_main_languages(told: pl.DataFrame) -> pl.Series:
