@@ -43,7 +43,10 @@ def test_composed_characters_are_what_they_are_whatever_stands_beside_them() -> 
     assert all(unicodedata.is_normalized("NFKC", base + one) for one in bases for base in "aeさハ가e\u0410")
 
 
-@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("aé \t\n\xa0\u2028\u200bßİか\u3099가\u11a8１＠"))))
+MIXED = st.one_of(st.characters(codec="utf-8"), st.sampled_from("aé \t\n\xa0\u2028\u200bßİか\u3099가\u11a8１＠"))
+
+
+@given(st.text(alphabet=MIXED))
 def test_the_short_way_gives_what_the_long_one_gives(text: str) -> None:
     long = pl.Series([text]).str.normalize("NFKC").str.replace_all(signatures._INVISIBLE, "")
     lower = long.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars().item()
