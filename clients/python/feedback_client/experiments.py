@@ -68,13 +68,13 @@ class Experiments:
         """Args:
         url: the service's address.
         key: an API key with the scopes `read` and `write`.
-        folder: where the last configuration, prompts and undelivered exposures are kept, those of each key in a folder
-            of their own; nowhere if none.
+        folder: where the last configuration, prompts and undelivered exposures are kept, a folder for each key's team;
+            nowhere if none.
         refresh_seconds: how often it is asked for anew, in the background.
         timeout: seconds for one request.
         """
         self._address = Address(url, key, timeout)
-        self._folder = None if folder is None else Path(folder) / self._address.owner
+        self._folder = None if folder is None else Path(folder)
         self._known: dict[str, Experiment] = {}
         self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
         self._prompts: dict[tuple[str, str], tuple[float, PromptText]] = {}

@@ -92,28 +92,29 @@ class _Reading:
 
     def chunks(self, skip: int) -> Iterator[Chunk]:
         """Chunks of the rows after `skip`; the last is only known as such when the parser has come to the end."""
-        next_row = 2
-        with pa.input_stream(str(self.path)) as stream:
-            batches, failure = iter(self._open(stream)), None
-            batch = next(batches, None)
-            while batch is not None:
-                try:
-                    following = next(batches, None)
-                except pa.ArrowInvalid as error:
-                    following, failure = None, error
-                numbers, next_row = self._numbers(batch.num_rows, next_row)
-                is_last = following is None and failure is None
-                yield from self._chunk(batch, numbers, next_row - 1, skip, is_last=is_last)
-                batch = following
+        next_row, failure = 2, None
+        batches = iter(self._open())
+        batch = next(batches, None)
+        while batch is not None:
+            try:
+                following = next(batches, None)
+            except pa.ArrowInvalid as error:
+                following, failure = None, error
+            numbers, next_row = self._numbers(batch.num_rows, next_row)
+            is_last = following is None and failure is None
+            yield from self._chunk(batch, numbers, next_row - 1, skip, is_last=is_last)
+            batch = following
         if failure is not None:
             raise failure
         if left := self._unread(max(self.bad, default=0), skip):
             yield Chunk(self.nothing(), tuple(left), left[-1].row)
 
-    def _open(self, stream: Any) -> Any:
+    def _open(self) -> Any:
         kept = list(dict.fromkeys([*self.columns, self.header[-1]]))
         return pa.csv.open_csv(
-            stream,
+            # Never closed here: the parser reads ahead in a thread of its own, past an error too, and closes the file
+            # when it is gone. Closed before, the file's number goes to the next one opened, whose bytes it then takes.
+            pa.input_stream(str(self.path)),
             # One thread: only then does the parser know the numbers of bad rows.
             read_options=pa.csv.ReadOptions(block_size=self.block, use_threads=False, encoding=self.dialect.encoding),
             parse_options=pa.csv.ParseOptions(
