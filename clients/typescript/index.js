@@ -275,7 +275,9 @@ export class FeedbackClient {
       if (this.#options.key) return base64(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode("spool" + text))));
       const { t, h } = JSON.parse(atob(text.slice(4).split(".")[0].replace(/-/g, "+").replace(/_/g, "/")));
       return t ?? h;
-    } catch {}
+    } catch {
+      // no token now: what is sent fails and waits
+    }
   }
 
   /** @returns {Promise<any>} */

@@ -111,9 +111,8 @@ class Combination:
 
     def votes_in(self, key: int, votes: int) -> Mask:
         """Which of the `votes` rows lie in a cell."""
-        inside = np.ones(votes, dtype=bool)
-        for dimension, label in zip(self.dimensions, self.labels_of(key), strict=True):
-            inside &= dimension.votes_with(label, votes)
+        inside = np.zeros(votes, dtype=bool)
+        inside[self.rows_in(key, votes)] = True
         return inside
 
 

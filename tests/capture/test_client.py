@@ -1,6 +1,7 @@
 """The Python client, the logging decorator and the middleware: nothing is lost, nothing raises, nothing waits."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +93,22 @@ def test_what_waits_on_disk_goes_with_the_key_it_was_made_for(service: Any, tmp_
         assert ours.metrics == {"delivered": 1, "refused": 0, "dropped": 0}
     assert len(list(spool.glob("*.json"))) == 1
     assert service.rows("SELECT count(*) FROM feedback WHERE tenant = %s") == [(1,)]
+
+
+def test_what_an_earlier_version_kept_is_delivered_and_what_is_no_request_is_set_aside(
+    service: Any, tmp_path: Path
+) -> None:
+    vote = {"idempotency_key": "k-1", "query": "q", "response": "r", "rating": 1}
+    kept = {"path": "/v1/feedback/batch", "body": {"items": [vote]}, "key": "b-1"}
+    (tmp_path / "1.json").write_text(json.dumps(kept))
+    (tmp_path / "2.json").write_text("[1]")
+    with FeedbackClient(service.url, service.key, spool=tmp_path, flush_seconds=0.02) as client:
+        deadline = time.monotonic() + 5
+        while list(tmp_path.glob("*.json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert client.metrics["delivered"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["2.broken"]
 
 
 def test_a_full_spool_and_a_full_queue_drop_and_count(tmp_path: Path) -> None:

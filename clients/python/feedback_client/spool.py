@@ -59,8 +59,9 @@ class Spool:
         for file in sorted(self._folder.glob("*.json")):
             try:
                 content = json.loads(file.read_bytes())
-                if content["owner"] == self._owner:
-                    yield Spooled(file, content["path"], content["body"], content["key"])
+                spooled = Spooled(file, content["path"], content["body"], content["key"])
+                if content.get("owner", self._owner) == self._owner:  # earlier versions named none
+                    yield spooled
             except FileNotFoundError:
                 continue  # another process has delivered it
             except (ValueError, KeyError, TypeError):
