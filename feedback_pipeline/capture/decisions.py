@@ -43,7 +43,7 @@ class Decisions:
         except ProblemError:
             if tenant not in self._known:
                 raise
-            self._known[tenant] = (now, known)
+            self._known[tenant] = (time.monotonic(), known)
             return known
         found = {row["name"]: registered(row) for row in rows}
         if len(self._known) > 10_000:
