@@ -171,7 +171,10 @@ def test_a_browser_reads_no_figures_and_no_other_votes(service: Any, api: httpx.
         assert client.get(f"/v1/feedback/{other}").status_code == 404
         assert client.put(f"/v1/feedback/{other}", json={"rating": False}).status_code == 404
         assert client.delete(f"/v1/feedback/{other}").status_code == 404
+        assert client.delete("/v1/feedback", params={"content_type": "qa", "content_id": "other"}).status_code == 403
+        assert client.delete("/v1/feedback", params={"user_id": "grace"}).status_code == 422
         assert client.post("/v1/tokens", json={}).status_code == 403
+    assert api.get(f"/v1/feedback/{other}").status_code == 200
 
 
 def test_limits_hold_over_processes(start: Any) -> None:
