@@ -42,6 +42,10 @@ PEOPLE = 100_000
 SPANS = 5_000
 DELIVERED_WITHIN = 300.0
 """Seconds that logged calls are waited for."""
+DELIVERED = 200
+"""Logged calls a second that an application may make beside work that never leaves Python."""
+ASKED = "Where is invoice {} of anna@example.com? " + "It was due in May. " * 40
+"""800 characters with an address."""
 
 
 @dataclass
@@ -421,6 +425,7 @@ def sizes(amount: Amount) -> Iterator[Row]:
                 yield from _reads(stage, size, amount)
                 if size == amount.small:
                     yield _logging(stage, amount.calls)
+                    yield _delivered(stage, amount.calls)
                     yield _openai(stage, amount.calls)
             if size == amount.large:
                 with serving(stage, workers=2):
@@ -495,6 +500,43 @@ def _logging(stage: Stage, calls: int) -> Row:
     return _delay("log_llm_request adds, p99", p99, 1, note)
 
 
+def _delivered(stage: Stage, calls: int) -> Row:
+    """How many logged calls a second one process delivers: while it waits, and while a thread of it never does."""
+    rates = {}
+    for beside, working in (("idle", False), ("busy", True)):
+        client = FeedbackClient(stage.url, stage.key)
+
+        @log_llm_request(client=client, prompt_version="v7")
+        def answer(messages: list[dict[str, str]], model: str) -> str:
+            return "Under Billing, then Invoices."
+
+        answer([{"role": "user", "content": ASKED.format(0)}], model="m-1")
+        client.flush(DELIVERED_WITHIN)  # the rules are loaded
+        started, done = time.perf_counter(), threading.Event()
+        for number in range(calls):
+            answer([{"role": "user", "content": ASKED.format(number)}], model="m-1")
+
+        def wait(client: FeedbackClient = client, done: threading.Event = done) -> None:
+            client.flush(DELIVERED_WITHIN)
+            done.set()
+
+        threading.Thread(target=wait, daemon=True).start()
+        while working and not done.is_set():
+            sum(range(1_000))
+        done.wait()
+        rates[beside] = calls / (time.perf_counter() - started)
+        client.close()
+        if client.metrics["delivered"] != calls + 1:
+            raise RuntimeError(f"not every call was delivered: {client.metrics}")
+    return Row(
+        work="calls that one process logs, delivered",
+        ours=f"{rates['busy']:,.0f} calls/s beside a busy thread, {rates['idle']:,.0f} beside an idle one",
+        peer=f"{DELIVERED:,} calls/s (asked)",
+        ratio=more_is_better(rates["busy"], DELIVERED),
+        note=f"{calls:,} calls of 800 characters with an address, redacted and sent in a thread, service included",
+    )
+
+
 def _openai(stage: Stage, calls: int) -> Row:
     """What `log_openai` adds to a call of the real client over loopback: plain and logged calls in turn.
 
@@ -510,7 +552,7 @@ def _openai(stage: Stage, calls: int) -> Row:
         plain = openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, http_client=http)
         logged = log_openai(openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, http_client=http), feedback)
         for number in range(calls + 50):
-            asked = f"Where is invoice {number} of anna@example.com? {'It was due in May. ' * 40}"
+            asked = ASKED.format(number)
             both = [("plain", plain), ("logged", logged)]
             for name, client in both if number % 2 else both[::-1]:
                 begun, busy = time.perf_counter(), time.thread_time()
@@ -519,7 +561,7 @@ def _openai(stage: Stage, calls: int) -> Row:
                     worked[name].append((time.thread_time() - busy) * 1000)
                     whole[name].append((time.perf_counter() - begun) * 1000)
                     taken[name].append(whole[name][-1] - away.milliseconds)
-    feedback.flush(DELIVERED_WITHIN)  # redacted one by one, in a thread: that takes longer than the calls
+    feedback.flush(DELIVERED_WITHIN)
     feedback.close()
     if feedback.metrics["delivered"] < calls:
         raise RuntimeError(f"not every call was logged: {feedback.metrics}")

@@ -221,14 +221,20 @@ export class FeedbackClient {
       return false;
     }
     this.#queue.push({ path, body });
-    if (!this.#running && this.#queue.length === 1)
-      /** @type {any} */ (setTimeout(() => void this.#deliver(), this.#options.flushAfter)).unref?.();
+    if (!this.#running && this.#queue.length === 1) this.#later();
     return true;
+  }
+
+  #later() {
+    /** @type {any} */ (setTimeout(() => void this.#deliver(), this.#options.flushAfter)).unref?.();
   }
 
   /** One delivery at a time, in the order things were put. @returns {Promise<void>} */
   #deliver(leaving = false) {
-    this.#running ??= this.#drain(leaving).finally(() => (this.#running = null));
+    this.#running ??= this.#drain(leaving).finally(() => {
+      this.#running = null;
+      if (this.#queue.length && !this.#closing) this.#later(); // put after the last look, before this was said
+    });
     return this.#running;
   }
 

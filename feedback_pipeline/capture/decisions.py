@@ -34,8 +34,9 @@ class Decisions:
         Raises:
             ProblemError: 503, the store is away and nothing was read before.
         """
+        now = time.monotonic()  # before it is asked: an answer may be on its way for long
         at, known = self._known.get(tenant, (float("-inf"), {}))
-        if time.monotonic() - at < REMEMBERED_SECONDS:
+        if now - at < REMEMBERED_SECONDS:
             return known
         try:
             rows = await self._store.fetch(tenant, "read_experiments")
@@ -47,7 +48,7 @@ class Decisions:
         found = {row["name"]: registered(row) for row in rows}
         if len(self._known) > 10_000:
             self._known.clear()
-        self._known[tenant] = (time.monotonic(), found)
+        self._known[tenant] = (now, found)
         return found
 
     def forget(self, tenant: str) -> None:

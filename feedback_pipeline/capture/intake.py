@@ -7,6 +7,7 @@ prompt, answer, snapshot and comment.
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -97,8 +98,17 @@ class Intake:
 
     def answers(self, tenant: str, answers: Sequence[AnswerRow]) -> list[AnswerRow]:
         """Answers of a tenant without structured identifiers, and without the person's own id among the names."""
-        answers = [self._unnamed(tenant, answer) for answer in answers]
-        return self._rows(answers, _labels([(answer,) for answer in answers]))
+        return self.answers_of([(tenant, answers)])[0]
+
+    def answers_of(self, requests: Sequence[tuple[str, Sequence[AnswerRow]]]) -> list[list[AnswerRow]]:
+        """`answers` of several requests, each a tenant and its answers; no two share the numbers of placeholders."""
+        rows: list[AnswerRow] = []
+        labels: list[int] = []
+        for tenant, answers in requests:
+            labels += [len(rows) + label for label in _labels([(answer,) for answer in answers])]
+            rows += [self._unnamed(tenant, answer) for answer in answers]
+        cleaned = iter(self._rows(rows, labels))
+        return [list(islice(cleaned, len(answers))) for _, answers in requests]
 
     def snapshot(self, snapshot: str) -> str:
         """A snapshot (JSON) as it would be stored."""

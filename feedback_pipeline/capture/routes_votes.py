@@ -163,8 +163,40 @@ async def withdraw_feedback(
     person = await service.person(request, principal, user_id, session_id, writes=True)
     row = await current(service, principal, feedback_id)
     require_own(row, principal, person)
-    await service.writer.write(principal.tenant, Submission(_follows(row, {"withdrawn": True, **_EMPTY})))
+    await _withdraw(service, principal, row)
     return Response(status_code=204)
+
+
+@router.delete("/v1/feedback", status_code=204)
+async def withdraw_from_content(
+    request: Request,
+    content_type: Parameter | None = None,
+    content_id: Parameter | None = None,
+    user_id: Parameter | None = None,
+    session_id: Parameter | None = None,
+) -> Response:
+    """Withdraw a person's vote on content, for those who do not know its id: the answer to it may have been lost. A
+    browser's token names both. Without such a vote nothing changes."""
+    service = service_of(request)
+    principal = await service.authenticate(request, "write")
+    content = principal.content or (content_type or "", content_id or "")
+    if (content_type or content[0], content_id or content[1]) != content:
+        raise ProblemError(403, "wrong_content", "the token belongs to other content")
+    for name, value in zip(("content_type", "content_id"), content, strict=True):
+        if not value:
+            raise invalid(name, "name the content: content_type and content_id")
+    person = await service.person(request, principal, user_id, session_id, writes=True)
+    if person.voter is None:
+        raise invalid("user_id", "name a person: user_id or session_id")
+    tenant = principal.tenant
+    for row in await service.store.fetch(tenant, "read_state", *content_name(*content), person.voter, None, tenant):
+        if row["kind"] == "explicit":
+            await _withdraw(service, principal, await current(service, principal, row["id"]))
+    return Response(status_code=204)
+
+
+async def _withdraw(service: Service, principal: Principal, row: Any) -> None:
+    await service.writer.write(principal.tenant, Submission(_follows(row, {"withdrawn": True, **_EMPTY})))
 
 
 _EMPTY: dict[str, Any] = {

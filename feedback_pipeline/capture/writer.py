@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
+from feedback_pipeline.capture.answer_redaction import AnswerRedaction
 from feedback_pipeline.capture.connections import Store
 from feedback_pipeline.capture.intake import Intake
 from feedback_pipeline.capture.problems import ProblemError, unavailable
@@ -71,6 +72,7 @@ class Writer:
     def __init__(self, store: Store, intake: Intake) -> None:
         self._store = store
         self._intake = intake
+        self._answer_redaction = AnswerRedaction(intake)
         self._queues: dict[str, _Queue] = {}
 
     async def write(self, tenant: str, submission: Submission) -> Outcome:
@@ -89,7 +91,7 @@ class Writer:
     ) -> dict[UUID, str | ProblemError]:
         """Files answers; says of each id what became of it: `new`, `known`, `conflict`, `opted_out` (see the function
         file_answers), or why the store refused it, which costs no other answer."""
-        redacted = await asyncio.to_thread(self._intake.answers, tenant, answers)
+        redacted = await self._answer_redaction.redacted(tenant, answers)
         return await self._logged(tenant, redacted, names)
 
     async def _logged(

@@ -58,6 +58,8 @@ def suspects(texts: pl.Series) -> pl.DataFrame:
 def pieces(frame: pl.DataFrame) -> pl.DataFrame:
     """The texts of `suspects` that hold an identifier, cut into pieces (schema PIECE), ordered by row and start; joined
     they give the text. One that is there several times, as a prompt is in the messages that repeat it, is cut once."""
+    if frame.is_empty():
+        return PIECE.to_frame()
     if frame["text"].n_unique() > MOSTLY_DISTINCT * frame.height:
         return _cut_texts(frame)
     alike = frame.select("row", first=pl.col("row").first().over("text"))

@@ -3,6 +3,7 @@
 It makes the data folder where there is none, starts the server as its child, waits until no user is left, stops it.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -96,10 +97,15 @@ def choose_port(layout: Layout) -> int:
     port = layout.port()
     if port is None or not is_free(port):
         port = lasting_port()
-    temporary = layout.port_file.with_suffix(".new")
-    temporary.write_text(str(port))
-    temporary.replace(layout.port_file)
+    _write(layout.port_file, str(port))
     return port
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: others read these files at any moment."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text)
+    temporary.replace(path)
 
 
 def wait_for_orphan(layout: Layout, alive: Callable[[int], bool], patience: float = 20.0) -> None:
@@ -107,14 +113,18 @@ def wait_for_orphan(layout: Layout, alive: Callable[[int], bool], patience: floa
     pid_file = layout.data / "postmaster.pid"
     deadline = time.monotonic() + patience
     asked = False
-    while pid_file.exists() and time.monotonic() < deadline:
-        lines = pid_file.read_text().split("\n")
+    while time.monotonic() < deadline:
+        try:
+            lines = pid_file.read_text().split("\n")
+        except FileNotFoundError:
+            return
         pid = int(lines[0]) if lines[0].strip().isdigit() else 0
         if not pid or not alive(pid):
             pid_file.unlink(missing_ok=True)
             return
         if not asked and time.monotonic() > deadline - patience + 3:
-            os.kill(pid, signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGINT)
             asked = True
         time.sleep(0.05)
 
@@ -125,12 +135,12 @@ def serves_from(layout: Layout) -> Callable[[int], bool]:
     def alive(pid: int) -> bool:
         try:
             os.kill(pid, 0)
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except ProcessLookupError:
             return False
-        command = Path(f"/proc/{pid}/cmdline")
-        if command.exists():
-            return str(layout.data).encode() in command.read_bytes()
-        return True
+        except FileNotFoundError:
+            return not Path("/proc/self").exists()  # it has just ended, or this system shows no commands
+        return str(layout.data).encode() in command
 
     return alive
 
@@ -148,7 +158,7 @@ def keep(folder: Path) -> int:
         return KEPT_ALREADY
     wait_for_orphan(layout, serves_from(layout))
     initialise(layout)
-    layout.made_file.write_text("\n".join(identity(layout.data)))
+    _write(layout.made_file, "\n".join(identity(layout.data)))
     users = os.open(layout.users_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     quick_deaths = 0
     while True:

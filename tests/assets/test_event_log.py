@@ -175,7 +175,7 @@ def test_events_of_other_threads_are_not_lost_at_the_end_of_a_block(given_home: 
 
 def test_two_steps_may_each_have_a_block_at_once(given_home: Any) -> None:
     with given_home("ours") as (instance, _):
-        both = threading.Barrier(2, timeout=20)
+        both = threading.Barrier(2, timeout=120)
 
         def step(name: str) -> None:
             with together(instance):

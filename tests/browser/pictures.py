@@ -22,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from feedback_pipeline.calendar import monday_of
-from feedback_pipeline.store.embedded import free_port
+from feedback_pipeline.store.embedded import lasting_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "pictures"
@@ -90,7 +90,7 @@ def _chromium() -> str:
 @contextmanager
 def serving(command: list[str], environment: dict[str, str]) -> Iterator[str]:
     """The address of the UI, once the code location is loaded."""
-    port, api = free_port(), free_port()
+    port, api = lasting_port(), lasting_port()
     service = subprocess.Popen([*command, "--port", str(port), "--api-port", str(api)], env=environment, cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     try:

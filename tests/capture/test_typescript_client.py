@@ -161,6 +161,11 @@ def test_what_could_not_be_sent_is_kept_and_sent_later(service: Running) -> None
     assert said["bound"] == [10_000, 50, 10_050]
 
 
+@needs_node
+def test_a_vote_put_while_a_delivery_ends_is_sent() -> None:
+    assert run(HERE / "moments.mjs") == {"lost": []}
+
+
 @pytest.mark.parametrize("name", ["index.js", "tokens.js", "experiments.js", "logging.js"])
 def test_it_is_small_and_needs_nothing(name: str) -> None:
     size = len(gzip.compress((CLIENT / name).read_bytes(), 9, mtime=0))

@@ -147,6 +147,26 @@ def test_a_withdrawn_vote_is_gone_from_every_read_and_is_not_a_zero(api: httpx.C
     assert (stats["total_feedback"], stats["positive"], stats["negative"]) == (0, 0, 0)
 
 
+def test_a_vote_is_withdrawn_by_content_and_person(api: httpx.Client) -> None:
+    post(api, A2)
+    comment = {"content": {"type": "pr_summary", "id": "123"}, "kind": "comment", "comment": "stays"}
+    post(api, comment | {"user_id": "ada"})
+    post(api, A2 | {"user_id": "grace"})
+    where = {"content_type": "pr_summary", "content_id": "123"}
+    mine = where | {"user_id": "ada"}
+    lacking = [where, {"user_id": "ada"}, mine | {"content_id": ""}, mine | {"content_type": ""}]
+    for lacks in lacking:
+        assert api.delete("/v1/feedback", params=lacks).status_code == 422
+    for _ in range(2):  # the second time there is none
+        assert api.delete("/v1/feedback", params=mine).status_code == 204
+        kept = api.get("/v1/feedback").json()["items"]
+        assert sorted((item["kind"], item["thumb"]) for item in kept) == [("comment", None), ("explicit", False)]
+    assert [item["kind"] for item in api.get("/v1/feedback", params=mine).json()["items"]] == ["comment"]
+    post(api, A2 | {"rating": True})
+    found = api.get("/v1/feedback", params=mine).json()["items"]
+    assert [item["thumb"] for item in found if item["kind"] == "explicit"] == [True]
+
+
 def test_a_person_changes_only_their_own_vote(api: httpx.Client) -> None:  # A3
     identity = post(api, B1 | {"session_id": None})
     assert api.put(f"/v1/feedback/{identity}", json={"rating": -1, "user_id": "eve"}).status_code == 403

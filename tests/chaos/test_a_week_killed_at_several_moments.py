@@ -99,7 +99,7 @@ def due(pipeline: Pipeline) -> list[object]:
 
 def settled(instance: dg.DagsterInstance, database: Database) -> None:
     """The runs of killed processes are given up once the server notices that these are gone."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while instance.get_runs(dg.RunsFilter(statuses=foreground.UNDER_WAY)) and time.monotonic() < deadline:
         foreground.settle_orphans(instance, database)
         time.sleep(0.1)

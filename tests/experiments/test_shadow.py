@@ -1,13 +1,14 @@
 """A shadow can neither slow nor break the answer."""
 
 import asyncio
+import queue
 import threading
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from feedback_client.shadow import MAX_QUEUE, THREADS, shadow, shadow_completions
+from feedback_client.shadow import MAX_QUEUE, THREADS, Shadow, shadow, shadow_completions
 
 
 def call(question: str, request_id: str) -> str:
@@ -43,13 +44,13 @@ def test_async_calls_and_candidates() -> None:
 def test_a_candidate_that_hangs_raises_or_floods_costs_the_caller_nothing() -> None:
     hang = threading.Event()
     ways = {
-        "hangs": lambda question, request_id: hang.wait(60),
-        "raises": lambda question, request_id: 1 / 0,
-        "floods": lambda question, request_id: "x" * 1_000_000,
+        "hangs": (lambda question, request_id: hang.wait(60), 0.05),
+        "raises": (lambda question, request_id: 1 / 0, 30.0),
+        "floods": (lambda question, request_id: "x" * 1_000_000, 30.0),
     }
-    for name, candidate in ways.items():
+    for name, (candidate, deadline) in ways.items():
         runs: list[dict[str, Any]] = []
-        behind = shadow(candidate, runs.append, name=name, sample=1.0, deadline=0.05)
+        behind = shadow(candidate, runs.append, name=name, sample=1.0, deadline=deadline)
         wrapped = behind(call)
         took = []
         for n in range(400):
@@ -61,9 +62,27 @@ def test_a_candidate_that_hangs_raises_or_floods_costs_the_caller_nothing() -> N
         assert took[len(took) // 2] < 0.001, name
         assert behind.counts.seen == 400
         assert behind.counts.dropped == 400 - behind.counts.sampled
-    assert behind.flush(10)
-    assert all(len(run["output"]) <= 20_000 for run in runs)
+    assert behind.flush(60)
+    assert {len(run["output"]) for run in runs} == {20_000}
     hang.set()
+
+
+def test_a_flush_waits_for_the_call_that_a_thread_has_just_taken() -> None:
+    class HeldUp(queue.Queue[Any]):
+        """As on a busy machine, where the thread that took a call has to wait for its next turn."""
+
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            taken = super().get(block, timeout)
+            time.sleep(0.1)
+            return taken
+
+    runs: list[dict[str, Any]] = []
+    behind = Shadow(lambda question, request_id: question, runs.append, "v6", sample=1.0, _queue=HeldUp())
+    behind(call)("hello", request_id="r1")
+    while not behind._queue.empty():
+        time.sleep(0.001)
+    assert behind.flush()
+    assert [run["output"] for run in runs] == ["hello"]
 
 
 def test_a_late_answer_is_filed_without_a_text() -> None:
@@ -90,6 +109,13 @@ def test_no_more_than_the_budget_and_the_sample() -> None:
         behind(call)("hello", request_id=str(n))
         assert behind.flush()
     assert behind.counts.answered == 3
+    # those that were taken before the first answer cost anything are not asked either; two are asked at once
+    at_once = shadow(lambda question, request_id: "a", lambda run: None, name="v6", sample=1.0, budget_usd=0.03,
+                     cost=lambda _: 0.01)  # fmt: skip
+    for n in range(30):
+        at_once(call)("hello", request_id=str(n))
+    assert at_once.flush()
+    assert 3 <= at_once.counts.answered <= 3 + THREADS - 1
     few = shadow(lambda question, request_id: "a", lambda run: None, name="v6", sample=0.1)
     for n in range(1_000):
         few(call)("hello", request_id=str(n))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_pipeline.store.embedded import free_port
+from feedback_pipeline.store.embedded import lasting_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUERY = (
@@ -58,7 +58,7 @@ def using(home: Path) -> list[str]:
 @pytest.mark.parametrize("stopped_by", [signal.SIGTERM, signal.SIGKILL])
 def test_everything_starts_works_and_stops_together(tmp_path: Path, stopped_by: signal.Signals) -> None:
     home = tmp_path / "dev home"
-    port, api_port = free_port(), free_port()
+    port, api_port = lasting_port(), lasting_port()
     environment = {**os.environ, "FEEDBACK_HOME": str(home)}
     command = [
         sys.executable,
@@ -81,7 +81,7 @@ def test_everything_starts_works_and_stops_together(tmp_path: Path, stopped_by: 
                 ready = data and data["workspaceOrError"]["locationEntries"][0]["loadStatus"] == "LOADED"
                 return data if ready else None
 
-            state = wait_for(loaded, 60)
+            state = wait_for(loaded, 300)
             assert get(f"http://127.0.0.1:{port}/graphql?query=%7Bversion%7D") is None  # the guard stands before the UI
             [location] = state["workspaceOrError"]["locationEntries"]
             assert location["name"] == "feedback_pipeline"
@@ -91,9 +91,9 @@ def test_everything_starts_works_and_stops_together(tmp_path: Path, stopped_by: 
                 daemons = (loaded() or state)["instance"]["daemonHealth"]["allDaemonStatuses"]
                 return all(daemon["healthy"] for daemon in daemons if daemon["required"])
 
-            assert wait_for(healthy, 60)
-            assert wait_for(lambda: get(f"http://127.0.0.1:{api_port}/healthz"), 60)
+            assert wait_for(healthy, 300)
+            assert wait_for(lambda: get(f"http://127.0.0.1:{api_port}/healthz"), 300)
         finally:
             service.send_signal(stopped_by)
-            service.wait(30)
-    assert wait_for(lambda: not using(home), 45), using(home)
+            service.wait(120)
+    assert wait_for(lambda: not using(home), 120), using(home)

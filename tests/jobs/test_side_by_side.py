@@ -16,7 +16,7 @@ from jobs import side_by_side
 from jobs.location import build_definitions
 from jobs.side_by_side import executor_for
 
-PATIENCE = 20
+PATIENCE = 120
 """Seconds a step waits for another before it gives up."""
 
 

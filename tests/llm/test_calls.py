@@ -105,16 +105,16 @@ def test_a_fault_that_stays_leaves_the_answer_unscored_with_the_reason() -> None
 def test_a_slow_endpoint_times_out_and_is_asked_again() -> None:
     with serve() as server:
         server.script([Fault(delay=1.0)])
-        judged = judge_answers(answers(1), judge(server, attempt_seconds=0.2))
+        judged = judge_answers(answers(1), judge(server, attempt_seconds=0.2, attempts=50))
     assert judged["status"].to_list() == ["ok", "ok"]
 
 
 def test_the_run_deadline_ends_the_retries() -> None:
     with serve() as server:
-        server.script([Fault(503, headers={"retry-after": "30"})] * 50)
+        server.script([Fault(503, headers={"retry-after": "300"})] * 50)
         started = time.monotonic()
         judged = judge_answers(answers(1), judge(server, run_seconds=0.3, attempts=50))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 60  # far less than the endpoint asks for
     assert judged["reason"].unique().to_list() == ["run_deadline"]
 
 
@@ -337,12 +337,14 @@ def test_after_kill_9_every_answer_is_judged_and_only_calls_in_flight_are_repeat
     folder.mkdir()
     with serve(latency=0.02) as server:
         command = [sys.executable, str(KILLED_RUN), server.base_url, str(folder)]
+        server.holds_after = 20  # else all may be answered before a busy machine gets to the kill
         first = subprocess.Popen(command)
         while server.answered() < 20:
+            assert first.poll() is None
             time.sleep(0.005)
         first.kill()
         first.wait()
-        assert server.answered() < 60
+        server.holds_after = None
         subprocess.run(command, check=True)
         asked = [judged_content(entry.body)["answer"] for entry in server.chats() if entry.status == 200]
     assert len(set(asked)) == 60

@@ -14,7 +14,7 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from feedback_pipeline.store.database import Database
-from feedback_pipeline.store.embedded import free_port
+from feedback_pipeline.store.embedded import lasting_port
 from jobs import instance
 from tests.support.home import ROOT, Home
 
@@ -29,7 +29,7 @@ class Deployment(Home):
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         super().__init__(folder, environment)
-        self.folder, self.code_port = folder, free_port()
+        self.folder, self.code_port = folder, lasting_port()
         dagster_home = folder / "dagster"
         dagster_home.mkdir(parents=True)
         shutil.copyfile(Path(instance.__file__).with_name("dagster.yaml"), dagster_home / "dagster.yaml")

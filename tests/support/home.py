@@ -17,7 +17,7 @@ from typing import Any
 from feedback_pipeline.calendar import monday_of
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.store.embedded import free_port
+from feedback_pipeline.store.embedded import lasting_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WEEK = monday_of(datetime.now(UTC).date()) - timedelta(weeks=1)
@@ -46,7 +46,7 @@ class Home:
     """One home folder, the commands run in it, and the UI of its `feedback dev`."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.port, self.api_port = free_port(), free_port()
+        self.port, self.api_port = lasting_port(), lasting_port()
         self.environment = {
             **os.environ, "FEEDBACK_HOME": str(folder / "home"), "FEEDBACK_START": str(WEEK - timedelta(weeks=1)),
             "FEEDBACK_QUIET": "1", "FEEDBACK_AUTOMATION": "1", **(environment or {}),

@@ -11,6 +11,7 @@ As a program it serves fixed verdicts with a latency: python judge_server.py --l
 
 import argparse
 import asyncio
+import http.client
 import json
 import math
 import re
@@ -91,6 +92,8 @@ class OpenAITestServer:
         self.most_busy = 0
         self.capacity: int | None = None
         """Requests in flight beyond this get a 429."""
+        self.holds_after: int | None = None
+        """After so many answers the others wait, until this is None again."""
         self.files: dict[str, dict[str, Any]] = {}
         self.contents: dict[str, bytes] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -173,6 +176,8 @@ class OpenAITestServer:
                 return self._note(request, body, await self._faulty(request, fault))
             if self.latency:
                 await asyncio.sleep(self.latency)
+            while self.holds_after is not None and self.answered() >= self.holds_after:
+                await asyncio.sleep(0.005)
             return self._note(request, body, JSONResponse(self._completion(body)))
         finally:
             self.busy -= 1
@@ -324,8 +329,14 @@ def serve(answer: Answering | None = None, *, latency: float = 0.0) -> Iterator[
     if not _shared:
         _shared.append(OpenAITestServer().__enter__())
     server = _shared[0]
-    while server.busy:  # with a request of an earlier test that its client gave up on
-        time.sleep(0.005)
+    server.holds_after = None
+    for _ in range(2):  # a request that an earlier test's client gave up on may still be on its way: it comes first
+        while server.busy:
+            time.sleep(0.005)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("GET", "/v1/models")
+        connection.getresponse().read()
+        connection.close()
     server.answer, server.latency, server.capacity = answer or fixed_verdicts, latency, None
     server.decide = even_decisions
     server.journal.clear()

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from feedback_pipeline.store.embedded import free_port
+from feedback_pipeline.store.embedded import lasting_port
 
 RAY = Path(sys.executable).with_name("ray")
 GIGABYTE = 1024**3
@@ -34,11 +34,11 @@ class Cluster:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}",
         }  # fmt: skip
         self._nodes: list[subprocess.Popen[bytes]] = []
-        self._port, dashboard = free_port(), free_port()
+        self._port, dashboard = lasting_port(), lasting_port()
         self.address = f"http://127.0.0.1:{dashboard}"
         self._ports = 20_000
         self._start("--head", "--port", str(self._port), "--dashboard-host", "127.0.0.1",
-                    "--dashboard-port", str(dashboard), "--ray-client-server-port", str(free_port()))  # fmt: skip
+                    "--dashboard-port", str(dashboard), "--ray-client-server-port", str(lasting_port()))  # fmt: skip
         self.add_node()
 
     def add_node(self) -> None:
@@ -93,8 +93,8 @@ class Cluster:
             "--node-ip-address", "127.0.0.1", "--num-cpus", str(self._cores), "--memory", str(10 * GIGABYTE),
             "--object-store-memory", str(GIGABYTE // 8), "--temp-dir", f"/tmp/ray-{os.getpid()}",
             "--min-worker-port", str(self._ports), "--max-worker-port", str(self._ports + 90), "--disable-usage-stats",
-            "--dashboard-agent-listen-port", str(free_port()), "--dashboard-agent-grpc-port", str(free_port()),
-            "--runtime-env-agent-port", str(free_port()), "--metrics-export-port", str(free_port()),
+            "--dashboard-agent-listen-port", str(lasting_port()), "--dashboard-agent-grpc-port", str(lasting_port()),
+            "--runtime-env-agent-port", str(lasting_port()), "--metrics-export-port", str(lasting_port()),
         ]  # fmt: skip
         with (self._folder / f"node-{number}.log").open("wb") as log:
             self._nodes.append(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from feedback_pipeline.store.embedded import free_port
+from feedback_pipeline.store.embedded import lasting_port
 
 START_SECONDS = 300.0
 """Far more than it takes: a machine may be busy, and a server that ended is noticed at once."""
@@ -22,7 +22,7 @@ ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "
 @contextmanager
 def s3_server(log: Path) -> Iterator[str]:
     """The address of a fresh, empty server; its log has a line for every request."""
-    port = free_port()
+    port = lasting_port()
     url = f"http://127.0.0.1:{port}"
     with log.open("wb") as file:
         server = subprocess.Popen(

@@ -18,7 +18,7 @@ def serve(app: Any) -> tuple[str, Callable[[], None]]:
     server = uvicorn.Server(uvicorn.Config(app, lifespan="on", **options("error")))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not server.started:
         assert thread.is_alive()
         assert time.monotonic() < deadline

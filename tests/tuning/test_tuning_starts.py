@@ -188,7 +188,7 @@ def test_a_trainer_on_this_machine_makes_a_model(database: Database, tmp_path: P
     run, considered = tuning.start(pipeline)
     assert run is not None, considered.refusals
     tuning.submit(pipeline, run, open_provider(pipeline.settings))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while follow(pipeline) and time.monotonic() < deadline:
         time.sleep(0.05)
     [run] = Ledger(database).runs()

@@ -75,6 +75,7 @@ def test_sample_import_materialize_status_and_doctor(home: Path) -> None:
     assert "14 days, 2 weeks computed" in done.stdout
 
     shown = run(home, "status")
+    assert shown.stdout.count("answers that never come, on purpose") == 1
     assert "14 days computed, 0 wait" in shown.stdout
     assert "report 2" in shown.stdout
 
@@ -94,7 +95,7 @@ def test_sample_import_materialize_status_and_doctor(home: Path) -> None:
 def test_nothing_is_left_running(home: Path) -> None:
     assert run(home, "status").returncode == 0
     pid_file = home / "postgres" / "data" / "postmaster.pid"
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 120
     while pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not pid_file.exists()

@@ -53,8 +53,8 @@ class FeedbackClient:
         """
         self._address = Address(url, key, timeout)
         kept = None if spool is None else Spool(Path(spool), self._address.owner)
-        self._delivery = Delivery(self._address, kept, flush_seconds)
         self._redact = redact
+        self._delivery = Delivery(self._address, kept, flush_seconds, {INTERACTIONS: self._redacted})
 
     def send(self, vote: dict[str, Any], idempotency_key: str | None = None) -> str | None:
         """Files a vote and waits until it is durable; None if the person refused collection.
@@ -120,7 +120,7 @@ class FeedbackClient:
         Raises:
             DeliveryError: as `send`.
         """
-        found = self._address.patiently("POST", INTERACTIONS, self._redaction(answer), uuid4().hex)
+        found = self._address.patiently("POST", INTERACTIONS, self._redacted_alone(answer), uuid4().hex)
         return str(found["interaction_ids"][0])
 
     def look_alikes(self, tags: Sequence[str]) -> dict[str, list[str]]:
@@ -135,20 +135,28 @@ class FeedbackClient:
 
     def log(self, answer: dict[str, Any]) -> bool:
         """Keeps an answer in the background, redacted here; never raises. False if the queue is full."""
-        return self._delivery.put(INTERACTIONS, answer, self._redaction)
+        return self._delivery.put(INTERACTIONS, answer, self._redacted_by_function)
 
     def log_later(self, call: dict[str, Any], read: Callable[[dict[str, Any]], dict[str, Any] | None]) -> bool:
         """Keeps an answer that is read off a call in the background; never raises. False if the queue is full."""
 
         def prepared(item: dict[str, Any]) -> dict[str, Any] | None:
             answer = read(item)
-            return None if answer is None else self._redaction(answer)
+            return None if answer is None else self._redacted_by_function(answer)
 
         return self._delivery.put(INTERACTIONS, call, prepared)
 
-    def _redaction(self, answer: dict[str, Any]) -> dict[str, Any]:
-        redaction = installed_redaction() if self._redact is True else self._redact
-        return redaction(answer) if callable(redaction) else answer
+    def _redacted_by_function(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """An answer without what the application's own function takes out."""
+        return self._redact(answer) if callable(self._redact) else answer
+
+    def _redacted(self, answers: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+        """Answers without what the installed rules take out, unless something else was chosen."""
+        rules = installed_redaction() if self._redact is True else None
+        return answers if rules is None else rules(answers)
+
+    def _redacted_alone(self, answer: dict[str, Any]) -> dict[str, Any]:
+        return self._redacted([self._redacted_by_function(answer)])[0]
 
     def exposed(self, experiment: str, variant: str, request_id: str, user_id: str) -> bool:
         """Files in the background that a person's answer came from an arm; never raises. False if the queue is full."""
@@ -238,7 +246,8 @@ class AsyncFeedbackClient:
 
     async def log_now(self, answer: dict[str, Any]) -> str:
         """See `FeedbackClient.log_now`."""
-        found = await self._address.patiently("POST", INTERACTIONS, self.background._redaction(answer), uuid4().hex)
+        redacted = await asyncio.to_thread(self.background._redacted_alone, answer)
+        found = await self._address.patiently("POST", INTERACTIONS, redacted, uuid4().hex)
         return str(found["interaction_ids"][0])
 
     def mint_token(

@@ -83,13 +83,12 @@ class Shadow:
     request_id: Callable[..., str] | None = None
     counts: Counts = field(default_factory=Counts)
     _queue: queue.Queue[_Job] = field(default_factory=lambda: queue.Queue(MAX_QUEUE), repr=False)
-    _busy: list[float | None] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _draw: random.Random = field(default_factory=random.Random, repr=False)
 
     def __post_init__(self) -> None:
         for number in range(THREADS):
-            self._start(number)
+            threading.Thread(target=self._work, name=f"shadow-{self.name}-{number}", daemon=True).start()
 
     def __call__(self, call: Answers) -> Answers:
         """Wraps a function or coroutine function that answers."""
@@ -119,7 +118,7 @@ class Shadow:
             self.counts.seen += 1
             if self._draw.random() >= self.sample:
                 return False
-            if self.budget_usd is not None and self.counts.spent_usd >= self.budget_usd:
+            if self._spent():
                 return False
             identity = named.get("request_id") if self.request_id is None else self.request_id(*arguments, **named)
             if identity is None:
@@ -133,27 +132,25 @@ class Shadow:
 
     def flush(self, seconds: float = 5.0) -> bool:
         """Waits until nothing waits and nothing is under way; False if that took longer."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self._queue.empty() and not any(self._busy):
-                return True
-            time.sleep(0.005)
-        return False
+        # a call that a thread has taken is in the queue no more: it counts until the thread is done with it
+        with self._queue.all_tasks_done:
+            return self._queue.all_tasks_done.wait_for(lambda: not self._queue.unfinished_tasks, seconds)
 
-    def _start(self, number: int) -> None:
-        while len(self._busy) <= number:
-            self._busy.append(None)
-        threading.Thread(target=self._work, args=(number,), name=f"shadow-{self.name}-{number}", daemon=True).start()
-
-    def _work(self, number: int) -> None:
+    def _work(self) -> None:
         while True:
             job = self._queue.get()
-            self._busy[number] = time.monotonic()
             with contextlib.suppress(Exception):
                 self._answer(job)
-            self._busy[number] = None
+            self._queue.task_done()
+
+    def _spent(self) -> bool:
+        return self.budget_usd is not None and self.counts.spent_usd >= self.budget_usd
 
     def _answer(self, job: _Job) -> None:
+        if self._spent():  # by those that were before it in the queue
+            with self._lock:
+                self.counts.dropped += 1
+            return
         started = time.monotonic()
         box: list[Any] = []
         # a candidate that hangs keeps this thread of its own and nothing else; it cannot be killed

@@ -115,10 +115,12 @@
   const sameTeam = (one, other) => apiOf(one) === apiOf(other)
     && (one.token && other.token ? tenantOf(one.token) === tenantOf(other.token) : one.mints === other.mints);
 
-  /* Items {url, method, key, slot, body, token, mints}, where mints is the element's token-url. */
+  /* Items {url, method, key, slot, body, token, mints}, where mints is the element's token-url. In the slot of a vote waits
+     what was wanted last: the vote, or without a body that it be withdrawn. */
   const queue = {
     all() { try { const found = JSON.parse(storage.read(QUEUE) || "[]"); return Array.isArray(found) ? found : []; } catch { return []; } },
     save(items) { storage.write(QUEUE, JSON.stringify(items.slice(-MAX_QUEUE))); },
+    get(key) { return this.all().find((item) => item.key === key); },
     find(slot, whose) { return this.all().find((item) => item.slot === slot && sameTeam(item, whose)); },
     add(item) { this.dropSlot(item.slot, item); this.save([...this.all(), { ...item, at: Date.now() }]); },
     drop(key) { this.save(this.all().filter((item) => item.key !== key)); },
@@ -135,7 +137,7 @@
       if (item.key) headers["Idempotency-Key"] = item.key;
       const answer = await fetch(item.url, {
         method: item.method, headers, body: item.body, signal: abort.signal, credentials: "omit",
-        keepalive: Boolean(item.body && item.body.length < 60000),
+        keepalive: !item.body || item.body.length < 60000,
       });
       const text = await answer.text();
       return { status: answer.status, body: text ? JSON.parse(text) : null };
@@ -145,6 +147,10 @@
       clearTimeout(timer);
     }
   };
+
+  /* What a vote says, or one that is withdrawn. */
+  const rated = (vote) => ({ rating: vote?.thumb ?? null, stars: vote?.stars ?? null });
+  const alike = (one, other) => one.rating === other.rating && one.stars === other.stars;
 
   const worthRepeating = (status) => status === 0 || status === 429 || status >= 500;
   const refusedToken = (status) => status === 401;
@@ -209,8 +215,8 @@
   class Content {
     constructor(api, type, id, mints) {
       Object.assign(this, { api, type, id, mints, views: new Set(), token: null, chain: Promise.resolve(), restored: null });
-      this.wanted = { rating: null, stars: null };
-      this.server = { rating: null, stars: null, id: null };
+      this.wanted = rated();
+      this.server = rated();
       this.commented = false;
       this.touched = false;
       this.asked = false;
@@ -243,38 +249,42 @@
       return { ...answer, token };
     }
 
-    /* What this person voted before; a vote that still waits in the queue counts as given. */
+    /* Runs after everything that is under way for this content. */
+    inTurn(run) {
+      const done = this.chain.then(run);
+      this.chain = done.catch(() => {});
+      return done;
+    }
+
+    /* What this person voted before; what still waits in the queue counts as said. */
     restore(snapshot) {
-      this.restored = this.restored || this.chain.then(async () => {
+      this.restored = this.restored || this.inTurn(async () => {
         const token = await this.pass(false);
         const waiting = queue.find(this.voteSlot, this);
-        if (waiting && waiting.body) {
-          const body = JSON.parse(waiting.body);
-          if (!this.touched) this.wanted = { rating: body.thumb ?? null, stars: body.stars ?? null };
+        if (waiting) {
+          if (!this.touched) this.wanted = rated(JSON.parse(waiting.body || null));
           this.show();
           flush();
-          return;
         }
         if (!token) { this.restored = null; return; }
         const item = { token, content_type: this.type, content_id: this.id };
         if (snapshot !== null) item.content_snapshot = snapshot;
         let found = await statesOf({ api: this.api, item });
         if (found.status === 401 && (await this.pass(true))) found = await statesOf({ api: this.api, item: { ...item, token: this.token } });
-        if (found.status && found.status !== 200) return;
+        if (found.status !== 200) return;
         const mine = found.items.find((one) => one.kind === "explicit");
-        this.server = mine ? { rating: mine.thumb, stars: mine.stars, id: mine.id } : this.server;
+        this.server = rated(mine);
         this.commented = Boolean(mine && mine.comment);
         this.asked = found.ask === true;
-        if (!this.touched) this.wanted = { rating: this.server.rating, stars: this.server.stars };
+        if (!this.touched && !waiting) this.wanted = this.server;
         this.show();
       });
-      this.chain = this.restored ? this.restored.catch(() => {}) : this.chain;
       return this.restored;
     }
 
     /* What was restored was about another text; false where something was found, or said since. */
     forget() {
-      if (this.touched || this.server.id || !this.restored) return false;
+      if (this.touched || !alike(this.server, rated()) || !this.restored) return false;
       this.restored = null;
       return true;
     }
@@ -284,56 +294,43 @@
       this.touched = true;
       this.wanted = { ...this.wanted, ...wanted };
       this.show();
-      const done = this.chain.then(() => this.write(extra, answer));
-      this.chain = done.catch(() => {});
-      return done;
+      return this.inTurn(() => this.write(extra, answer));
     }
 
     async write(extra, answer) {
       const { rating, stars } = this.wanted;
-      if (rating === null && stars === null) return this.withdraw();
-      if (!extra && this.server.id && rating === this.server.rating && stars === this.server.stars) return 200;
-      const vote = { kind: "explicit", content: { type: this.type, id: this.id }, ...answer, ...extra };
+      const none = alike(this.wanted, rated());
+      if (!extra && alike(this.wanted, this.server) && !queue.find(this.voteSlot, this)) {
+        if (none) this.show("withdrawn");
+        return 200;
+      }
+      const vote = none ? null : { kind: "explicit", content: { type: this.type, id: this.id }, ...answer, ...extra };
       if (rating !== null) vote.thumb = rating;
       if (stars !== null) vote.stars = stars;
-      const { status, body } = await this.file(vote, this.voteSlot);
-      if (status >= 200 && status < 300) {
-        this.server = { rating, stars, id: body ? body.id : this.server.id };
-        this.commented = this.commented || Boolean(extra && extra.comment);
-        this.show(extra && extra.comment ? "stored" : "thanks");
-        this.tell();
-      } else if (worthRepeating(status) || refusedToken(status)) {
-        this.show(told(status));
-      } else {
-        this.wanted = { rating: this.server.rating, stars: this.server.stars };
-        this.show("failed");
-      }
+      const { status } = await this.file(vote, this.voteSlot);
+      if (worthRepeating(status) || refusedToken(status)) this.show(told(status));
+      else this.answered(vote, status);
       if (status >= 400) this.fail(status);
       return status;
     }
 
-    async withdraw() {
-      queue.dropSlot(this.voteSlot, this);
-      if (!this.server.id) { this.show("withdrawn"); return 204; }
-      const item = { url: `${this.api}/v1/feedback/${this.server.id}`, method: "DELETE", key: random(), slot: `${this.slot}/withdraw` };
-      const { status, token } = await this.send(item);
-      if (worthRepeating(status) || refusedToken(status)) { queue.add({ ...item, token, mints: this.mints }); this.show(told(status)); return status; }
-      if (status >= 400 && status !== 404) {
-        this.wanted = { rating: this.server.rating, stars: this.server.stars };
+    /* What the server said of a vote, or (null) of its withdrawal. */
+    answered(vote, status) {
+      if (status < 300) {
+        this.server = rated(vote);
+        this.commented = Boolean(vote && (vote.comment || this.commented));
+        this.show(vote ? (vote.comment ? "stored" : "thanks") : "withdrawn");
+        this.tell();
+      } else {
+        if (alike(this.wanted, rated(vote))) this.wanted = this.server;
         this.show("failed");
-        return status;
       }
-      this.server = { rating: null, stars: null, id: null };
-      this.commented = false;
-      this.show("withdrawn");
-      this.tell();
-      return status;
     }
 
-    /* Files an event; what cannot be delivered now waits in the browser and is sent later, once. */
+    /* Files an event, or (null) takes the vote back; what cannot be delivered now waits in the browser and is sent later, once. */
     async file(event, slot) {
-      const item = { url: `${this.api}/v1/feedback`, method: "POST", key: random(), slot, token: this.token, mints: this.mints,
-        body: JSON.stringify({ ...event, occurred_at: new Date().toISOString() }) };
+      const item = { url: `${this.api}/v1/feedback`, method: event ? "POST" : "DELETE", key: random(), slot, token: this.token, mints: this.mints,
+        body: event && JSON.stringify({ ...event, occurred_at: new Date().toISOString() }) };
       queue.add(item);
       const answer = await this.send(item);
       if (!worthRepeating(answer.status) && !refusedToken(answer.status)) queue.drop(item.key);
@@ -364,18 +361,20 @@
   let flushing = null;
   const flush = () => {
     flushing = flushing || (async () => {
-      for (const item of queue.all()) {
+      for (const { key, slot, ...whose } of queue.all()) {
         // a token may have expired meanwhile: the page brings a new one for the same content
-        const content = [...contents.values()].find((one) => item.slot.startsWith(`${one.slot}/`) && one.views.size && sameTeam(item, one));
-        const { status, body } = content ? await content.send(item) : await request(item);
-        if (refusedToken(status) && Date.now() - item.at < KEPT_MS) continue;
-        if (worthRepeating(status)) break;
-        queue.drop(item.key);
-        if (content && item.slot === content.voteSlot && status < 300 && body) {
-          content.server = { ...content.wanted, id: body.id };
-          content.show("thanks");
-        }
-        document.dispatchEvent(new CustomEvent("llm-feedback-delivered", { detail: { slot: item.slot, status } }));
+        const content = [...contents.values()].find((one) => slot.startsWith(`${one.slot}/`) && one.views.size && sameTeam(whose, one));
+        const again = async () => {
+          const item = queue.get(key);
+          if (!item) return 200; // something else is wanted since
+          const { status } = content ? await content.send(item) : await request(item);
+          if (worthRepeating(status) || (refusedToken(status) && Date.now() - item.at < KEPT_MS)) return status;
+          queue.drop(key);
+          if (content && slot === content.voteSlot) content.answered(JSON.parse(item.body || null), status);
+          document.dispatchEvent(new CustomEvent("llm-feedback-delivered", { detail: { slot, status } }));
+          return status;
+        };
+        if (worthRepeating(await (content ? content.inTurn(again) : again()))) break;
       }
     })().catch(() => {}).finally(() => { flushing = null; });
     return flushing;

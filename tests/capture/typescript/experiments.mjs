@@ -33,7 +33,8 @@ said.metrics = feedback.metrics;
 said.refused = await new Experiments({ url, key: "fbk_no" }).load().catch((error) => error.message);
 const away = new Experiments({ url: nowhere, key, configuration: [experiments[0]] });
 said.away = people.map(([unit, about]) => away.decide(experiments[0].name, unit, about).variant);
-const started = performance.now();
+const started = process.cpuUsage(); // others may work on this machine
 for (let n = 0; n < 20_000; n++) away.decide("tone", `u${n}`, { plan: "pro" });
-said.microseconds = (performance.now() - started) / 20;
+const { user, system } = process.cpuUsage(started);
+said.microseconds = (user + system) / 20_000;
 console.log(JSON.stringify(said));

@@ -85,7 +85,7 @@ def serving(tool: str, arguments: list[str], own: dict[str, str], health: str, f
 
 @pytest.fixture
 def phoenix(tmp_path: Path) -> Iterator[str]:
-    port, other = embedded.free_port(), embedded.free_port()
+    port, other = embedded.lasting_port(), embedded.free_port()
     own = {"PHOENIX_WORKING_DIR": str(tmp_path / "phoenix"), "PHOENIX_PORT": str(port), "PHOENIX_HOST": "127.0.0.1",
            "PHOENIX_GRPC_PORT": str(other), "PHOENIX_TELEMETRY_ENABLED": "false"}  # fmt: skip
     url = f"http://127.0.0.1:{port}"
@@ -117,7 +117,7 @@ LEGACY = "0123456789abcdef0123456789abcdef01234567"
 
 
 def test_label_studio_over_http_by_a_token_of_either_kind(database: Database, tmp_path: Path) -> None:
-    port = embedded.free_port()
+    port = embedded.lasting_port()
     arguments = ["start", "--no-browser", "--port", str(port), "--internal-host", "127.0.0.1",
                  "--data-dir", str(tmp_path / "studio"), "--username", "ann@example.org",
                  "--password", "a-long-password", "--user-token", LEGACY, "--enable-legacy-api-token"]  # fmt: skip
@@ -149,7 +149,7 @@ sources:
 
 
 def test_open_webui_over_http_and_in_its_database(database: Database, tmp_path: Path) -> None:
-    port = embedded.free_port()
+    port = embedded.lasting_port()
     own = {"DATA_DIR": str(tmp_path / "webui"), "WEBUI_SECRET_KEY": "a-secret", "OFFLINE_MODE": "true",
            "HF_HUB_OFFLINE": "1", "ENABLE_OLLAMA_API": "false", "ENABLE_OPENAI_API": "false", "RAG_EMBEDDING_MODEL": "",
            "ANONYMIZED_TELEMETRY": "false"}  # fmt: skip
