@@ -29,7 +29,7 @@ def main(folder: Path) -> None:
     install(environment, wheel)
     installed = Installed(environment, empty)
     installed.says("feedback", "sample", "--votes", "200", "--weeks", "1", expected="over 1 weeks")
-    installed.says("feedback", "materialize", expected="7 days, 1 weeks computed")
+    installed.says("feedback", "materialize", expected="7 days, 1 weeks")
     installed.says("feedback", "status", expected="7 days computed, 0 wait")
     installed.serves()
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, works from an empty folder")
