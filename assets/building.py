@@ -228,6 +228,8 @@ class _Step:
         except Exception as error:  # noqa: BLE001 (what failed is computed again, and recorded there)
             if (fault := _fault(error)) is not None:
                 raise self._of_the_machine(fault) from None
+            told = f"{len(keys)} days from {keys[0]} to {keys[-1]} failed together and are computed one by one"
+            self.context.log.warning(f"{self.name}: {told}: {where(error)}")
         return {day: made for key in keys for day, made in self._one(key, bad).items()}
 
     def _stop_where_asked(self) -> None:

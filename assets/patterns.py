@@ -33,7 +33,7 @@ from feedback_pipeline.patterns.topics import Taxonomy, assign_topics, fit_topic
 from feedback_pipeline.pipeline import Pipeline
 from feedback_pipeline.reports.said_events import said_events
 from feedback_pipeline.reports.sections.said import silent_but_heard
-from feedback_pipeline.tables.parquet import of_ids, replaced_file
+from feedback_pipeline.tables.parquet import of_days, of_ids, replaced_file
 
 GROUP = "patterns"
 SLICED = (*DIMENSIONS, *LENGTH_BANDS, *MULTI_DIMENSIONS)
@@ -43,6 +43,8 @@ KNOWN_WEEKS = 8
 TAXONOMY_WEEKS = 13
 MAX_WEEK_TEXTS = 100_000
 """Voted texts of a week that are counted once more as a whole (a second), so that small products are heard."""
+READ_TOGETHER = 50_000
+"""Votes of whole days whose prompts are read at a time."""
 MAX_TEXTS = 20_000
 """Rejected texts of a week that are looked at: more change no share by a point, and cost 100 µs each."""
 
@@ -82,10 +84,12 @@ def voted_texts(pipeline: Pipeline, days: Sequence[date]) -> pl.DataFrame:
     read = pipeline.frames.scan(VOTE_FACTS, days)
     people = read.select("feedback_id", "person", "verdict", pl.col("language").cast(pl.String)).collect()
     counted = counted.join(people, on="feedback_id", maintain_order="left")
-    # a vote may come days after its answer
-    answered_on = counted["interaction_day"].unique().sort().to_list()
-    prompts = pipeline.frames.scan(CLEAN_INTERACTIONS, answered_on).select("interaction_id", text="prompt")
-    by_prompt = counted.lazy().join(prompts, on="interaction_id", maintain_order="left").collect()
+    # a vote may come days after its answer: of those days a few prompts are read, not all
+    placed = counted.select("interaction_id", day="interaction_day")
+    answers = pipeline.frames.scan(CLEAN_INTERACTIONS, placed["day"].unique().sort().to_list())
+    blocks = of_days(answers, "interaction_id", placed, READ_TOGETHER) if placed.height else [answers]
+    prompts = pl.concat([block.select("interaction_id", text="prompt").collect() for block in blocks])
+    by_prompt = counted.join(prompts, on="interaction_id", maintain_order="left")
     columns = ["text", "verdict", "person", "field", "language", "day"]
     return pl.concat(
         [

@@ -26,7 +26,7 @@ from feedback_pipeline.reports.periods import month_of, week_of
 from feedback_pipeline.reports.published import FOLDERS, Kind, starts
 from feedback_pipeline.reports.standalone import standalone_report
 from feedback_pipeline.settings import Settings
-from feedback_pipeline.tables.parquet import location, replaced_file
+from feedback_pipeline.tables.parquet import ParquetFolder, location, replaced_file
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def generate_report(
         period: weekly or monthly.
         output_file: where to write the whole report: `.html`, `.json` or `.md`. One of the pipeline's own is noted, so
             that an erasure finds it.
-        until: a day of the period; by default that of the newest vote, or of the newest report.
+        until: a day of the period; by default that of the newest vote, or of the newest report with rated answers.
         settings: where the pipeline's own reports are.
 
     Raises:
@@ -185,7 +185,16 @@ def _own_report(settings: Settings, period: str, until: date | None) -> ReportDo
         raise InsufficientFeedbackError(0, 1, f"{period} reports up to {until}: the first is of {computed[0]}")
     if not wanted:
         raise InsufficientFeedbackError(0, 1, f"{period} reports computed (feedback materialize computes them)")
-    return read_json((frames.root / FOLDERS[kind] / f"{wanted[-1]}.json").read_bytes())
+    newest = _read(frames, kind, wanted[-1])
+    if until is not None or newest.total_prompts:
+        return newest
+    # weeks go on where votes do not: what came last is what is asked for
+    earlier = (_read(frames, kind, start) for start in reversed(wanted[:-1]))
+    return next((document for document in earlier if document.total_prompts), newest)
+
+
+def _read(frames: ParquetFolder, kind: Kind, start: date) -> ReportDocument:
+    return read_json((frames.root / FOLDERS[kind] / f"{start}.json").read_bytes())
 
 
 def _cached_report(votes: Votes, period: str, until: date | None, settings: Settings) -> ReportDocument:

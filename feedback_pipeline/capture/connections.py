@@ -15,7 +15,9 @@ from feedback_pipeline.store.statements import Queries
 query = Queries(__file__).text
 """Text of a query of the API."""
 ROLE = "feedback_api"
-CONNECT_SECONDS = 0.8
+CONNECT_SECONDS = 4.0
+"""A server that is away refuses at once; one that is busy, or whose machine is, takes its time. Less than the five
+seconds that our clients wait for an answer."""
 STATEMENT_SECONDS = 30.0
 _KEPT = 4
 
@@ -54,24 +56,36 @@ class Store:
         self._address = address
         self._connections = connections
         self._pool: asyncpg.Pool | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
         self._noted = float("-inf")
 
     async def _opened(self) -> asyncpg.Pool:
-        if self._pool is None:
-            async with self._opening:
-                if self._pool is None:
-                    self._pool = await asyncpg.create_pool(
-                        connect=self._connect,
-                        min_size=_KEPT,  # one that is made in the middle of a rush may take too long
-                        max_size=max(_KEPT, self._connections),
-                        max_inactive_connection_lifetime=0.0,
-                        timeout=CONNECT_SECONDS,
-                        command_timeout=STATEMENT_SECONDS,
-                        reset=_keep_as_is,
-                        server_settings={"role": ROLE, "application_name": "feedback-api", "jit": "off"},
-                    )
+        while self._pool is None:
+            if self._opening is None:
+                self._opening = asyncio.create_task(self._open())
+                self._opening.add_done_callback(self._opened_or_not)
+            await asyncio.shield(self._opening)  # one attempt for all who wait, whoever of them goes
         return self._pool
+
+    async def _open(self) -> None:
+        try:
+            self._pool = await asyncpg.create_pool(
+                connect=self._connect,
+                min_size=_KEPT,  # one that is made in the middle of a rush may take too long
+                max_size=max(_KEPT, self._connections),
+                max_inactive_connection_lifetime=0.0,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                reset=_keep_as_is,
+                server_settings={"role": ROLE, "application_name": "feedback-api", "jit": "off"},
+            )
+        except asyncio.CancelledError:
+            raise ConnectionAbortedError("the service stops") from None  # for those who wait, who were not cancelled
+
+    def _opened_or_not(self, attempt: "asyncio.Task[None]") -> None:
+        self._opening = None
+        if not attempt.cancelled():
+            attempt.exception()  # told to those who waited; nobody may be left
 
     async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:
         # looked up for each connection: an embedded server may come back on another port
@@ -127,6 +141,8 @@ class Store:
             return False
 
     async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
         if self._pool is not None:
             self._pool.terminate()
             self._pool = None

@@ -68,11 +68,11 @@ def analyze(
 def report(
     period: Annotated[Period, typer.Option(help="A week or a month.")] = Period.WEEKLY,
     output: Annotated[Path | None, typer.Option(help="Write the whole report: .html, .json or .md.")] = None,
-    until: Annotated[str | None, typer.Option(help="A day of the period; the newest one by default.")] = None,
+    until: Annotated[str | None, typer.Option(help="A day of the period; by default of the newest votes.")] = None,
     file: File = None,
     as_json: Json = False,
 ) -> None:
-    """Show the newest report, or write it to a file."""
+    """Show the newest report with votes, or write it to a file."""
     from feedback_pipeline.analysis.reports import generate_report
 
     with _explained():

@@ -31,7 +31,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "materialize": ("loop", "Compute the days that changed and the weeks they belong..."),
         "status": ("loop", "Show what is in the store, what is computed and what waits."),
         "analyze": ("findings", "Show what goes wrong, what goes well, and what to do."),
-        "report": ("findings", "Show the newest report, or write it to a file."),
+        "report": ("findings", "Show the newest report with votes, or write it to a file."),
         "suggest": ("findings", "Suggest what to do next: by a model where OPENAI_API_KEY..."),
         "dashboard": ("capture", "Show the metrics in the terminal, kept current."),
         "alerts": ("alerts", "Incidents: list, acknowledge, close, try the channels."),

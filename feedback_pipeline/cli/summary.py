@@ -241,10 +241,13 @@ def status(pipeline: Pipeline, console: Console) -> None:
         )
     for day, problem in changes.failed_days(pipeline.database).items():
         console.print(f"[red]{day} failed: {escape(problem)}[/]")
-    for held in waiting(pipeline.database):
-        if held.source == SOURCE and held.problem == "answer":
-            console.print(f"{held.votes:,} votes of the sample wait for answers that never come, on purpose")
-        elif advice := held.advice():
+    held_back = waiting(pipeline.database)
+    planted = [held for held in held_back if held.source == SOURCE and held.problem == "answer"]
+    if planted:
+        votes = sum(held.votes for held in planted)
+        console.print(f"{votes:,} votes of the sample wait for answers that never come, on purpose")
+    for held in held_back:
+        if held not in planted and (advice := held.advice()):
             console.print(f"[yellow]{escape(advice)}[/]", highlight=False, soft_wrap=True)
     if lost := computed.absent(pipeline.database, pipeline.frames):
         console.print(f"[red]{escape(computed.described(lost))}[/]", highlight=False, soft_wrap=True)

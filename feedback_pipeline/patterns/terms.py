@@ -175,19 +175,27 @@ class _Words:
         if not bracketed.is_empty():
             text = text.clone().scatter(bracketed, text.gather(bracketed).str.replace_all(PLACEHOLDER, f" {_BREAK} "))
         pattern = _WORD if bracketed.is_empty() else f"{_WORD}|{_BREAK}"
-        found = text.str.to_lowercase().str.extract_all(pattern)
+        # no word reaches over a space, and what stands between two is mostly said many times: each is looked at once
+        between = text.str.split(" ")
+        said = between.explode().cast(pl.Categorical)
+        pieces = said.unique()
+        found = pieces.cast(pl.String).str.to_lowercase().str.extract_all(pattern)
         lengths = found.list.len()
-        tokens = found.filter(lengths > 0).explode().cast(pl.Categorical)
-        raw = tokens.to_physical().to_numpy()
-        found_words = tokens.unique()
-        names = found_words.cast(pl.String)
-        order = names.arg_sort()
-        present, names = found_words.gather(order), names.gather(order)
-        physical = present.to_physical().to_numpy()
-        translation = np.full(int(raw.max()) + 1 if raw.size else 0, -1, dtype=np.int64)
-        translation[physical] = np.arange(physical.size)
-        translation[physical[(names == _BREAK).to_numpy()]] = -1
-        return cls(translation[raw], np.cumsum(lengths.to_numpy(), dtype=np.int64), names)
+        tokens = found.filter(lengths > 0).explode()
+        names = tokens.unique().sort()
+        codes = tokens.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)
+        if not bracketed.is_empty():
+            codes[(tokens == _BREAK).to_numpy()] = -1
+        physical = pieces.to_physical().to_numpy()
+        of_piece, first = (np.zeros(int(physical.max(initial=0)) + 1, dtype=np.int64) for _ in range(2))
+        of_piece[physical] = lengths.to_numpy()
+        first[physical] = np.cumsum(lengths.to_numpy()) - lengths.to_numpy()
+        raw = said.to_physical().to_numpy()
+        counts = of_piece[raw]
+        ends = np.cumsum(counts)
+        places = np.repeat(first[raw] - ends + counts, counts)
+        places += np.arange(places.size)
+        return cls(codes[places], ends[np.cumsum(between.list.len().to_numpy()) - 1], names)
 
     def starts(self) -> Integers:
         """Where each text's codes start."""

@@ -176,5 +176,7 @@ class _Pieces:
 
     def frame(self) -> pl.DataFrame:
         """Schema PIECE."""
-        columns = (self._rows, self._starts, self._texts, self._placeholders)
-        return pl.DataFrame([pl.Series(name, values, PIECE[name]) for name, values in zip(PIECE, columns, strict=True)])
+        columns = {
+            "row": self._rows, "start": self._starts, "text": self._texts, "placeholder": self._placeholders,
+        }  # fmt: skip
+        return pl.DataFrame(columns, schema=PIECE)

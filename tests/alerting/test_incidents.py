@@ -42,6 +42,37 @@ def test_a_day_computed_again_changes_nothing(database):
     assert (one.first_day, one.last_day, one.explanation) == (DAY, on(1), f"bad on {on(1)}")
 
 
+def told(database):
+    return [(one.first_day, one.last_day, one.state, one.explanation) for one in incidents.incidents(database)]
+
+
+@pytest.mark.parametrize(
+    "bad", [{0, 1, 2}, {0, 8}, {0, 7, 14}, {0, 2, 10, 11, 20}, {0, 9, 17, 25}, set(range(0, 30, 9))]
+)
+def test_a_stretch_of_days_recorded_twice_is_recorded_once(database, bad):
+    """Days that are computed in one pass are recorded before their files are written, and again where it fails."""
+
+    def stretch():
+        for offset in range(30):
+            record(database, on(offset), *([fired(on(offset))] if offset in bad else []))
+
+    stretch()
+    once = told(database)
+    stretch()
+    assert told(database) == once
+
+
+def test_a_day_computed_again_keeps_to_the_incident_that_a_person_closed(database):
+    record(database, DAY, fired(DAY))
+    record(database, on(1), fired(on(1)))
+    (first,) = incidents.incidents(database)
+    incidents.close(database, first.id, person="ada", now=NOW, today=on(1))
+    assert record(database, on(2), fired(on(2))).opened == 1
+    before = told(database)
+    record(database, on(1), fired(on(1)))  # a late vote
+    assert told(database) == before
+
+
 def test_different_rules_and_dimensions_are_different_incidents(database):
     readings = [fired(DAY), fired(DAY, "approval_drift")]
     readings += [fired(DAY, "new_action_type", dimensions=(("action_type", name),)) for name in ("mail", "todo")]

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +32,10 @@ from feedback_pipeline.cleaning.tables import VOTE_FACTS
 from feedback_pipeline.judging.versions import JudgedAverages, averages_of_one_judge
 from feedback_pipeline.patterns.tables import SAFETY_COUNTS, SLICE_FINDINGS
 from feedback_pipeline.pipeline import Pipeline
+from feedback_pipeline.reports.document import render_json
+from feedback_pipeline.reports.published import FOLDERS
 from feedback_pipeline.settings import Settings
+from tests.support.report_samples import WEEK, full_report, silent_report
 
 NOWHERE = Settings.from_environment({})
 
@@ -307,6 +311,16 @@ def test_the_pipelines_own_votes_are_read_without_a_table(settings, feedback):
     assert list(own.findings.columns) == SLICE_FINDINGS.names
     with pytest.raises(InsufficientFeedbackError, match="feedback materialize"):
         generate_report(settings=settings)
+
+
+def test_the_newest_report_of_the_pipeline_is_that_of_the_newest_votes(settings):
+    folder = Pipeline(settings).frames.root / FOLDERS["weekly"]
+    folder.mkdir(parents=True)
+    following = replace(WEEK, label="2026-W48", start=date(2026, 11, 23), end=date(2026, 11, 29))
+    for content in (full_report(), replace(silent_report(), period=following)):
+        (folder / f"{content.period.start}.json").write_bytes(render_json(content))
+    assert generate_report(settings=settings).period == "2026-W47"
+    assert generate_report(settings=settings, until=date(2026, 11, 25)).period == "2026-W48"
 
 
 def test_own_prompt_versions_carry_safety_rates(settings, feedback):  # E3

@@ -70,6 +70,10 @@ def test_of_days_whose_pass_fails_only_the_bad_one_is_left_out(
     assert runs.compute(pipeline, instance).days == 3
     assert list(changes.failed_days(database)) == [DAYS[2]]
     assert pipeline.frames.partitions(CLEAN_INTERACTIONS) == [str(day) for day in DAYS if day != DAYS[2]]
+    said = [entry.user_message for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
+    [warned] = [one for one in said if "computed one by one" in one]
+    assert f"4 days from {DAYS[0]} to {DAYS[3]}" in warned
+    assert "no such day" not in warned  # an error's words may be a person's
 
 
 def test_what_is_left_of_an_address_is_counted_for_its_day_alone(

@@ -45,6 +45,43 @@ def test_teams_are_switched_and_the_list_follows_the_search(site: Any, page: Any
     assert page.crashes == []
 
 
+def late(page: Any, script: str) -> list[Any]:
+    """Requests for a script, which are not answered until the test says so."""
+    held: list[Any] = []
+    page.route(f"**/static/{script}", times=1, handler=lambda route: held.append(route))
+    return held
+
+
+def test_a_team_chosen_before_the_scripts_are_there_is_shown(site: Any, page: Any) -> None:
+    other = key_store.create(site.database, "test", ("read", "write"), "globex")[1]
+    vote(site, site.key)
+    vote(site, other, query="An invoice", response="Paid.")
+    page.goto(f"{site.url}/console#{site.key},{other}")
+    page.wait_for_selector("text=Where is my parcel?")
+    held = late(page, "console.js")
+    page.goto(f"{site.url}/console", wait_until="commit")
+    page.locator("select[name=team]").evaluate(
+        "(choice) => { choice.value = 'globex'; choice.dispatchEvent(new Event('change', { bubbles: true })); }"
+    )
+    held[0].continue_()
+    page.wait_for_selector("text=An invoice")
+    assert page.crashes == []
+
+
+def test_the_list_follows_what_was_typed_before_the_scripts_are_there(site: Any, page: Any) -> None:
+    vote(site, site.key)
+    vote(site, site.key, query="A parcel", response="Lost.", user_id="ben")
+    page.goto(f"{site.url}/console#{site.key}")
+    page.wait_for_selector("text=Where is my parcel?")
+    held = late(page, "htmx.min.js")
+    page.goto(f"{site.url}/console", wait_until="commit")
+    page.fill("input[name=search]", "lost")
+    held[0].continue_()
+    page.wait_for_selector("#listed >> text=1–1 of 1 votes")
+    assert "search=lost" in page.url
+    assert page.crashes == []
+
+
 def test_nothing_is_wider_than_a_phone(site: Any, page: Any) -> None:
     vote(site, site.key, model="a-model-with-a-name-that-is-rather-long-and-has-no-space", comment="x" * 300)
     page.set_viewport_size({"width": 360, "height": 740})

@@ -182,6 +182,14 @@ def test_an_event_of_an_open_transaction_is_waited_for(service: Running, api: ht
     assert told(service) == 1
 
 
+def test_maintenance_under_way_holds_no_event_up(service: Running, api: httpx.Client, receiver: Receiver) -> None:
+    add(service, receiver)
+    with psycopg.connect(service.database.url, application_name="feedback-maintenance") as slow:
+        slow.execute("SELECT fold_counts()")
+        api.post("/v1/feedback", json=VOTE)
+        assert told(service) == 1
+
+
 def test_no_other_teams_events_are_told(service: Running, api: httpx.Client, receiver: Receiver) -> None:
     add(service, receiver)
     with service.client(service.new_key(service.tenant + "-rivals")) as rivals:

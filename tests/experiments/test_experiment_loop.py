@@ -96,6 +96,8 @@ def test_from_a_command_to_a_verdict(run, database: Database, tmp_path: Path) ->
     assert "is stopped" in run("stop", "tone", "--reason", "v2 won")
     assert "is concluded" in run("conclude", "tone", "--conclusion", "v2 for everybody")
     assert "only what ran" in run("conclude", "tone", "--conclusion", "again", code=2)
+    with database.engine.begin() as connection:  # as if the commands had been given then, and not today
+        connection.execute(sa.text("UPDATE experiment SET ended_at = :at"), {"at": later(days=10)})
     assert not experiment_readout.function(pipeline, later(days=120).date()).rows.height
 
 

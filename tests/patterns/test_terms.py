@@ -46,9 +46,10 @@ def naive(rows, min_people):
     }
 
 
-words = st.sampled_from(["the", "refund", "was", "slow", "Don't", "Straße", "4", "naïve"])
+words = st.sampled_from(["the", "refund", "was", "slow", "Don't", "Straße", "4", "naïve", "ΟΔΟΣ"])
+between = st.sampled_from([" ", "  ", ", ", "/", "\n", "\u00a0", "' ", "'"])
 rows = st.tuples(
-    st.none() | st.lists(words, max_size=8).map(" ".join),
+    st.none() | st.lists(st.tuples(words, between), max_size=8).map(lambda said: "".join(map("".join, said))),
     st.sampled_from([-1, 0, 1]),
     st.integers(0, 5),
     st.sampled_from(["prompt", "comment"]),

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from contextlib import suppress
 
 
@@ -10,6 +11,8 @@ class Way:
 
     def __init__(self, server: tuple[str, int]) -> None:
         self._server, self._pairs, self._cut = server, list[socket.socket](), False
+        self.delay = 0.0
+        """Seconds before anything of a new connection is passed on."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -43,10 +46,11 @@ class Way:
                 _end(here)
                 _end(there)
             for source, target in ((here, there), (there, here)):
-                threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+                threading.Thread(target=_pass_on, args=(source, target, self.delay), daemon=True).start()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _pass_on(source: socket.socket, target: socket.socket, delay: float) -> None:
+    time.sleep(delay)
     try:
         while data := source.recv(65_536):
             target.sendall(data)

@@ -75,6 +75,7 @@ def test_sample_import_materialize_status_and_doctor(home: Path) -> None:
     assert "14 days, 2 weeks computed" in done.stdout
 
     shown = run(home, "status")
+    assert shown.stdout.count("answers that never come, on purpose") == 1
     assert "14 days computed, 0 wait" in shown.stdout
     assert "report 2" in shown.stdout
 

@@ -1,5 +1,5 @@
 -- The incident that a day's alert belongs to: the one whose days, or the quiet ones after them, it falls into. One that
--- a person closed ends on the day it was closed.
+-- a person closed ends on the day it was closed; one that began by the day comes before one that began after it.
 UPDATE alert SET
     first_day = LEAST(first_day, :day),
     last_day = GREATEST(last_day, :day),
@@ -11,7 +11,7 @@ WHERE id = (
     WHERE incident = :incident
         AND :day >= first_day - CAST(:quiet_days AS integer)
         AND :day <= CASE WHEN closed_by IS NULL THEN last_day + CAST(:quiet_days AS integer) ELSE closed_on END
-    ORDER BY first_day DESC
+    ORDER BY first_day <= :day DESC, first_day DESC
     LIMIT 1
 )
 RETURNING id
