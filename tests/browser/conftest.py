@@ -22,6 +22,8 @@ from tests.support.report_samples import WEEK, full_report
 from tests.support.serving import serve
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 30_000.0
+"""Milliseconds that something may take: the machine may be busy."""
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,7 @@ def chromium() -> Iterator[Any]:
     if path is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium chromium-driver)")
     with sync_api.sync_playwright() as playwright:
+        sync_api.expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -56,7 +59,7 @@ def site(settings: Any, database: Any) -> Iterator[Site]:
 @pytest.fixture
 def context(chromium: Any) -> Iterator[Any]:
     context = chromium.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 
@@ -153,7 +156,7 @@ def filed(page: Any) -> Any:
 
 def settled(page: Any, host: Host, expected: list[Any], field: str = "thumb") -> None:
     """Waits until the store says what is expected: writes are in order, so the last one wins."""
-    for _ in range(40):
+    for _ in range(400):
         if [vote[field] for vote in host.votes()] == expected:
             return
         page.wait_for_timeout(50)

@@ -47,7 +47,7 @@ def test_an_example(name: str, service: Any, tmp_path: Path) -> None:
         "FEEDBACK_DATABASE_URL": service.database.url, "PYTHONPATH": f"{root}{os.pathsep}{root / 'clients' / 'python'}",
     }  # fmt: skip
     found = subprocess.run(
-        [sys.executable, EXAMPLES / name], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, EXAMPLES / name], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert found.returncode == 0, found.stderr
     assert ENDS[name] in found.stdout, found.stdout

@@ -296,7 +296,7 @@ def test_an_instrumented_application_needs_no_code_of_ours(service: Running, kin
     try:
         done = subprocess.run(
             [sys.executable, str(program), kind, streamed, models, service.url, service.key],
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=300, check=False,
             env={**os.environ, "TRACELOOP_TRACE_CONTENT": "true"},
         )  # fmt: skip
     finally:

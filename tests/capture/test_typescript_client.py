@@ -39,7 +39,7 @@ def models() -> Iterator[str]:
 
 def run(script: Path, **given: str) -> dict[str, Any]:
     ran = subprocess.run(
-        ["node", str(script), json.dumps(given)], capture_output=True, text=True, timeout=60, check=False
+        ["node", str(script), json.dumps(given)], capture_output=True, text=True, timeout=300, check=False
     )
     assert ran.returncode == 0, ran.stderr
     found: dict[str, Any] = json.loads(ran.stdout)

@@ -31,7 +31,7 @@ def test_a_second_one_in_a_home_refuses_and_says_where_the_first_is(tmp_path: Pa
         note({"pid": 4711, "ui": "http://127.0.0.1:3000", "api": "http://127.0.0.1:8080"})
         second = subprocess.run(
             [sys.executable, "-m", "feedback_pipeline.cli", "dev"],
-            env={**os.environ, "FEEDBACK_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120,
+            env={**os.environ, "FEEDBACK_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
     assert second.returncode == 2
     assert "runs in" in second.stderr

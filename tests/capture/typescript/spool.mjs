@@ -38,18 +38,18 @@ await theirs.flush();
 await theirs.close();
 said.theirs = [theirs.metrics, kept.size];
 
-const page = async (team, address) => {
+const page = async (team, address, patience) => {
   const token = await mintToken(team, "qa_answer", "1", "http://localhost");
   const own = new FeedbackClient({ url: address, token, session: "s".repeat(16), spool, flushAfter: 1, fetch: asPage });
   own.submit({ kind: "explicit", content: { type: "qa_answer", id: "1" }, thumb: team === key });
-  await own.flush(500);
-  await own.close(500);
+  await own.flush(patience);
+  await own.close(patience);
   return own.metrics;
 };
 const asPage = (address, options) => fetch(address, { ...options, headers: { ...options.headers, Origin: "http://localhost" } });
-await page(other, nowhere);
+await page(other, nowhere, 500);
 for (const [name, value] of [...kept]) kept.delete(name), kept.set(name.replace(nowhere, url), value);
-said.page = [await page(key, url), kept.size];
+said.page = [await page(key, url, 10_000), kept.size];
 kept.clear();
 
 const full = new FeedbackClient({ url: nowhere, key, flushAfter: 1 });
