@@ -10,7 +10,6 @@ from itertools import chain
 
 import polars as pl
 
-from feedback_pipeline.privacy.checks import Span
 from feedback_pipeline.privacy.folding import DISGUISED, fold
 from feedback_pipeline.privacy.rules import MARK, Search, default_searches, gates, openers
 
@@ -24,7 +23,6 @@ SUSPECT = pl.Schema({"row": pl.UInt32, "text": pl.String, **dict.fromkeys(GATES,
 in it: where one of the others is, that for words near others is not looked for."""
 PIECE = pl.Schema({"row": pl.UInt32, "start": pl.UInt32, "text": pl.String, "placeholder": pl.String})
 """A piece of a text: its row, the character it starts at, its words, and the type if it is an identifier."""
-_Piece = tuple[int, int, str, str | None]
 
 
 def suspects(texts: pl.Series) -> pl.DataFrame:
@@ -138,33 +136,47 @@ def _matches() -> tuple[dict[tuple[tuple[int, ...], str | None], list[pl.Expr]],
 def _cut(frame: pl.DataFrame, search: Search) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What the search takes out of the open pieces, and what it leaves of them (schema PIECE)."""
     marked = frame["text"].str.replace_all(search.pattern, search.marked).to_list()
-    taken, rest = list[_Piece](), list[_Piece]()
-    accepted: dict[str, tuple[int, str, Span]] = {}
+    taken, rest = _Pieces(), _Pieces()
+    accepted: dict[str, tuple[str, int, int, str | None]] = {}
     for row, start, text in zip(frame["row"].to_list(), frame["start"].to_list(), marked, strict=True):
-        position, waiting = start, ""
-        for index, part in enumerate(text.split(MARK)):
-            if index % 2 == 0:
-                waiting += part
-                continue
+        position = start
+        waiting, *parts = text.split(MARK)
+        pairs = iter(parts)
+        for part, after in zip(pairs, pairs, strict=True):
             if (found := accepted.get(part)) is None:
-                found = accepted[part] = search.accepted(part, holds_identifier)
-            rule, value, (first, last) = found
+                rule, value, (first, last) = search.accepted(part, holds_identifier)
+                found = accepted[part] = (value, first, last, search.placeholders[rule])
+            value, first, last, placeholder = found
             if first == last:
-                waiting += value
+                waiting += value + after
                 continue
-            waiting += value[:first]
-            if waiting:
-                rest.append((row, position, waiting, None))
-            position += len(waiting)
-            taken.append((row, position, value[first:last], search.placeholders[rule]))
+            if before := waiting + value[:first]:
+                rest.add(row, position, before, None)
+                position += len(before)
+            taken.add(row, position, value[first:last], placeholder)
             position += last - first
-            waiting = value[last:]
+            waiting = value[last:] + after
         if waiting:
-            rest.append((row, position, waiting, None))
-    return _frame(taken), _frame(rest)
+            rest.add(row, position, waiting, None)
+    return taken.frame(), rest.frame()
 
 
-def _frame(pieces: list[_Piece]) -> pl.DataFrame:
-    """Pieces as a frame (schema PIECE)."""
-    columns = zip(PIECE.items(), zip(*pieces, strict=True), strict=True) if pieces else ()
-    return pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in columns], schema=PIECE)
+class _Pieces:
+    """Pieces in columns: a tuple for each would be looked at by every search for garbage."""
+
+    def __init__(self) -> None:
+        self._rows, self._starts = list[int](), list[int]()
+        self._texts, self._placeholders = list[str](), list[str | None]()
+
+    def add(self, row: int, start: int, text: str, placeholder: str | None) -> None:
+        self._rows.append(row)
+        self._starts.append(start)
+        self._texts.append(text)
+        self._placeholders.append(placeholder)
+
+    def frame(self) -> pl.DataFrame:
+        """Schema PIECE."""
+        columns = {
+            "row": self._rows, "start": self._starts, "text": self._texts, "placeholder": self._placeholders,
+        }  # fmt: skip
+        return pl.DataFrame(columns, schema=PIECE)
