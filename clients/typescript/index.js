@@ -216,6 +216,12 @@ export class FeedbackClient {
 
   /** @param {string} path @param {any} body */
   #put(path, body) {
+    try {
+      JSON.stringify(body);
+    } catch {
+      this.metrics.dropped++; // it can never be sent, and takes nothing with it
+      return false;
+    }
     if (this.#held.reduce((sum, { count }) => sum + count, this.#queue.length) >= MAX_QUEUE) {
       this.metrics.dropped++;
       return false;
@@ -310,6 +316,7 @@ export class FeedbackClient {
   /** @param {string} method @param {string} path @param {any} [body] @param {string} [key] @param {boolean} [leaving] @returns {Promise<any>} */
   async #request(method, path, body, key, leaving = false) {
     const { url, timeout } = this.#options;
+    const sent = body === undefined ? null : JSON.stringify(body);
     /** @type {Response} */
     let answer;
     let text;
@@ -317,7 +324,7 @@ export class FeedbackClient {
       answer = await this.#fetch(url + path, {
         method,
         headers: await this.#headers(key),
-        body: body === undefined ? null : JSON.stringify(body),
+        body: sent,
         signal: AbortSignal.timeout(timeout ?? 5000),
         keepalive: leaving,
       });

@@ -166,6 +166,14 @@ def test_a_vote_put_while_a_delivery_ends_is_sent() -> None:
     assert run(HERE / "moments.mjs") == {"lost": []}
 
 
+@needs_node
+def test_what_json_cannot_hold_is_dropped_and_holds_nothing_up() -> None:
+    found = run(HERE / "unsendable.mjs")
+    assert (found["taken"], found["sent"], found["requests"]) == ([True, False, False, True], [1, 4], 1)
+    assert found["told"] == "TypeError"
+    assert (found["metrics"]["dropped"], found["metrics"]["delivered"]) == (2, 2)
+
+
 @pytest.mark.parametrize("name", ["index.js", "tokens.js", "experiments.js", "logging.js"])
 def test_it_is_small_and_needs_nothing(name: str) -> None:
     size = len(gzip.compress((CLIENT / name).read_bytes(), 9, mtime=0))
