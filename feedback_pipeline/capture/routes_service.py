@@ -148,8 +148,10 @@ def _script(name: str) -> bytes:
     text = (resources.files("feedback_pipeline.capture") / "static" / name).read_text(encoding="utf-8")
     lines = re.sub(r"^\s*/\*.*?\*/\s*$", "", text, flags=re.DOTALL | re.MULTILINE).split("\n")
     kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("//")]
-    script = "\n".join(kept) + "\n"
-    return (_SPACES.sub(r"\1\2\3", script) if name.endswith(".js") else script).encode()
+    if not name.endswith(".js"):
+        return ("\n".join(kept) + "\n").encode()
+    script = "\n".join(re.sub(r" +// .*$", "", line) for line in kept) + "\n"
+    return re.sub(r"(?<=[{;,])\n", "", _SPACES.sub(r"\1\2\3", script)).encode()
 
 
 @router.get("/demo", include_in_schema=False)

@@ -237,6 +237,39 @@ def test_a_vote_that_waited_and_is_refused_is_shown_as_what_the_server_has(host:
     settled(page, host, [True])
 
 
+PIECES = """(pieces) => { const element = document.querySelector("#a"); let shown = 1;
+    element.setAttribute("snapshot", pieces[0]);
+    const timer = setInterval(() => { shown += 1; element.setAttribute("snapshot", pieces.slice(0, shown).join(" "));
+        if (shown === pieces.length) clearInterval(timer); }, 100); }"""
+
+
+def said_of(host: Host, kind: str = "explicit") -> list[str]:
+    return [vote["response"] or vote["content_snapshot"] for vote in host.votes(kind)]
+
+
+def test_a_vote_while_the_text_still_comes_is_about_all_of_it(host: Host, page: Any) -> None:
+    host.show(page, host.element("a", "suggest"))
+    page.evaluate(PIECES, ["the", "answer", "in", "six", "small", "pieces"])
+    page.locator("#a .up").click()
+    page.evaluate("() => document.querySelector('#a').signal('copy')")
+    expect(page.locator("#a .said")).to_have_text("Thank you.")
+    settled(page, host, [True])
+    assert said_of(host) == said_of(host, "implicit") == ["the answer in six small pieces"]
+    with filed(page):
+        page.locator("#a .down").click()  # about the same text: one vote
+    settled(page, host, [False])
+
+
+def test_a_vote_while_the_text_still_comes_is_not_lost_with_the_page(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    page.evaluate(PIECES, ["the", *["answer"] * 40])
+    page.locator("#a .up").click()
+    page.wait_for_timeout(200)
+    page.reload()
+    shown(page, True)
+    settled(page, host, [True])
+
+
 def test_two_elements_for_one_content_follow_each_other(host: Host, page: Any) -> None:
     host.show(page, host.element("a"), host.element("a").replace('<llm-feedback id="a"', '<llm-feedback id="again"'))
     with filed(page):

@@ -90,10 +90,7 @@
   };
   let memorySession = null;
 
-  const random = () => {
-    if (crypto.randomUUID) return crypto.randomUUID();
-    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  };
+  const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
   const session = () => {
     let known = storage.read(SESSION) || memorySession;
@@ -290,24 +287,24 @@
     }
 
     /* Takes a change at once, and writes it after everything that is under way. */
-    change(wanted, extra, answer) {
+    change(wanted, extra, view) {
       this.touched = true;
       this.wanted = { ...this.wanted, ...wanted };
       this.show();
-      return this.inTurn(() => this.write(extra, answer));
+      return this.inTurn(() => this.write(extra, view));
     }
 
-    async write(extra, answer) {
+    async write(extra, view) {
       const { rating, stars } = this.wanted;
       const none = alike(this.wanted, rated());
       if (!extra && alike(this.wanted, this.server) && !queue.find(this.voteSlot, this)) {
         if (none) this.show("withdrawn");
         return 200;
       }
-      const vote = none ? null : { kind: "explicit", content: { type: this.type, id: this.id }, ...answer, ...extra };
+      const vote = none ? null : { kind: "explicit", content: { type: this.type, id: this.id }, ...extra };
       if (rating !== null) vote.thumb = rating;
       if (stars !== null) vote.stars = stars;
-      const { status } = await this.file(vote, this.voteSlot);
+      const { status } = await this.file(vote, this.voteSlot, view);
       if (worthRepeating(status) || refusedToken(status)) this.show(told(status));
       else this.answered(vote, status);
       if (status >= 400) this.fail(status);
@@ -327,11 +324,14 @@
       }
     }
 
-    /* Files an event, or (null) takes the vote back; what cannot be delivered now waits in the browser and is sent later, once. */
-    async file(event, slot) {
-      const item = { url: `${this.api}/v1/feedback`, method: event ? "POST" : "DELETE", key: random(), slot, token: this.token, mints: this.mints,
-        body: event && JSON.stringify({ ...event, occurred_at: new Date().toISOString() }) };
+    /* Files an event, or (null) takes the vote back; what cannot be delivered now waits in the browser and is sent later,
+       once. With a view it is about what is shown there: all of a text that comes in pieces. */
+    async file(event, slot, view) {
+      const occurred_at = new Date().toISOString();
+      const body = () => event && JSON.stringify({ ...event, ...view?.answer(), occurred_at });
+      const item = { url: `${this.api}/v1/feedback`, method: event ? "POST" : "DELETE", key: random(), slot, token: this.token, mints: this.mints, body: body() };
       queue.add(item);
+      for (; view?.telling; item.body = body()) await new Promise((done) => { setTimeout(done, PIECES_MS); });
       const answer = await this.send(item);
       if (!worthRepeating(answer.status) && !refusedToken(answer.status)) queue.drop(item.key);
       return answer;
@@ -428,7 +428,7 @@
       if (early) {
         queue.dropSlot(early.voteSlot, early);
         next.restore(this.getAttribute("snapshot"));
-        next.change(early.wanted, null, this.answer());
+        next.change(early.wanted, null, this);
       }
     }
 
@@ -440,7 +440,7 @@
     /* Text that comes in pieces: once it stands, the vote on all of it is asked for. */
     retold() {
       clearTimeout(this.telling);
-      this.telling = setTimeout(() => { if (this.about.forget()) this.start(); }, PIECES_MS);
+      this.telling = setTimeout(() => { this.telling = 0; if (this.about.forget()) this.start(); }, PIECES_MS);
     }
 
     on(name) { return this.hasAttribute(name) && this.getAttribute(name) !== "false"; }
@@ -615,7 +615,7 @@
         return;
       }
       this.say("");
-      this.about.change({ rating }, null, this.answer());
+      this.about.change({ rating }, null, this);
       if (rating) this.form.replaceChildren();
       else this.askWhy();
       this.show();
@@ -633,13 +633,13 @@
       clearTimeout(this.timer);
       const stars = this.pending;
       this.pending = null;
-      if (stars && stars !== this.about.wanted.stars) this.about.change({ stars }, null, this.answer());
+      if (stars && stars !== this.about.wanted.stars) this.about.change({ stars }, null, this);
     }
 
     undo() {
       this.form.replaceChildren();
       this.say("");
-      return this.about.change({ rating: null, stars: null }, null, {});
+      return this.about.change(rated());
     }
 
     askWhy() {
@@ -648,7 +648,7 @@
         const extra = {};
         if (comment) extra.comment = comment;
         if (chosen.length) extra.reasons = chosen;
-        return this.about.change({ rating: false }, extra, this.answer());
+        return this.about.change({ rating: false }, extra, this);
       });
       this.show();
     }
@@ -692,20 +692,20 @@
     }
 
     /* An event that is no vote. */
-    async event(fields) {
+    async event(fields, view) {
       const content = { type: this.about.type, id: this.about.id };
-      const { status } = await this.about.file({ ...fields, content }, `${this.about.slot}/${random()}`);
+      const { status } = await this.about.file({ ...fields, content }, `${this.about.slot}/${random()}`, view);
       if (fields.kind !== "implicit") this.say(status < 300 ? "thanks" : told(status));
       if (status >= 400) this.about.fail(status);
       return status;
     }
 
     correct() {
-      const box = this.ask("better", [], (correction) => this.event({ kind: "correction", ...this.answer(), correction }));
+      const box = this.ask("better", [], (correction) => this.event({ kind: "correction", correction }, this));
       box.value = this.getAttribute("snapshot") || "";
     }
 
-    signal(name, detail) { return this.event({ kind: "implicit", ...this.answer(), value: { signal: name, ...(detail || {}) } }); }
+    signal(name, detail) { return this.event({ kind: "implicit", value: { signal: name, ...detail } }, this); }
   }
 
   // React 19 and Vue set a property where the element has one of that name: each writes its attribute
