@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,15 +216,33 @@ def test_logging_takes_less_than_a_millisecond_of_the_caller(feedback: FeedbackC
 
 
 def test_sampled_out_calls_keep_a_row_without_text(feedback: FeedbackClient, service: Any) -> None:
-    @log_llm_request(client=feedback, sampling=0.0001, model="m-1")
+    @log_llm_request(client=feedback, sampling=1e-9, model="m-1")
     def ask(prompt: str) -> str:
         return "secret"
 
     for _ in range(20):
         ask("secret")
     feedback.flush()
-    rows = answers(service, "prompt, output, messages, model, round(inclusion_probability::numeric, 4)::text")
-    assert rows == [(None, None, None, "m-1", "0.0001")] * 20
+    rows = answers(service, "prompt, output, messages, model, round(inclusion_probability::numeric, 6)::text")
+    assert rows == [(None, None, None, "m-1", "0.000001")] * 20  # the least the service takes
+
+
+def test_a_seed_of_the_application_decides_no_draw_and_is_not_moved_by_one(
+    feedback: FeedbackClient, service: Any
+) -> None:
+    @log_llm_request(client=feedback, sampling=0.5, model="m-1")
+    def ask(prompt: str) -> str:
+        return "kept"
+
+    following = set()
+    for _ in range(60):
+        random.seed(7)  # as frameworks do for each request
+        ask("kept")
+        following.add(random.random())
+    feedback.flush()
+    random.seed(7)
+    assert following == {random.random()}
+    assert len({prompt for prompt, _ in answers(service, "prompt, model")}) == 2
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import json
 import os
-import random
 import threading
 import time
 from typing import Any
 
 import httpx
 
+from feedback_client.draws import DRAW
 from feedback_client.errors import DeliveryError, refused
 from feedback_client.tokens import handle
 
@@ -116,7 +116,7 @@ class AsyncAddress:
 
 
 def _wait(attempt: int) -> float:
-    return random.uniform(0, min(MAX_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+    return DRAW.uniform(0, min(MAX_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
 
 
 def _content(body: Any) -> bytes | None:

@@ -10,13 +10,13 @@ import contextlib
 import functools
 import inspect
 import logging
-import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union, cast, overload
 
 from feedback_client.context import around_calls, begin_call, current_about
+from feedback_client.draws import DRAW
 from feedback_client.reading import read_call, read_result
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class CallLog:
                 "_call": call,
                 "_result": result,
                 "_error": None if error is None else _described(error),
-                "_kept": random.random() < self.sampling,
+                "_kept": DRAW.random() < self.sampling,
                 "_about": {**self.about, **(current_about() if about is None else about)},
             }
             self.client.log_later(item, read_off)

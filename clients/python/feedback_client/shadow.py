@@ -13,12 +13,13 @@ import functools
 import inspect
 import logging
 import queue
-import random
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Callable, Literal, Protocol, TypeVar
+
+from feedback_client.draws import DRAW
 
 Answers = TypeVar("Answers", bound=Callable[..., Any])
 Status = Literal["ok", "failed", "late"]
@@ -84,7 +85,6 @@ class Shadow:
     counts: Counts = field(default_factory=Counts)
     _queue: queue.Queue[_Job] = field(default_factory=lambda: queue.Queue(MAX_QUEUE), repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _draw: random.Random = field(default_factory=random.Random, repr=False)
 
     def __post_init__(self) -> None:
         for number in range(THREADS):
@@ -116,7 +116,7 @@ class Shadow:
         """Lets the candidate answer a call, perhaps; never raises and never waits. False where it does not."""
         try:
             self.counts.seen += 1
-            if self._draw.random() >= self.sample:
+            if DRAW.random() >= self.sample:
                 return False
             if self._spent():
                 return False
