@@ -206,11 +206,12 @@ def test_a_vote_that_waits_and_a_change_of_mind_end_as_they_look(host: Host, pag
     page.route(VOTES, lambda route: route.abort())
     page.locator("#a .up").click()
     expect(page.locator("#a .said")).to_contain_text("cannot be reached")
-    page.unroute(VOTES)
     held: list[Any] = []
-    page.route(VOTES, lambda route: route.continue_() if held else held.append(route))
+    page.route(VOTES, lambda route: route.continue_() if held else held.append(route))  # before the other one
     page.evaluate("() => window.dispatchEvent(new Event('online'))")
-    while not held:  # the first one is on its way, and slow
+    for _ in range(500):
+        if held:  # the first one is on its way, and slow
+            break
         page.wait_for_timeout(20)
     page.locator("#a .down").click()
     page.wait_for_timeout(200)
@@ -228,9 +229,8 @@ def test_a_vote_that_waited_and_is_refused_is_shown_as_what_the_server_has(host:
     page.route(VOTES, lambda route: route.abort())
     page.locator("#a .down").click()
     expect(page.locator("#a .said")).to_contain_text("cannot be reached")
-    page.unroute(VOTES)
     headers = {"Access-Control-Allow-Origin": host.url}
-    page.route(VOTES, lambda route: route.fulfill(status=422, body="{}", headers=headers))
+    page.route(VOTES, lambda route: route.fulfill(status=422, body="{}", headers=headers))  # before the other one
     page.reload()
     expect(page.locator("#a .said")).to_contain_text("Not saved")
     shown(page, True)
