@@ -18,7 +18,7 @@ from feedback_pipeline.capture.access import Principal
 from feedback_pipeline.capture.asking import asks
 from feedback_pipeline.capture.problems import ProblemError, invalid
 from feedback_pipeline.capture.responses import json_response, parsed
-from feedback_pipeline.capture.routes_votes import current, require_own
+from feedback_pipeline.capture.routes_votes import current, named_content, require_own
 from feedback_pipeline.capture.service import Service, service_of
 from feedback_pipeline.capture.shapes import ContentState, Parameter, StateRequest, StatesRequest
 from feedback_pipeline.store.rows import content_name
@@ -80,11 +80,7 @@ async def list_feedback(request: Request, wanted: Annotated[Listing, Query()]) -
 
 
 async def _state(service: Service, request: Request, principal: Principal, wanted: Listing) -> dict[str, Any]:
-    content = principal.content or (wanted.content_type or "", wanted.content_id or "")
-    if principal.browser and (wanted.content_type or content[0], wanted.content_id or content[1]) != content:
-        raise ProblemError(403, "wrong_content", "the token belongs to other content")
-    if not content[0]:
-        raise invalid("content_type", "is needed with content_id")
+    content = named_content(principal, wanted.content_type, wanted.content_id)
     person = await service.person(request, principal, wanted.user_id, wanted.session_id, writes=False)
     return await _voted(service, principal, content, person, None)
 

@@ -179,12 +179,7 @@ async def withdraw_from_content(
     browser's token names both. Without such a vote nothing changes."""
     service = service_of(request)
     principal = await service.authenticate(request, "write")
-    content = principal.content or (content_type or "", content_id or "")
-    if (content_type or content[0], content_id or content[1]) != content:
-        raise ProblemError(403, "wrong_content", "the token belongs to other content")
-    for name, value in zip(("content_type", "content_id"), content, strict=True):
-        if not value:
-            raise invalid(name, "name the content: content_type and content_id")
+    content = named_content(principal, content_type, content_id)
     person = await service.person(request, principal, user_id, session_id, writes=True)
     if person.voter is None:
         raise invalid("user_id", "name a person: user_id or session_id")
@@ -193,6 +188,21 @@ async def withdraw_from_content(
         if row["kind"] == "explicit":
             await _withdraw(service, principal, await current(service, principal, row["id"]))
     return Response(status_code=204)
+
+
+def named_content(principal: Principal, content_type: str | None, content_id: str | None) -> tuple[str, str]:
+    """The type and id of the content that a request is about; a browser's token names its own.
+
+    Raises:
+        ProblemError: 403 for a browser that names other content; 422, one of the two is missing.
+    """
+    content = principal.content or (content_type or "", content_id or "")
+    if (content_type or content[0], content_id or content[1]) != content:
+        raise ProblemError(403, "wrong_content", "the token belongs to other content")
+    for name, value, other in zip(("content_type", "content_id"), content, ("content_id", "content_type"), strict=True):
+        if not value:
+            raise invalid(name, f"is needed with {other}")
+    return content
 
 
 async def _withdraw(service: Service, principal: Principal, row: Any) -> None:

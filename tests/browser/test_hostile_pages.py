@@ -133,6 +133,25 @@ def back(page: Any) -> None:
     page.evaluate("() => window.dispatchEvent(new Event('online'))")
 
 
+def voted_up(host: Host, page: Any) -> None:
+    host.show(page, host.element("a"))
+    with filed(page):
+        page.locator("#a .up").click()
+    expect(page.locator("#a .said")).to_have_text("Thank you.")
+
+
+def unreachable(page: Any, button: str) -> None:
+    """From now on votes do not reach the service; what this button says waits."""
+    page.route(VOTES, lambda route: route.abort())
+    page.locator(f"#a .{button}").click()
+    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+
+
+def delivered(page: Any) -> None:
+    """Waits until nothing waits in the browser."""
+    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+
+
 def shown(page: Any, thumb: bool | None) -> None:
     for name, value in (("up", True), ("down", False)):
         expect(page.locator(f"#a .{name}")).to_have_attribute("aria-pressed", str(thumb is value).lower())
@@ -143,9 +162,7 @@ def test_words_that_wait_when_the_page_is_left_are_named_as_stored_once_they_are
     with filed(page):
         page.locator("#a .down").click()
     page.locator("#a textarea").fill("still wrong")
-    page.route(VOTES, lambda route: route.abort())
-    page.locator("#a .submit").click()
-    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    unreachable(page, "submit")
     page.unroute(VOTES)
     page.reload()
     expect(page.locator("#a .said")).to_have_text("Your comment is stored.")
@@ -154,29 +171,19 @@ def test_words_that_wait_when_the_page_is_left_are_named_as_stored_once_they_are
 
 
 def test_a_withdrawal_that_waits_gives_way_to_the_next_vote(host: Host, page: Any) -> None:
-    host.show(page, host.element("a"))
-    with filed(page):
-        page.locator("#a .up").click()
-    expect(page.locator("#a .said")).to_have_text("Thank you.")
-    page.route(VOTES, lambda route: route.abort())
-    page.locator("#a .undo").click()
-    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    voted_up(host, page)
+    unreachable(page, "undo")
     page.locator("#a .up").click()  # the server has this very vote still
     back(page)
     expect(page.locator("#a .said")).to_have_text("Thank you.")
-    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    delivered(page)
     settled(page, host, [True])
     shown(page, True)
 
 
 def test_a_withdrawal_that_waits_is_shown_after_a_reload_and_what_follows_it_is_filed(host: Host, page: Any) -> None:
-    host.show(page, host.element("a"))
-    with filed(page):
-        page.locator("#a .up").click()
-    expect(page.locator("#a .said")).to_have_text("Thank you.")
-    page.route(VOTES, lambda route: route.abort())
-    page.locator("#a .undo").click()
-    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    voted_up(host, page)
+    unreachable(page, "undo")
     page.reload()
     page.wait_for_timeout(300)
     shown(page, None)
@@ -203,9 +210,7 @@ def test_a_vote_whose_answer_was_lost_is_withdrawn(host: Host, page: Any) -> Non
 
 def test_a_vote_that_waits_and_a_change_of_mind_end_as_they_look(host: Host, page: Any) -> None:
     host.show(page, host.element("a"))
-    page.route(VOTES, lambda route: route.abort())
-    page.locator("#a .up").click()
-    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    unreachable(page, "up")
     held: list[Any] = []
     page.route(VOTES, lambda route: route.continue_() if held else held.append(route))  # before the other one
     page.evaluate("() => window.dispatchEvent(new Event('online'))")
@@ -216,19 +221,14 @@ def test_a_vote_that_waits_and_a_change_of_mind_end_as_they_look(host: Host, pag
     page.locator("#a .down").click()
     page.wait_for_timeout(200)
     held[0].continue_()
-    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    delivered(page)
     settled(page, host, [False])
     shown(page, False)
 
 
 def test_a_vote_that_waited_and_is_refused_is_shown_as_what_the_server_has(host: Host, page: Any) -> None:
-    host.show(page, host.element("a"))
-    with filed(page):
-        page.locator("#a .up").click()
-    expect(page.locator("#a .said")).to_have_text("Thank you.")
-    page.route(VOTES, lambda route: route.abort())
-    page.locator("#a .down").click()
-    expect(page.locator("#a .said")).to_contain_text("cannot be reached")
+    voted_up(host, page)
+    unreachable(page, "down")
     headers = {"Access-Control-Allow-Origin": host.url}
     page.route(VOTES, lambda route: route.fulfill(status=422, body="{}", headers=headers))  # before the other one
     page.reload()
@@ -359,7 +359,7 @@ def test_a_vote_that_waits_goes_with_the_token_of_its_own_content(host: Host, pa
     button.click()
     expect(page.locator('[content-id="a/b"] .said')).to_contain_text("back online")
     context.set_offline(False)
-    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    delivered(page)
     assert [(vote["content_id"], vote["thumb"]) for vote in host.votes()] == [("a/b", True)]
 
 
@@ -375,7 +375,7 @@ def test_a_vote_that_waits_is_known_under_the_next_token_that_a_server_made_itse
     show()
     expect(page.locator("#c .up")).to_have_attribute("aria-pressed", "true")
     page.unroute("**/v1/feedback")
-    page.wait_for_function("() => JSON.parse(localStorage.getItem('llm-feedback:queue') || '[]').length === 0")
+    delivered(page)
     assert [vote["thumb"] for vote in host.votes()] == [True]
 
 
